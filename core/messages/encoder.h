@@ -1,0 +1,50 @@
+// Turns records into messages: format, topic, key, headers.
+//
+// An encoder belongs to one pipeline and is called by its sink worker alone.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/arena.h"
+#include "core/base/error.h"
+#include "dstream/abi.h"
+
+namespace dstream::core {
+
+// What `format:`, `key:` and the sink's `topic:` say. Defaults are those of the configuration.
+struct MessageSettings {
+  std::string pipeline;                                 // for {pipeline} and as debezium's prefix
+  std::string format = "json";                          // json | debezium-json
+  std::string topic = "{database}.{schema}.{table}";    // template
+  // "dbo.Persons" -> columns in key order; overrides the primary key.
+  std::map<std::string, std::vector<std::string>> key_columns;
+  bool allow_no_key = false;      // a table without any key: false refuses it (DS-KEY-MISSING)
+  bool tombstones = true;         // after a delete, a message with the key and no value
+  bool schemas_enable = false;    // debezium-json only
+  std::string topic_prefix;       // debezium-json: source.name; empty means `pipeline`
+  bool large_integers_as_strings = false;  // json only: 64-bit values over 2^53 become strings
+};
+
+// Thread rule: [worker] of the sink.
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+
+  // Appends the messages of one record (0 for WATERMARK, 1, or 2 with a tombstone) to `out`.
+  // Everything they point to lives in `arena`, in the record's batch, or in the encoder.
+  // `record_index` goes into message.record. topic_id is dense from 0 and stable for the life of
+  // the encoder.
+  // Errors: DS-KEY-MISSING, DS-KEY-COLUMN, DS-ENCODE-*: the record cannot become a message; the
+  // caller treats it as REJECTED (I5). Nothing has then been appended.
+  virtual Result<void> encode(const dstream_record& record, uint32_t record_index, Arena& arena,
+                              std::vector<dstream_message>& out) = 0;
+};
+
+// Errors: DS-FORMAT-UNKNOWN, DS-TOPIC-TEMPLATE.
+Result<std::unique_ptr<Encoder>> make_encoder(const MessageSettings& settings);
+
+}  // namespace dstream::core

@@ -1,0 +1,45 @@
+// One pipeline as the configuration describes it, checked and with every default filled in.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/base/error.h"
+#include "core/messages/encoder.h"
+
+namespace dstream::core {
+
+struct ConnectorSettings {
+  std::string type;         // a connector id: "sqlserver-cdc"
+  std::string config_json;  // for create(): valid, defaults filled in, secrets resolved (I11)
+  std::optional<Place> place;
+};
+
+enum class OnReject { kStop, kDeadLetter };
+enum class OnDataLoss { kStop, kContinue };
+
+struct RetrySettings {
+  int64_t backoff_min_ms = 100;
+  int64_t backoff_max_ms = 30'000;
+  int64_t max_elapsed_ms = 0;         // 0: without limit
+  int64_t denied_for_ms = 5 * 60'000;  // how long DENIED is retried: keys rotate
+};
+
+struct PipelineSettings {
+  std::string name;  // [a-z0-9][a-z0-9._-]{0,62}: also a file name in the state folder
+  std::optional<Place> place;
+  ConnectorSettings source;
+  ConnectorSettings sink;
+  MessageSettings messages;
+  // The whole pipeline's memory: queue, deliveries in flight, encodings (I6). 1 MiB .. 64 GiB.
+  uint64_t queue_max_bytes = 64ull * 1024 * 1024;
+  uint32_t batch_max_records = 1000;  // asked of read(); 1 .. 100,000
+  int64_t checkpoint_interval_ms = 500;
+  int64_t stop_timeout_ms = 30'000;  // drain deadline (I10)
+  RetrySettings retry;
+  OnReject on_reject = OnReject::kStop;
+  OnDataLoss on_data_loss = OnDataLoss::kStop;
+};
+
+}  // namespace dstream::core

@@ -1,0 +1,66 @@
+// SQL Server types and values between the protocol room and the SQL room.
+//
+// A column has an SqlType; a value is interpreted by its column's type. The protocol room turns
+// values into wire bytes and wire parameters into values; it knows no SQL.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace dstream::standin {
+
+enum class TypeId : uint8_t {
+  kBit, kTinyInt, kSmallInt, kInt, kBigInt,      // number
+  kReal, kFloat,                                 // real
+  kDecimal, kNumeric, kMoney, kSmallMoney,       // text: "-123.4500", exact
+  kDate,                                         // number: days since 0001-01-01
+  kTime,                                         // number: 100 ns ticks since midnight
+  kDateTime, kSmallDateTime, kDateTime2,         // number: 100 ns ticks since 0001-01-01
+  kDateTimeOffset,                               // number: UTC ticks, offset_min beside it
+  kChar, kVarChar, kText, kNChar, kNVarChar, kNText, kXml,  // text: UTF-8
+  kBinary, kVarBinary, kImage, kRowVersion,      // text: raw bytes
+  kUniqueIdentifier,                             // text: 16 raw bytes in wire order (mixed endian)
+  kSqlVariant,                                   // by `variant_type`
+};
+
+inline constexpr int32_t kMaxLength = -1;  // (max)
+
+struct SqlType {
+  TypeId id = TypeId::kInt;
+  int32_t length = 0;  // char, binary: bytes; nchar, nvarchar: characters; kMaxLength for (max)
+  uint8_t precision = 0;
+  uint8_t scale = 0;   // decimals, and fraction digits of time types
+  bool nullable = true;
+  bool utf8 = false;   // char types under a _UTF8 collation
+};
+
+struct SqlValue {
+  bool null = true;
+  int64_t number = 0;
+  double real = 0;
+  std::string text;
+  int16_t offset_min = 0;
+
+  static SqlValue of_number(int64_t v) { return {false, v, 0, {}, 0}; }
+  static SqlValue of_real(double v) { return {false, 0, v, {}, 0}; }
+  static SqlValue of_text(std::string v) { return {false, 0, 0, std::move(v), 0}; }
+};
+
+struct ResultColumn {
+  std::string name;  // UTF-8
+  SqlType type;
+  bool identity = false;
+  bool computed = false;
+  bool key = false;
+};
+
+// A parameter of an RPC. `name` is without '@'; empty if sent by position.
+struct Parameter {
+  std::string name;
+  bool output = false;
+  SqlType type;
+  SqlValue value;
+};
+
+}  // namespace dstream::standin
