@@ -1,0 +1,58 @@
+// The bare loop that B2 and B3 are measured against: block fetch through ODBC and nothing else.
+// It binds every column the way the sqlserver-cdc source does and reads the change table in its
+// clustered order.
+#pragma once
+
+#include <sql.h>
+#include <sqlext.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace dstream::bench {
+
+inline constexpr SQLULEN kBlockRows = 256;
+
+struct Column {
+  std::string name;
+  SQLSMALLINT sql_type = 0;
+  SQLSMALLINT c_type = 0;
+  size_t width = 0;
+  std::vector<char> data;     // kBlockRows times width
+  std::vector<SQLLEN> length;  // kBlockRows indicators
+
+  const char* at(size_t row) const { return data.data() + row * width; }
+};
+
+class BareReader {
+ public:
+  // Exits the program with the driver's words if anything fails: a yardstick has no error policy.
+  explicit BareReader(const std::string& connection);
+  ~BareReader();
+  BareReader(const BareReader&) = delete;
+  BareReader& operator=(const BareReader&) = delete;
+
+  // Runs the statement and calls `block` with the rows of each block. Returns the rows read.
+  uint64_t read(const std::string& sql,
+                const std::function<void(const std::vector<Column>&, size_t)>& block);
+
+ private:
+  void bind();
+  void check(SQLRETURN code, const char* what);
+
+  SQLHENV environment_ = nullptr;
+  SQLHDBC connection_ = nullptr;
+  SQLHSTMT statement_ = nullptr;
+  std::vector<Column> columns_;
+};
+
+// Statement that reads a whole change table in commit order.
+std::string whole_table_sql(const std::string& capture_instance);
+
+// CPU seconds of this process, all threads.
+double process_cpu_seconds();
+long peak_memory_kib();
+
+}  // namespace dstream::bench
