@@ -1,16 +1,24 @@
 // The border between the engine and a plugin's functions.
 //
-// Every call goes through a guard: it checks state and arguments on the way in, results on the way
+// Every call goes through a guard: it asserts the state on the way in, checks results on the way
 // out, and leaves a breadcrumb, so that a crash or a breach of contract names plugin and call. A
-// breach (a batch with a bad stride, a record settled twice, a call that overran its time) becomes
-// status FATAL with a message that starts with the plugin's name, never undefined behaviour here.
+// breach that makes a result unusable (a batch with a bad stride, a record settled twice, more
+// accepted than offered) becomes status FATAL with a message that starts with the plugin's name,
+// never undefined behaviour here; every later call ends the same way until close(). A call that
+// overran its time is logged once. Both are counted in
+// dstream_plugin_misbehaviour_total{pipeline,plugin,kind}.
 //
-// Thread rule: as the ABI says: [worker] functions one at a time per instance, request_stop()
-// [any-thread].
+// States: created -> open() -> open -> close() -> created. An open() that fails leaves the instance
+// created; calling read(), commit(), write(), poll() or flush() before open() is a bug of the
+// engine and asserted.
+//
+// Thread rule: as the ABI says: [worker] functions one at a time per instance, request_stop() and
+// call_in_progress() [any-thread].
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,8 +39,10 @@ struct CallResult {
   std::string_view message() const { return error.message; }
 };
 
-// Where a sink's settle() calls arrive, already checked against the deliveries that are open.
-// [any-thread]
+// Where a sink's settle() calls arrive, already checked: the delivery is open, the range is inside
+// what it was given, no item of it was settled before, result is OK, RETRY or REJECTED. `error` is
+// borrowed for the call and NULL only with OK. Calls come from any thread, also while write() of
+// the same delivery runs; none comes after close() has returned. [any-thread]
 class SettleHandler {
  public:
   virtual ~SettleHandler() = default;
@@ -47,48 +57,68 @@ struct InstanceOptions {
   Log* log = nullptr;
   MetricsRegistry* metrics = nullptr;
   const Clock* clock = nullptr;
+  // Looks at every value of every record, not only at the records: for tests of plugins.
+  bool check_values = false;
+};
+
+// A call that has not returned yet, for whoever watches over deadlines.
+struct CallInProgress {
+  const char* call = nullptr;   // "read()"
+  int64_t since_monotonic_ns = 0;
 };
 
 class GuardedSource {
  public:
-  virtual ~GuardedSource() = default;  // closes if open, then destroys
+  // Closes if open, then destroys. REQUIRES: every batch it returned has been released.
+  virtual ~GuardedSource() = default;
+  // OK, CANCELLED or an error.
   virtual CallResult open(std::string_view position) = 0;
   // OK: `*out` has 1..max_records records that passed the checks. The caller releases it once,
-  // through release_batch() (I7).
+  // through release_batch() (I7). AGAIN, END, CANCELLED or an error: `*out` is nullptr.
   virtual CallResult read(uint32_t max_records, uint32_t max_wait_ms, dstream_batch** out) = 0;
+  // OK or an error. OK at once if the source has no commit().
   virtual CallResult commit(std::string_view position) = 0;
   virtual void request_stop() = 0;
-  virtual void close() = 0;
+  virtual void close() = 0;  // nothing to do if not open
+  virtual std::optional<CallInProgress> call_in_progress() const { return std::nullopt; }
 };
 
 class GuardedSink {
  public:
   virtual ~GuardedSink() = default;
   virtual CallResult open() = 0;
-  // Accepted deliveries are remembered until their last item is settled or close() is called.
+  // OK: all of [first, delivery.count) is accepted. AGAIN: a part, maybe none. An error: `*accepted`
+  // items were taken before it. Accepted items are remembered until they are settled or close() is
+  // called; what `delivery` points to stays valid as long. The sink sees an id of the guard's own.
+  // A delivery accepted in part is continued, with `first` moved on, before another is begun.
+  // REQUIRES: first < delivery.count.
   virtual CallResult write(const dstream_delivery& delivery, uint32_t first,
                            uint32_t* accepted) = 0;
+  // OK: something happened. AGAIN: nothing did, or the sink has no poll().
   virtual CallResult poll(uint32_t max_wait_ms) = 0;
+  // OK: nothing is in flight any more. AGAIN: something is.
   virtual CallResult flush(uint32_t max_wait_ms) = 0;
   virtual void request_stop() = 0;
   virtual void close() = 0;
   virtual bool wants_messages() const = 0;
   // True if the sink settles from its own threads only (poll is NULL).
   virtual bool has_poll() const = 0;
+  virtual std::optional<CallInProgress> call_in_progress() const { return std::nullopt; }
 };
 
-// Calls create(). Errors: DS-PLUGIN-CREATE with what the plugin said.
+// Calls create(). Errors: DS-PLUGIN-CREATE with what the plugin said, DS-PLUGIN-CONFIG-JSON.
 Result<std::unique_ptr<GuardedSource>> make_source(const LoadedConnector& connector,
                                                    const InstanceOptions& options);
 Result<std::unique_ptr<GuardedSink>> make_sink(const LoadedConnector& connector,
                                                const InstanceOptions& options,
                                                SettleHandler* settle_handler);
 
-// Calls batch->release exactly once. [any-thread]
+// Calls batch->release; the caller does so exactly once for each batch (I7). [any-thread]
 void release_batch(dstream_batch* batch);
 
-// Writes plugin and call of the crashed thread to stderr, then lets the signal take its course.
-// Installed once by main.
+// On SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT and std::terminate, writes one line that names plugin
+// and call of the crashed thread to stderr, then lets the signal take its course. Installed once by
+// main, before other threads start.
 void install_crash_reporter();
 
 }  // namespace dstream::core

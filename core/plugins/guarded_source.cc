@@ -1,0 +1,147 @@
+// The guard of a source.
+#include "core/base/assert.h"
+#include "core/plugins/batch_check.h"
+#include "core/plugins/guarded_call.h"
+
+namespace dstream::core {
+namespace {
+
+dstream_bytes bytes_of(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+// A batch that cannot be used still has to go back, if it says how.
+void release_unusable(dstream_batch* batch) {
+  if (batch != nullptr && batch->struct_size >= sizeof *batch && batch->release != nullptr) {
+    release_batch(batch);
+  }
+}
+
+class GuardedSourceImpl final : public GuardedSource {
+ public:
+  GuardedSourceImpl(const LoadedConnector& connector, const InstanceOptions& options,
+                    std::unique_ptr<HostServices> services)
+      : api_(*connector.connector->source),
+        calls_(connector, options, std::move(services)),
+        batch_check_(options.check_values) {}
+
+  ~GuardedSourceImpl() override {
+    close();
+    if (self_ != nullptr) {
+      calls_.run_void("destroy()", [&] { api_.destroy(self_); });
+    }
+  }
+
+  Result<void> create(const std::string& config_json) {
+    CallResult result = calls_.run("create()", GuardedCalls::kNoLimit, kAllowOk,
+                                   [&](dstream_error* error) {
+      return api_.create(calls_.host(), config_json.c_str(), &self_, error);
+    });
+    if (result.ok() && self_ == nullptr) {
+      result = calls_.breach("create", "returned OK from create() without an instance.");
+    }
+    if (!result.ok()) {
+      self_ = nullptr;  // what a failed create() leaves behind is not an instance
+      return fail(create_error(calls_, result));
+    }
+    return {};
+  }
+
+  CallResult open(std::string_view position) override {
+    DSTREAM_ASSERT(!open_);
+    CallResult result = calls_.run("open()", GuardedCalls::kNoLimit, kAllowOk | kAllowCancelled,
+                                   [&](dstream_error* error) {
+      return api_.open(self_, bytes_of(position), error);
+    });
+    open_ = result.ok();
+    return result;
+  }
+
+  CallResult read(uint32_t max_records, uint32_t max_wait_ms, dstream_batch** out) override {
+    DSTREAM_ASSERT(open_ && max_records > 0);
+    *out = nullptr;
+    if (auto earlier = calls_.breach()) {
+      return *earlier;
+    }
+    dstream_batch* batch = nullptr;
+    CallResult result =
+        calls_.run("read()", max_wait_ms, kAllowOk | kAllowAgain | kAllowEnd | kAllowCancelled,
+                   [&](dstream_error* error) {
+      return api_.read(self_, max_records, max_wait_ms, &batch, error);
+    });
+    const char* breach = nullptr;
+    if (!result.ok()) {
+      breach = batch != nullptr ? "returned a batch without OK." : nullptr;
+    } else {
+      breach = batch == nullptr ? "returned OK without a batch."
+                                : batch_check_.find_breach(batch, max_records);
+    }
+    if (breach != nullptr) {
+      result = calls_.breach("batch", breach);
+    }
+    if (!result.ok()) {
+      release_unusable(batch);
+      return result;
+    }
+    *out = batch;
+    return result;
+  }
+
+  CallResult commit(std::string_view position) override {
+    DSTREAM_ASSERT(open_);
+    if (api_.commit == nullptr) {
+      return {};
+    }
+    return calls_.run("commit()", GuardedCalls::kNoLimit, kAllowOk, [&](dstream_error* error) {
+      return api_.commit(self_, bytes_of(position), error);
+    });
+  }
+
+  void request_stop() override {
+    calls_.stop_requested();
+    calls_.run_void("request_stop()", [&] { api_.request_stop(self_); });
+  }
+
+  void close() override {
+    if (open_) {
+      open_ = false;
+      calls_.run_void("close()", [&] { api_.close(self_); });
+      calls_.reset();
+    }
+  }
+
+  std::optional<CallInProgress> call_in_progress() const override {
+    return calls_.in_progress();
+  }
+
+ private:
+  const dstream_source_api& api_;
+  GuardedCalls calls_;
+  BatchCheck batch_check_;
+  dstream_source* self_ = nullptr;
+  bool open_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<GuardedSource>> make_source(const LoadedConnector& connector,
+                                                   const InstanceOptions& options) {
+  DSTREAM_ASSERT(connector.is_source());
+  auto services = HostServices::create(options, connector.connector->id);
+  if (!services) {
+    return fail(services.error());
+  }
+  auto source =
+      std::make_unique<GuardedSourceImpl>(connector, options, std::move(*services));
+  if (auto created = source->create(options.config_json); !created) {
+    return fail(created.error());
+  }
+  return source;
+}
+
+void release_batch(dstream_batch* batch) {
+  Breadcrumb crumb(reinterpret_cast<const void*>(batch->release), "release()");
+  batch->release(batch);
+}
+
+}  // namespace dstream::core
