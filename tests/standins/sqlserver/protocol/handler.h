@@ -39,6 +39,7 @@ class ResponseWriter {
   // A whole ROW token as encode_row() made it earlier: the fast way for stored rows.
   virtual bool encoded_row(std::string_view token) = 0;
   virtual bool message(const ServerMessage& message) = 0;               // INFO or ERROR
+  // ENVCHANGE 1 and the message 5701 that goes with it.
   virtual bool database_changed(std::string_view from, std::string_view to) = 0;
   // kind 8 begin, 9 commit, 10 rollback (ENVCHANGE); the protocol room makes the descriptor.
   virtual bool transaction_changed(uint8_t kind) = 0;
@@ -48,13 +49,31 @@ class ResponseWriter {
   virtual bool statement_done(uint16_t command, int64_t rows, bool error = false) = 0;
   virtual bool return_status(int32_t status) = 0;
   virtual bool return_value(const Parameter& parameter) = 0;            // RETURNVALUE
-  // True once the client has asked to stop or is gone; long loops and WAITFOR look at it.
+  // True once the client has asked to stop or is gone; long loops look at it. Cheap: the socket is
+  // looked at once a millisecond at most.
   virtual bool cancelled() = 0;
+  // Waits up to `timeout_ms` for the client to ask to stop, to go, or for the server to stop; true
+  // at once if that happened. WAITFOR and lock waits sleep in this call, not elsewhere. What was
+  // written so far is sent first. Writers without a client never wait.
+  virtual bool wait_cancelled(int timeout_ms) {
+    static_cast<void>(timeout_ms);
+    return cancelled();
+  }
+  // ORDER: the result is sorted by these columns (from 1). After columns(), before the first row.
+  virtual bool order(std::span<const uint16_t> columns) {
+    static_cast<void>(columns);
+    return true;
+  }
 };
 
 struct LoginRequest {
   std::string user, password, database, host, application, client_library;
   bool read_only_intent = false;
+  uint16_t session_id = 0;    // @@SPID of the session this login opens
+  uint32_t tds_version = 0;   // as in LOGIN7: 0x74000004 is TDS 7.4
+  uint32_t packet_size = 0;   // negotiated
+  bool encrypted = false;     // all traffic, not only the login
+  std::string client_address;  // "127.0.0.1:40112"
 };
 
 class Session {
@@ -70,6 +89,10 @@ class Session {
   virtual void begin_transaction(uint8_t isolation, ResponseWriter& out) = 0;
   virtual void commit_transaction(ResponseWriter& out) = 0;
   virtual void rollback_transaction(std::string_view savepoint, ResponseWriter& out) = 0;
+  // A savepoint by a transaction manager request; by default the statement that does the same.
+  virtual void save_transaction(std::string_view savepoint, ResponseWriter& out) {
+    batch("SAVE TRANSACTION [" + std::string(savepoint) + "]", out);
+  }
   // RESETCONNECTION: as a new session of the same user.
   virtual void reset() = 0;
   virtual std::string database() const = 0;

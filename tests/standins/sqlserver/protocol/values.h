@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace dstream::standin {
@@ -21,7 +22,8 @@ enum class TypeId : uint8_t {
   kChar, kVarChar, kText, kNChar, kNVarChar, kNText, kXml,  // text: UTF-8
   kBinary, kVarBinary, kImage, kRowVersion,      // text: raw bytes
   kUniqueIdentifier,                             // text: 16 raw bytes in wire order (mixed endian)
-  kSqlVariant,                                   // by `variant_type`
+  kSqlVariant,                                   // by the value's `variant_type`
+  kHierarchyId, kGeography, kGeometry,           // text: raw bytes of the CLR type
 };
 
 inline constexpr int32_t kMaxLength = -1;  // (max)
@@ -41,10 +43,11 @@ struct SqlValue {
   double real = 0;
   std::string text;
   int16_t offset_min = 0;
+  SqlType variant_type;  // what a non-NULL value of a kSqlVariant column holds; unused elsewhere
 
-  static SqlValue of_number(int64_t v) { return {false, v, 0, {}, 0}; }
-  static SqlValue of_real(double v) { return {false, 0, v, {}, 0}; }
-  static SqlValue of_text(std::string v) { return {false, 0, 0, std::move(v), 0}; }
+  static SqlValue of_number(int64_t v) { return {false, v, 0, {}, 0, {}}; }
+  static SqlValue of_real(double v) { return {false, 0, v, {}, 0, {}}; }
+  static SqlValue of_text(std::string v) { return {false, 0, 0, std::move(v), 0, {}}; }
 };
 
 struct ResultColumn {
@@ -61,6 +64,7 @@ struct Parameter {
   bool output = false;
   SqlType type;
   SqlValue value;
+  bool use_default = false;  // no value was sent: the procedure's own default applies
 };
 
 }  // namespace dstream::standin

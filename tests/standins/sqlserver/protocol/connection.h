@@ -1,0 +1,67 @@
+// One client, from its first byte to its last: login, then requests until it goes.
+//
+// Thread rule: run() by one thread; shutdown() is [any-thread].
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "tests/standins/sqlserver/protocol/fault_effects.h"
+#include "tests/standins/sqlserver/protocol/handler.h"
+#include "tests/standins/sqlserver/protocol/login.h"
+#include "tests/standins/sqlserver/protocol/packets.h"
+#include "tests/standins/sqlserver/protocol/response.h"
+#include "tests/standins/sqlserver/protocol/server.h"
+#include "tests/standins/sqlserver/protocol/statistics.h"
+
+namespace dstream::standin {
+
+class Connection {
+ public:
+  // Borrows everything but the socket; all of it outlives the connection.
+  Connection(int fd, uint16_t session_id, std::string client_address,
+             const ServerOptions& options, Handler* handler, Statistics* statistics,
+             Faults* faults);
+  ~Connection();
+
+  // Returns when the client has gone or was sent away.
+  void run();
+  void shutdown() { transport_.shutdown(); }
+
+ private:
+  // The handshake; false ends the connection.
+  bool log_in();
+  bool answer_prelogin(std::string_view body);
+  bool answer_login(std::string_view body);
+  bool apply_login_faults(const Login7& login, ServerMessage* refusal);
+
+  // Reads and answers requests; false ends the connection.
+  bool serve_request();
+  bool answer_request(const RequestMessage& request);
+  bool acknowledge_attention();
+  void run_batch(std::string_view body);
+  void run_procedures(std::string_view body);
+  void run_transaction_request(std::string_view body);
+  void refuse(const ServerMessage& message);
+  void note_malformed();
+  void note_sent();
+
+  const ServerOptions& options_;
+  Handler* handler_;
+  Statistics* statistics_;
+  Faults* faults_;
+  const uint16_t session_id_;
+  const std::string client_address_;
+
+  Transport transport_;
+  PacketReader reader_;
+  PacketWriter writer_;
+  FaultEffects effects_;
+  ConnectionState state_;
+  Response response_;
+  std::unique_ptr<Session> session_;
+  uint64_t sent_bytes_noted_ = 0;
+};
+
+}  // namespace dstream::standin
