@@ -34,7 +34,9 @@ class Encoder {
  public:
   virtual ~Encoder() = default;
 
-  // Appends the messages of one record (0 for WATERMARK, 1, or 2 with a tombstone) to `out`.
+  // Appends the messages of one record to `out`: none for WATERMARK and SCHEMA, 1 for most, 2 for
+  // a delete with its tombstone, up to 3 for an update that changes the key (delete, tombstone,
+  // insert).
   // Everything they point to lives in `arena`, in the record's batch, or in the encoder.
   // `record_index` goes into message.record. topic_id is dense from 0 and stable for the life of
   // the encoder.

@@ -1,0 +1,29 @@
+#include "core/messages/encoder.h"
+
+#include <utility>
+
+#include "core/messages/formats.h"
+#include "core/messages/topic_template.h"
+
+namespace dstream::core {
+
+Result<std::unique_ptr<Encoder>> make_encoder(const MessageSettings& settings) {
+  auto topic = TopicTemplate::parse(settings.topic);
+  if (!topic) {
+    return fail(std::move(topic.error()));
+  }
+  if (settings.format == "json") {
+    return make_json_encoder(settings, std::move(*topic));
+  }
+  if (settings.format == "debezium-json") {
+    return make_debezium_encoder(settings, std::move(*topic));
+  }
+  Error error;
+  error.code = "DS-FORMAT-UNKNOWN";
+  error.message = "There is no message format \"" + settings.format + "\".";
+  error.hint = "Formats are json and debezium-json.";
+  error.exit_code = ExitCode::kUsage;
+  return fail(std::move(error));
+}
+
+}  // namespace dstream::core

@@ -1,0 +1,227 @@
+// The format `json`: DStream's own envelope, described in docs/messages.md.
+#include <utility>
+
+#include "core/messages/decimal.h"
+#include "core/messages/formats.h"
+#include "core/messages/record_encoder.h"
+#include "core/messages/time_text.h"
+
+namespace dstream::core {
+namespace {
+
+constexpr int64_t kExactInteger = int64_t{1} << 53;  // the last one a double counts without gaps
+
+struct JsonPlan final : SchemaPlan {
+  // ","op":"insert","database":"shop","schema":"dbo","table":"Orders","key":
+  std::array<Fragment, kOpCount> heads;
+};
+
+char* write_quoted(char* out, std::string_view text) {
+  *out++ = '"';
+  out = write_raw(out, text);
+  *out++ = '"';
+  return out;
+}
+
+// Ends a quoted text that a time writer has begun behind the quote; nullptr means out of range.
+char* close_time(char* start, char* end, Failure* failure) {
+  if (end == nullptr) [[unlikely]] {
+    failure->set("DS-ENCODE-RANGE", "holds a time outside the years 0001 to 9999");
+    return start;
+  }
+  *start = '"';
+  *end++ = '"';
+  return end;
+}
+
+// Writes single values. A class, so that the row loop is compiled with it inside.
+class JsonValue {
+ public:
+  explicit JsonValue(bool large_integers_as_strings)
+      : large_integers_as_strings_(large_integers_as_strings) {}
+
+  char* operator()(char* out, const ColumnPlan& column, const dstream_value& value,
+                   Failure* failure) const {
+    switch (value.type) {
+      case DSTREAM_NULL:
+        return write_raw(out, "null");
+      case DSTREAM_BOOL:
+        return value.as.i64 != 0 ? write_raw(out, "true") : write_raw(out, "false");
+      case DSTREAM_INT64: {
+        const int64_t number = value.as.i64;
+        const bool large = number > kExactInteger || number < -kExactInteger;
+        return write_number(out, number, large);
+      }
+      case DSTREAM_UINT64:
+        return write_number(out, value.as.u64,
+                            value.as.u64 > static_cast<uint64_t>(kExactInteger));
+      case DSTREAM_FLOAT64:
+        return column.single_precision ? write_float(out, static_cast<float>(value.as.f64))
+                                       : write_double(out, value.as.f64);
+      case DSTREAM_DATE:
+        return close_time(out, write_date(out + 1, value.as.i64), failure);
+      case DSTREAM_TIME:
+        return close_time(out, write_time(out + 1, value.as.i64), failure);
+      case DSTREAM_TIMESTAMP:
+        return close_time(
+            out, write_timestamp(out + 1, value.as.time.seconds, value.as.time.nanos), failure);
+      case DSTREAM_TIMESTAMP_TZ:
+        return close_time(out,
+                          write_timestamp_with_zone(out + 1, value.as.time.seconds,
+                                                    value.as.time.nanos, value.as.time.offset_min),
+                          failure);
+      case DSTREAM_UUID:
+        *out++ = '"';
+        out = write_uuid(out, value.as.uuid, false);
+        *out++ = '"';
+        return out;
+      default:
+        return write_variable(out, value, failure);
+    }
+  }
+
+ private:
+  template <class Integer>
+  char* write_number(char* out, Integer number, bool large) const {
+    if (large && large_integers_as_strings_) {
+      *out++ = '"';
+      out = write_integer(out, number);
+      *out++ = '"';
+      return out;
+    }
+    return write_integer(out, number);
+  }
+
+  static char* write_variable(char* out, const dstream_value& value, Failure* failure) {
+    if (!is_variable(value.type)) [[unlikely]] {
+      failure->set("DS-ENCODE-TYPE", "holds a value of a type that this version does not know");
+      return out;
+    }
+    if (value.as.data == nullptr && value.size != 0) [[unlikely]] {
+      failure->set("DS-ENCODE-VALUE", "holds a value without its bytes");
+      return out;
+    }
+    const std::string_view text = value.size == 0 ? std::string_view("") : text_of(value);
+    switch (value.type) {
+      case DSTREAM_DECIMAL:
+        if (!is_decimal(text)) [[unlikely]] {
+          failure->set("DS-ENCODE-VALUE", "holds a decimal that is not spelled as one");
+          return out;
+        }
+        return write_quoted(out, text);
+      case DSTREAM_BYTES:
+        *out++ = '"';
+        out = write_base64(out, reinterpret_cast<const uint8_t*>(text.data()), text.size());
+        *out++ = '"';
+        return out;
+      default:
+        return write_string(out, text, &failure->replaced);
+    }
+  }
+
+  bool large_integers_as_strings_;
+};
+
+class JsonEncoder final : public RecordEncoder {
+ public:
+  JsonEncoder(const MessageSettings& settings, TopicTemplate topic)
+      : RecordEncoder(settings, std::move(topic)), value_(settings.large_integers_as_strings) {}
+
+ private:
+  std::unique_ptr<SchemaPlan> new_plan() const override { return std::make_unique<JsonPlan>(); }
+
+  Result<void> finish_plan(SchemaPlan* shared) const override {
+    auto* plan = static_cast<JsonPlan*>(shared);
+    for (dstream_op op = DSTREAM_OP_SNAPSHOT; op <= DSTREAM_OP_TRUNCATE; ++op) {
+      plan->heads[op] = plan->fragments.add(
+          std::string("\",\"op\":\"") + op_name(op) + "\",\"database\":" + json_string(plan->database) +
+          ",\"schema\":" + json_string(plan->name_space) + ",\"table\":" + json_string(plan->table) +
+          ",\"key\":");
+    }
+    constexpr size_t kOtherTexts = 256;  // names of members, the two times
+    plan->fixed_bytes_max = plan->heads[DSTREAM_OP_TRUNCATE].size + kOtherTexts;
+    return {};
+  }
+
+  size_t bytes_bound(const Change& change) const override {
+    size_t bytes = change.plan.fixed_bytes_max + 2 * change_id_bytes_bound(change);
+    if (change.before != nullptr) {
+      bytes += row_bytes_bound(change.plan, change.before);
+    }
+    if (change.after != nullptr) {
+      bytes += row_bytes_bound(change.plan, change.after);
+    }
+    if (change.has_key()) {
+      bytes += key_bytes_bound(change.plan, change.key_row());
+    }
+    return bytes;
+  }
+
+  char* write(char* out, const Change& change, Texts* texts, Failure* failure) const override {
+    const auto& plan = static_cast<const JsonPlan&>(change.plan);
+    char* const begin = out;
+    out = write_raw(out, "{\"id\":\"");
+    out = write_change_id(out, change, op_name(change.op));
+    out = write_fragment(out, plan.heads[change.op]);
+    if (change.has_key()) {
+      // The message's key is the same text: it is not written twice.
+      char* const key = out;
+      out = write_key(out, plan, change.key_row(), failure, value_);
+      texts->key = {reinterpret_cast<const uint8_t*>(key), static_cast<uint64_t>(out - key)};
+    } else {
+      out = write_raw(out, "null");
+    }
+    out = write_raw(out, ",\"before\":");
+    out = write_optional_row(out, plan, change.before, failure);
+    out = write_raw(out, ",\"after\":");
+    out = write_optional_row(out, plan, change.after, failure);
+    out = write_raw(out, ",\"source\":{\"commit_lsn\":");
+    out = write_optional_text(out, change.facts.commit_lsn);
+    out = write_raw(out, ",\"change_lsn\":");
+    out = write_optional_text(out, change.facts.change_lsn);
+    out = write_raw(out, ",\"sequence\":");
+    out = is_small_number(change.facts.sequence)
+              ? write_raw(out, change.facts.sequence)
+              : write_optional_text(out, change.facts.sequence);
+    out = write_raw(out, ",\"committed_at\":");
+    out = write_optional_instant(out, change.record.commit_time_ns);
+    out = write_raw(out, "},\"read_at\":");
+    out = write_optional_instant(out, change.record.read_time_ns);
+    *out++ = '}';
+    texts->value = {reinterpret_cast<const uint8_t*>(begin), static_cast<uint64_t>(out - begin)};
+    return out;
+  }
+
+  char* write_optional_row(char* out, const SchemaPlan& plan, const dstream_value* row,
+                           Failure* failure) const {
+    if (row == nullptr || failure->code != nullptr) {
+      return write_raw(out, "null");
+    }
+    return write_row<true>(out, plan, row, failure, value_);
+  }
+
+  static char* write_optional_text(char* out, std::string_view text) {
+    bool replaced = false;
+    return text.empty() ? write_raw(out, "null") : write_string(out, text, &replaced);
+  }
+
+  static char* write_optional_instant(char* out, int64_t unix_ns) {
+    if (unix_ns == 0) {
+      return write_raw(out, "null");
+    }
+    *out = '"';
+    out = write_instant(out + 1, unix_ns);
+    *out++ = '"';
+    return out;
+  }
+
+  JsonValue value_;
+};
+
+}  // namespace
+
+std::unique_ptr<Encoder> make_json_encoder(const MessageSettings& settings, TopicTemplate topic) {
+  return std::make_unique<JsonEncoder>(settings, std::move(topic));
+}
+
+}  // namespace dstream::core

@@ -1,0 +1,221 @@
+#include "core/messages/record_encoder.h"
+
+#include <cstring>
+#include <utility>
+
+#include "core/base/assert.h"
+
+namespace dstream::core {
+namespace {
+
+// More schemas than this at once means that a source makes new ones all the time; the plans of
+// old ones are then dropped and made again when needed.
+constexpr size_t kPlansMax = 10'000;
+constexpr char kIdHeader[] = "ce_id";
+
+Error to_error(const Failure& failure, const SchemaPlan& plan) {
+  Error error;
+  error.code = failure.code;
+  error.message = failure.column == Failure::kNoColumn
+                      ? "A change of " + plan.full_name()
+                      : "Column \"" + plan.facts[failure.column].name + "\" of " + plan.full_name();
+  error.message += std::string(" ") + failure.reason + ".";
+  error.hint = failure.hint;
+  return error;
+}
+
+// Takes from the record the rows its op speaks of. Errors: DS-ENCODE-OP, DS-ENCODE-ROW.
+Result<Change> make_change(const dstream_record& record, const SchemaPlan& plan,
+                           const ChangeFacts& facts) {
+  Change change{record, plan, facts, record.op, nullptr, nullptr};
+  bool complete = true;
+  switch (record.op) {
+    case DSTREAM_OP_SNAPSHOT:
+    case DSTREAM_OP_INSERT:
+      change.after = record.after;
+      complete = record.after != nullptr;
+      break;
+    case DSTREAM_OP_UPDATE:
+      change.before = record.before;
+      change.after = record.after;
+      complete = record.after != nullptr;
+      break;
+    case DSTREAM_OP_DELETE:
+      change.before = record.before;
+      complete = record.before != nullptr;
+      break;
+    case DSTREAM_OP_TRUNCATE:
+      break;
+    default:
+      return fail("DS-ENCODE-OP", "A change of " + plan.full_name() +
+                                      " has an operation that no message format knows.");
+  }
+  if (!complete) {
+    return fail("DS-ENCODE-ROW", std::string("A change of ") + plan.full_name() + " (" +
+                                     op_name(record.op) + ") came without its row.");
+  }
+  return change;
+}
+
+dstream_bytes span(const char* begin, const char* end) {
+  return {reinterpret_cast<const uint8_t*>(begin), static_cast<uint64_t>(end - begin)};
+}
+
+}  // namespace
+
+Result<void> RecordEncoder::encode(const dstream_record& record, uint32_t record_index,
+                                   Arena& arena, std::vector<dstream_message>& out) {
+  if (record.op == DSTREAM_OP_WATERMARK || record.op == DSTREAM_OP_SCHEMA) {
+    return {};
+  }
+  auto plan = find_plan(record.schema);
+  if (!plan) {
+    return fail(std::move(plan.error()));
+  }
+  const ChangeFacts facts = read_facts(record);
+  auto change = make_change(record, **plan, facts);
+  if (!change) {
+    return fail(std::move(change.error()));
+  }
+  if (record.op == DSTREAM_OP_UPDATE && changes_key(*change)) {
+    return append_key_change(*change, *plan, record_index, arena, out);
+  }
+  auto texts = write_texts(*change, arena);
+  if (!texts) {
+    return fail(std::move(texts.error()));
+  }
+  append(*change, topic_for(*plan, change->op), *texts, {nullptr, {}}, record_index, arena, out);
+  return {};
+}
+
+// Consumers that keep the last message of each key would otherwise keep the row under its old key
+// for ever, and messages of one row would be ordered under two keys.
+Result<void> RecordEncoder::append_key_change(const Change& update, SchemaPlan* plan,
+                                              uint32_t record_index, Arena& arena,
+                                              std::vector<dstream_message>& out) {
+  const Change deletion{update.record, update.plan,  update.facts, DSTREAM_OP_DELETE,
+                        update.before, nullptr};
+  const Change insertion{update.record, update.plan, update.facts, DSTREAM_OP_INSERT,
+                         nullptr, update.after};
+  auto old_texts = write_texts(deletion, arena);
+  if (!old_texts) {
+    return fail(std::move(old_texts.error()));
+  }
+  auto new_texts = write_texts(insertion, arena);
+  if (!new_texts) {
+    return fail(std::move(new_texts.error()));
+  }
+  append(deletion, topic_for(plan, DSTREAM_OP_DELETE), *old_texts,
+         {new_key_header(), new_texts->key}, record_index, arena, out);
+  append(insertion, topic_for(plan, DSTREAM_OP_INSERT), *new_texts,
+         {old_key_header(), old_texts->key}, record_index, arena, out);
+  return {};
+}
+
+Result<SchemaPlan*> RecordEncoder::find_plan(const dstream_schema* schema) {
+  if (schema == nullptr) {
+    return fail("DS-ENCODE-SCHEMA", "A change came from the source plugin without its schema.");
+  }
+  if (last_plan_ != nullptr && last_schema_ == schema->id &&
+      last_plan_->columns.size() == schema->column_count) {
+    return last_plan_;
+  }
+  auto found = plans_.find(schema->id);
+  if (found == plans_.end() || found->second->columns.size() != schema->column_count) {
+    std::unique_ptr<SchemaPlan> plan = new_plan();
+    if (auto planned = plan_schema(*schema, settings_, plan.get()); !planned) {
+      return fail(std::move(planned.error()));
+    }
+    if (auto finished = finish_plan(plan.get()); !finished) {
+      return fail(std::move(finished.error()));
+    }
+    plan->row_bytes_max = 2;
+    for (const ColumnPlan& column : plan->columns) {
+      plan->row_bytes_max += column.label.size + column.bytes_max;
+    }
+    if (plans_.size() >= kPlansMax) {
+      plans_.clear();
+    }
+    found = plans_.insert_or_assign(schema->id, std::move(plan)).first;
+  }
+  last_schema_ = schema->id;
+  last_plan_ = found->second.get();
+  return last_plan_;
+}
+
+TopicName RecordEncoder::topic_for(SchemaPlan* plan, dstream_op op) {
+  TopicName& topic = plan->topics[op];
+  if (topic.name == nullptr) {
+    const std::string name = topic_.expand(
+        {settings_.pipeline, plan->database, plan->name_space, plan->table, op_name(op)});
+    const auto id = static_cast<uint32_t>(topic_ids_.size());
+    const auto known = topic_ids_.emplace(name, id).first;
+    topic = {known->first.c_str(), known->second};
+  }
+  return topic;
+}
+
+Result<RecordEncoder::Texts> RecordEncoder::write_texts(const Change& change,
+                                                        Arena& arena) const {
+  const size_t bound = bytes_bound(change) + kSlackBytes;
+  char* const begin = arena.reserve(bound);
+  Texts texts;
+  Failure failure;
+  char* const end = write(begin, change, &texts, &failure);
+  DSTREAM_ASSERT(static_cast<size_t>(end - begin) <= bound);
+  if (failure.code != nullptr) {
+    return fail(to_error(failure, change.plan));
+  }
+  arena.commit(static_cast<size_t>(end - begin));
+  return texts;
+}
+
+void RecordEncoder::append(const Change& change, TopicName topic, const Texts& texts,
+                           const dstream_field& extra_header, uint32_t record_index, Arena& arena,
+                           std::vector<dstream_message>& out) const {
+  dstream_message message{};
+  message.topic = topic.name;
+  message.topic_id = topic.id;
+  message.partition = -1;
+  message.key = texts.key;
+  message.value = texts.value;
+  message.record = record_index;
+  message.timestamp_ns = change.record.commit_time_ns;
+
+  const uint32_t count = change.facts.other_headers + (texts.id.data != nullptr ? 1u : 0u) +
+                         (extra_header.name != nullptr ? 1u : 0u);
+  if (count > 0) {
+    auto* headers = static_cast<dstream_field*>(
+        arena.allocate(count * sizeof(dstream_field), alignof(dstream_field)));
+    message.headers = headers;
+    message.header_count = count;
+    if (texts.id.data != nullptr) {
+      *headers++ = {kIdHeader, texts.id};
+    }
+    if (extra_header.name != nullptr) {
+      *headers++ = extra_header;
+    }
+    for (uint32_t i = 0; change.facts.other_headers > 0 && i < change.record.header_count; ++i) {
+      if (!is_fact(change.record.headers[i].name)) {
+        *headers++ = change.record.headers[i];
+      }
+    }
+  }
+  out.push_back(message);
+
+  if (change.op == DSTREAM_OP_DELETE && settings_.tombstones && texts.key.data != nullptr) {
+    // Not the id of the delete: a consumer that drops what it has seen would drop the tombstone.
+    char* const begin = arena.reserve(change_id_bytes_bound(change));
+    char* const end = write_change_id(begin, change, "tombstone");
+    arena.commit(static_cast<size_t>(end - begin));
+    auto* header = static_cast<dstream_field*>(
+        arena.allocate(sizeof(dstream_field), alignof(dstream_field)));
+    *header = {kIdHeader, span(begin, end)};
+    message.value = {nullptr, 0};
+    message.headers = header;
+    message.header_count = 1;
+    out.push_back(message);
+  }
+}
+
+}  // namespace dstream::core

@@ -1,0 +1,67 @@
+// What all formats share: which messages a record becomes, their topic, their headers, their
+// deduplication id. A format adds the texts.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/messages/change.h"
+#include "core/messages/encoder.h"
+#include "core/messages/row_text.h"
+#include "core/messages/schema_plan.h"
+#include "core/messages/topic_template.h"
+
+namespace dstream::core {
+
+class RecordEncoder : public Encoder {
+ public:
+  Result<void> encode(const dstream_record& record, uint32_t record_index, Arena& arena,
+                      std::vector<dstream_message>& out) final;
+
+ protected:
+  struct Texts {
+    dstream_bytes key{};  // data nullptr: no key
+    dstream_bytes value{};
+    dstream_bytes id{};   // for the header ce_id; data nullptr: the value carries it
+  };
+
+  RecordEncoder(const MessageSettings& settings, TopicTemplate topic)
+      : settings_(settings), topic_(std::move(topic)) {}
+
+  const MessageSettings& settings() const { return settings_; }
+
+  // A plan of the format's own kind, not filled in yet.
+  virtual std::unique_ptr<SchemaPlan> new_plan() const = 0;
+  // Adds the format's part to a plan whose shared part is complete.
+  virtual Result<void> finish_plan(SchemaPlan* plan) const = 0;
+  // At least as many bytes as write() needs.
+  virtual size_t bytes_bound(const Change& change) const = 0;
+  // Writes key, value and id at `out` and returns the end.
+  virtual char* write(char* out, const Change& change, Texts* texts, Failure* failure) const = 0;
+  // Headers that mark the two halves of an update that changed the key; nullptr for none.
+  virtual const char* new_key_header() const { return nullptr; }
+  virtual const char* old_key_header() const { return nullptr; }
+
+ private:
+  Result<SchemaPlan*> find_plan(const dstream_schema* schema);
+  TopicName topic_for(SchemaPlan* plan, dstream_op op);
+  Result<Texts> write_texts(const Change& change, Arena& arena) const;
+  void append(const Change& change, TopicName topic, const Texts& texts,
+              const dstream_field& extra_header, uint32_t record_index, Arena& arena,
+              std::vector<dstream_message>& out) const;
+  Result<void> append_key_change(const Change& update, SchemaPlan* plan, uint32_t record_index,
+                                 Arena& arena, std::vector<dstream_message>& out);
+
+  MessageSettings settings_;
+  TopicTemplate topic_;
+  std::unordered_map<uint64_t, std::unique_ptr<SchemaPlan>> plans_;  // by schema id
+  uint64_t last_schema_ = 0;
+  SchemaPlan* last_plan_ = nullptr;
+  std::map<std::string, uint32_t, std::less<>> topic_ids_;  // its keys are the topic names
+};
+
+}  // namespace dstream::core
