@@ -74,10 +74,14 @@ void Connection::note_sent() {
 bool Connection::serve_request() {
   RequestMessage request;
   switch (reader_.read(&request, kNoTimeout)) {
-    case ReadResult::kMessage: break;
-    case ReadResult::kClosed: return false;
+    case ReadResult::kMessage:
+      break;
+    case ReadResult::kClosed:
+      return false;
     case ReadResult::kMalformed:
-    case ReadResult::kTooLarge: note_malformed(); return false;
+    case ReadResult::kTooLarge:
+      note_malformed();
+      return false;
   }
   if (request.type == kAttention) {
     return acknowledge_attention();
@@ -114,10 +118,18 @@ bool Connection::answer_request(const RequestMessage& request) {
     statistics_->note_request({0, session_id_, RequestKind::kReset, 0, {}});
   }
   switch (request.type) {
-    case kSqlBatch: run_batch(request.body); break;
-    case kRpc: run_procedures(request.body); break;
-    case kTransactionManager: run_transaction_request(request.body); break;
-    default: note_malformed(); return false;
+    case kSqlBatch:
+      run_batch(request.body);
+      break;
+    case kRpc:
+      run_procedures(request.body);
+      break;
+    case kTransactionManager:
+      run_transaction_request(request.body);
+      break;
+    default:
+      note_malformed();
+      return false;
   }
   const bool was_interrupted = response_.was_interrupted();
   const uint64_t rows = response_.rows();
@@ -140,8 +152,9 @@ void Connection::refuse(const ServerMessage& message) {
 void Connection::run_batch(std::string_view body) {
   std::string sql;
   if (!read_batch(body, state_.dialect, &sql)) {
-    refuse(protocol_error("The incoming tabular data stream (TDS) protocol stream is incorrect. "
-                          "The stream ended unexpectedly."));
+    refuse(
+        protocol_error("The incoming tabular data stream (TDS) protocol stream is incorrect. "
+                       "The stream ended unexpectedly."));
     return;
   }
   statistics_->update([](ServerCounters& counters) { ++counters.batches; });
@@ -170,8 +183,8 @@ void Connection::run_procedures(std::string_view body) {
       ++counters.procedures;
       ++counters.procedure_calls[name];
     });
-    statistics_->note_request({0, session_id_, RequestKind::kProcedure, call.number,
-                               call.text(kLogTextBytesMax)});
+    statistics_->note_request(
+        {0, session_id_, RequestKind::kProcedure, call.number, call.text(kLogTextBytesMax)});
     if (!faults_->is_empty()) {
       effects_.arm(faults_->take(call.text(SIZE_MAX), false));
     }
@@ -190,8 +203,9 @@ void Connection::run_procedures(std::string_view body) {
 void Connection::run_transaction_request(std::string_view body) {
   TransactionRequest request;
   if (!read_transaction_request(body, state_.dialect, &request)) {
-    refuse(protocol_error("The incoming tabular data stream (TDS) transaction manager request is "
-                          "incorrect or not supported."));
+    refuse(
+        protocol_error("The incoming tabular data stream (TDS) transaction manager request is "
+                       "incorrect or not supported."));
     return;
   }
   statistics_->update([](ServerCounters& counters) { ++counters.transaction_requests; });
@@ -202,12 +216,17 @@ void Connection::run_transaction_request(std::string_view body) {
     case TransactionAction::kBegin:
       session_->begin_transaction(request.isolation, response_);
       break;
-    case TransactionAction::kCommit: session_->commit_transaction(response_); break;
+    case TransactionAction::kCommit:
+      session_->commit_transaction(response_);
+      break;
     case TransactionAction::kRollback:
       session_->rollback_transaction(request.name, response_);
       break;
-    case TransactionAction::kSave: session_->save_transaction(request.name, response_); break;
-    case TransactionAction::kGetDtcAddress: break;
+    case TransactionAction::kSave:
+      session_->save_transaction(request.name, response_);
+      break;
+    case TransactionAction::kGetDtcAddress:
+      break;
   }
   if (request.begins_anew && !response_.is_stopped()) {
     session_->begin_transaction(request.next_isolation, response_);

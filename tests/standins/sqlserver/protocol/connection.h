@@ -20,9 +20,8 @@ namespace dstream::standin {
 class Connection {
  public:
   // Borrows everything but the socket; all of it outlives the connection.
-  Connection(int fd, uint16_t session_id, std::string client_address,
-             const ServerOptions& options, Handler* handler, Statistics* statistics,
-             Faults* faults);
+  Connection(int fd, uint16_t session_id, std::string client_address, const ServerOptions& options,
+             Handler* handler, Statistics* statistics, Faults* faults);
   ~Connection();
 
   // Returns when the client has gone or was sent away.

@@ -46,9 +46,9 @@ void FaultEffects::find_next_row() {
 FaultEffects::Outcome FaultEffects::apply_up_to(int64_t rows) {
   Outcome outcome;
   for (Effect& effect : effects_) {
-    const bool is_due = rows < 0 ? effect.place == Place::kStart
-                                 : effect.place == Place::kRow &&
-                                       effect.armed.fault.after_rows <= rows;
+    const bool is_due = rows < 0
+                            ? effect.place == Place::kStart
+                            : effect.place == Place::kRow && effect.armed.fault.after_rows <= rows;
     if (is_due && !apply(&effect, &outcome)) {
       break;
     }
@@ -67,13 +67,19 @@ bool FaultEffects::apply(Effect* effect, Outcome* outcome) {
       transport_->shutdown();
       outcome->is_cut = true;
       return false;
-    case FaultAction::kStall: stall(effect->armed.id); return true;
-    case FaultAction::kSlow: row_delay_ms_ = fault.delay_ms; return true;
+    case FaultAction::kStall:
+      stall(effect->armed.id);
+      return true;
+    case FaultAction::kSlow:
+      row_delay_ms_ = fault.delay_ms;
+      return true;
     case FaultAction::kPiece:
       piece_bytes_ = std::max(1u, fault.piece_bytes);
       transport_->set_filter(this);
       return true;
-    case FaultAction::kError: outcome->error = &fault.message; return false;
+    case FaultAction::kError:
+      outcome->error = &fault.message;
+      return false;
   }
   return true;
 }
@@ -89,7 +95,9 @@ void FaultEffects::apply_at_byte(Effect* effect) {
   effect->place = Place::kSpent;
   faults_->note_fired(effect->armed.id);
   switch (fault.action) {
-    case FaultAction::kStall: stall(effect->armed.id); return;
+    case FaultAction::kStall:
+      stall(effect->armed.id);
+      return;
     case FaultAction::kSlow:
     case FaultAction::kPiece:
       piece_bytes_ = std::max(1u, fault.piece_bytes);
@@ -97,7 +105,9 @@ void FaultEffects::apply_at_byte(Effect* effect) {
       return;
     // In the middle of the bytes there is no place for a token; an error becomes a cut.
     case FaultAction::kDrop:
-    case FaultAction::kError: is_cut_ = true; return;
+    case FaultAction::kError:
+      is_cut_ = true;
+      return;
   }
 }
 

@@ -30,12 +30,12 @@ class FreeTds : public ::testing::Test {
   }
   // "SELECT n" answers with the number n.
   void add_number(int64_t number) {
-    handler_.statements["SELECT " + std::to_string(number)] =
-        [number](std::span<const Parameter>, ResponseWriter& out) {
-          const std::vector<ResultColumn> columns = {{"n", type_of(TypeId::kBigInt)}};
-          const std::vector<std::vector<SqlValue>> rows = {{SqlValue::of_number(number)}};
-          send_result(columns, rows, out);
-        };
+    handler_.statements["SELECT " + std::to_string(number)] = [number](std::span<const Parameter>,
+                                                                       ResponseWriter& out) {
+      const std::vector<ResultColumn> columns = {{"n", type_of(TypeId::kBigInt)}};
+      const std::vector<std::vector<SqlValue>> rows = {{SqlValue::of_number(number)}};
+      send_result(columns, rows, out);
+    };
   }
 
   ScriptedHandler handler_;

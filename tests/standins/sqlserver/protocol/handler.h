@@ -34,11 +34,11 @@ struct ServerMessage {
 class ResponseWriter {
  public:
   virtual ~ResponseWriter() = default;
-  virtual bool columns(std::span<const ResultColumn> columns) = 0;      // COLMETADATA
-  virtual bool row(std::span<const SqlValue> values) = 0;               // ROW
+  virtual bool columns(std::span<const ResultColumn> columns) = 0;  // COLMETADATA
+  virtual bool row(std::span<const SqlValue> values) = 0;           // ROW
   // A whole ROW token as encode_row() made it earlier: the fast way for stored rows.
   virtual bool encoded_row(std::string_view token) = 0;
-  virtual bool message(const ServerMessage& message) = 0;               // INFO or ERROR
+  virtual bool message(const ServerMessage& message) = 0;  // INFO or ERROR
   // ENVCHANGE 1 and the message 5701 that goes with it.
   virtual bool database_changed(std::string_view from, std::string_view to) = 0;
   // kind 8 begin, 9 commit, 10 rollback (ENVCHANGE); the protocol room makes the descriptor.
@@ -48,7 +48,7 @@ class ResponseWriter {
   // and DONEINPROC and sets the "more" bit itself.
   virtual bool statement_done(uint16_t command, int64_t rows, bool error = false) = 0;
   virtual bool return_status(int32_t status) = 0;
-  virtual bool return_value(const Parameter& parameter) = 0;            // RETURNVALUE
+  virtual bool return_value(const Parameter& parameter) = 0;  // RETURNVALUE
   // True once the client has asked to stop or is gone; long loops look at it. Cheap: the socket is
   // looked at once a millisecond at most.
   virtual bool cancelled() = 0;
@@ -69,10 +69,10 @@ class ResponseWriter {
 struct LoginRequest {
   std::string user, password, database, host, application, client_library;
   bool read_only_intent = false;
-  uint16_t session_id = 0;    // @@SPID of the session this login opens
-  uint32_t tds_version = 0;   // as in LOGIN7: 0x74000004 is TDS 7.4
-  uint32_t packet_size = 0;   // negotiated
-  bool encrypted = false;     // all traffic, not only the login
+  uint16_t session_id = 0;     // @@SPID of the session this login opens
+  uint32_t tds_version = 0;    // as in LOGIN7: 0x74000004 is TDS 7.4
+  uint32_t packet_size = 0;    // negotiated
+  bool encrypted = false;      // all traffic, not only the login
   std::string client_address;  // "127.0.0.1:40112"
 };
 

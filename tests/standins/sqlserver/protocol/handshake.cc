@@ -16,10 +16,14 @@ bool Connection::log_in() {
   for (int i = 0; i <= kPreloginsMax; ++i) {
     RequestMessage request;
     switch (reader_.read(&request, options_.login_timeout_ms)) {
-      case ReadResult::kMessage: break;
-      case ReadResult::kClosed: return false;
+      case ReadResult::kMessage:
+        break;
+      case ReadResult::kClosed:
+        return false;
       case ReadResult::kMalformed:
-      case ReadResult::kTooLarge: note_malformed(); return false;
+      case ReadResult::kTooLarge:
+        note_malformed();
+        return false;
     }
     if (request.type == kLogin7) {
       return answer_login(request.body);
@@ -77,8 +81,9 @@ bool Connection::answer_login(std::string_view body) {
   if (refusal.number == 0 && login.integrated) {
     refusal.number = 18452;
     refusal.severity = 14;
-    refusal.text = "Login failed. The login is from an untrusted domain and cannot be used with "
-                   "Integrated authentication.";
+    refusal.text =
+        "Login failed. The login is from an untrusted domain and cannot be used with "
+        "Integrated authentication.";
   }
   if (refusal.number == 0) {
     session_ = handler_->login(login.request, &refusal);

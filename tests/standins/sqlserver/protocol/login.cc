@@ -152,12 +152,11 @@ std::string prelogin_answer(const PreloginRequest& request, EncryptionOption enc
   put_u8(&version_data, version.minor);
   put_u16_be(&version_data, version.build);
   put_u16(&version_data, 0);
-  std::vector<Option> options = {
-      {kOptionVersion, version_data},
-      {kOptionEncryption, std::string(1, static_cast<char>(encryption))},
-      {2, std::string(1, '\0')},
-      {3, {}},
-      {kOptionMars, std::string(1, '\0')}};
+  std::vector<Option> options = {{kOptionVersion, version_data},
+                                 {kOptionEncryption, std::string(1, static_cast<char>(encryption))},
+                                 {2, std::string(1, '\0')},
+                                 {3, {}},
+                                 {kOptionMars, std::string(1, '\0')}};
   if (request.asks_federated) {
     options.push_back({kOptionFederated, std::string(1, '\0')});
   }
@@ -227,7 +226,7 @@ std::string login_accepted(const Login7& login, const LoginAnswer& answer) {
   append_environment_text(EnvironmentChange::kDatabase, answer.database, "master", &out);
   append_info(5701, 2, "Changed database context to '" + answer.database + "'.", answer, dialect,
               &out);
-  append_environment_bytes(EnvironmentChange::kCollation, kCollation, {}, &out);
+  append_environment_bytes(EnvironmentChange::kCollation, kDefaultCollation, {}, &out);
   append_environment_text(EnvironmentChange::kLanguage, "us_english", {}, &out);
   append_info(5703, 1, "Changed language setting to us_english.", answer, dialect, &out);
   append_login_acknowledged(answer.tds_version, answer.version, &out);

@@ -15,8 +15,7 @@ SQLCHAR* sql_text(const std::string& text) {
 
 OdbcClient::OdbcClient() {
   SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &environment_);
-  SQLSetEnvAttr(environment_, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3),
-                0);
+  SQLSetEnvAttr(environment_, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3), 0);
   SQLAllocHandle(SQL_HANDLE_DBC, environment_, &connection_);
 }
 
@@ -35,11 +34,10 @@ bool OdbcClient::check(SQLRETURN code, SQLSMALLINT kind, SQLHANDLE handle) {
   SQLINTEGER native = 0;
   SQLCHAR text[2048] = {};
   SQLSMALLINT length = 0;
-  for (SQLSMALLINT i = 1; SQL_SUCCEEDED(SQLGetDiagRec(kind, handle, i, state, &native, text,
-                                                      sizeof(text), &length));
+  for (SQLSMALLINT i = 1;
+       SQL_SUCCEEDED(SQLGetDiagRec(kind, handle, i, state, &native, text, sizeof(text), &length));
        ++i) {
-    diagnostics_.push_back({reinterpret_cast<char*>(state), native,
-                            reinterpret_cast<char*>(text)});
+    diagnostics_.push_back({reinterpret_cast<char*>(state), native, reinterpret_cast<char*>(text)});
   }
   return SQL_SUCCEEDED(code);
 }
@@ -48,9 +46,8 @@ bool OdbcClient::connect(const std::string& parameters) {
   const std::string text = kDriver + parameters;
   SQLCHAR completed[1024];
   SQLSMALLINT length = 0;
-  const SQLRETURN code =
-      SQLDriverConnect(connection_, nullptr, sql_text(text), SQL_NTS, completed,
-                       sizeof(completed), &length, SQL_DRIVER_NOPROMPT);
+  const SQLRETURN code = SQLDriverConnect(connection_, nullptr, sql_text(text), SQL_NTS, completed,
+                                          sizeof(completed), &length, SQL_DRIVER_NOPROMPT);
   is_connected_ = check(code, SQL_HANDLE_DBC, connection_);
   if (is_connected_) {
     SQLAllocHandle(SQL_HANDLE_STMT, connection_, &statement_);
@@ -110,8 +107,7 @@ OdbcResult OdbcClient::fetch_all() {
           break;
         }
       }
-      result.rows.back().push_back(indicator == SQL_NULL_DATA ? std::nullopt
-                                                              : std::optional(text));
+      result.rows.back().push_back(indicator == SQL_NULL_DATA ? std::nullopt : std::optional(text));
     }
   }
   check(code, SQL_HANDLE_STMT, statement_);
@@ -126,9 +122,9 @@ bool OdbcClient::more_results() {
 
 bool OdbcClient::set_autocommit(bool on) {
   const auto value = static_cast<intptr_t>(on ? SQL_AUTOCOMMIT_ON : SQL_AUTOCOMMIT_OFF);
-  return check(SQLSetConnectAttr(connection_, SQL_ATTR_AUTOCOMMIT,
-                                 reinterpret_cast<SQLPOINTER>(value), 0),
-               SQL_HANDLE_DBC, connection_);
+  return check(
+      SQLSetConnectAttr(connection_, SQL_ATTR_AUTOCOMMIT, reinterpret_cast<SQLPOINTER>(value), 0),
+      SQL_HANDLE_DBC, connection_);
 }
 
 bool OdbcClient::end_transaction(bool commit) {

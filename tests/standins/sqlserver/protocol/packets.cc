@@ -18,8 +18,10 @@ bool is_request_type(uint8_t type) {
     case kTransactionManager:
     case kLogin7:
     case kSspi:
-    case kPrelogin: return true;
-    default: return false;
+    case kPrelogin:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -39,8 +41,7 @@ bool PacketReader::fill(int timeout_ms) {
     end_ -= begin_;
     begin_ = 0;
   }
-  const size_t got =
-      transport_->read(buffer_.data() + end_, buffer_.size() - end_, timeout_ms);
+  const size_t got = transport_->read(buffer_.data() + end_, buffer_.size() - end_, timeout_ms);
   end_ += got;
   return got > 0;
 }
@@ -70,8 +71,8 @@ ReadResult PacketReader::read(RequestMessage* message, int timeout_ms) {
       message->reset = false;
     }
     message->type = type;
-    message->reset = message->reset || (is_first && (status & (kResetConnection |
-                                                               kResetConnectionKeepTransaction)));
+    message->reset = message->reset ||
+                     (is_first && (status & (kResetConnection | kResetConnectionKeepTransaction)));
     const size_t payload = length - kPacketHeaderBytes;
     if (message->body.size() + payload > message_bytes_max_) {
       return ReadResult::kTooLarge;
@@ -136,15 +137,14 @@ void PacketWriter::open_packet() {
 
 void PacketWriter::close_packet(uint8_t status) {
   const size_t length = used_ - packet_start_;
-  const uint8_t header[kPacketHeaderBytes] = {
-      type_,
-      status,
-      static_cast<uint8_t>(length >> 8),
-      static_cast<uint8_t>(length),
-      static_cast<uint8_t>(session_id_ >> 8),
-      static_cast<uint8_t>(session_id_),
-      ++packet_number_,
-      0};
+  const uint8_t header[kPacketHeaderBytes] = {type_,
+                                              status,
+                                              static_cast<uint8_t>(length >> 8),
+                                              static_cast<uint8_t>(length),
+                                              static_cast<uint8_t>(session_id_ >> 8),
+                                              static_cast<uint8_t>(session_id_),
+                                              ++packet_number_,
+                                              0};
   std::memcpy(buffer_.data() + packet_start_, header, sizeof(header));
 }
 

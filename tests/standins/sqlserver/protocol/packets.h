@@ -47,9 +47,9 @@ struct RequestMessage {
 
 enum class ReadResult {
   kMessage,
-  kClosed,    // the client went, or said nothing for too long
+  kClosed,     // the client went, or said nothing for too long
   kMalformed,  // not TDS
-  kTooLarge,  // more than the limit
+  kTooLarge,   // more than the limit
 };
 
 // Puts a client's packets together. Buffers what it reads ahead.
@@ -130,7 +130,7 @@ class PacketWriter {
   std::vector<char> buffer_;
   size_t packet_start_ = 0;  // where the open packet begins
   size_t used_ = 0;
-  size_t room_ = 0;          // left in the open packet
+  size_t room_ = 0;  // left in the open packet
 };
 
 }  // namespace dstream::standin

@@ -12,18 +12,41 @@ constexpr uint8_t kUtf8CollationFlag = 0x04;  // fUTF8, bit 26 of the collation
 // Sets the type of a fixed-length token. False if the token is not one.
 bool fixed_type(uint8_t token, SqlType* type, uint8_t* bytes) {
   switch (token) {
-    case 0x30: type->id = TypeId::kTinyInt, *bytes = 1; return true;
-    case 0x32: type->id = TypeId::kBit, *bytes = 1; return true;
-    case 0x34: type->id = TypeId::kSmallInt, *bytes = 2; return true;
-    case 0x38: type->id = TypeId::kInt, *bytes = 4; return true;
-    case 0x7F: type->id = TypeId::kBigInt, *bytes = 8; return true;
-    case 0x3B: type->id = TypeId::kReal, *bytes = 4; return true;
-    case 0x3E: type->id = TypeId::kFloat, *bytes = 8; return true;
-    case 0x3C: type->id = TypeId::kMoney, *bytes = 8; return true;
-    case 0x7A: type->id = TypeId::kSmallMoney, *bytes = 4; return true;
-    case 0x3D: type->id = TypeId::kDateTime, *bytes = 8; return true;
-    case 0x3A: type->id = TypeId::kSmallDateTime, *bytes = 4; return true;
-    default: return false;
+    case 0x30:
+      type->id = TypeId::kTinyInt, *bytes = 1;
+      return true;
+    case 0x32:
+      type->id = TypeId::kBit, *bytes = 1;
+      return true;
+    case 0x34:
+      type->id = TypeId::kSmallInt, *bytes = 2;
+      return true;
+    case 0x38:
+      type->id = TypeId::kInt, *bytes = 4;
+      return true;
+    case 0x7F:
+      type->id = TypeId::kBigInt, *bytes = 8;
+      return true;
+    case 0x3B:
+      type->id = TypeId::kReal, *bytes = 4;
+      return true;
+    case 0x3E:
+      type->id = TypeId::kFloat, *bytes = 8;
+      return true;
+    case 0x3C:
+      type->id = TypeId::kMoney, *bytes = 8;
+      return true;
+    case 0x7A:
+      type->id = TypeId::kSmallMoney, *bytes = 4;
+      return true;
+    case 0x3D:
+      type->id = TypeId::kDateTime, *bytes = 8;
+      return true;
+    case 0x3A:
+      type->id = TypeId::kSmallDateTime, *bytes = 4;
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -51,7 +74,7 @@ bool sized_number(uint8_t token, uint8_t bytes, SqlType* type) {
 }
 
 bool read_collation(ByteReader* reader, SqlType* type) {
-  const std::string_view collation = reader->bytes(kCollation.size());
+  const std::string_view collation = reader->bytes(kDefaultCollation.size());
   type->utf8 = reader->ok() && (static_cast<uint8_t>(collation[3]) & kUtf8CollationFlag) != 0;
   return reader->ok();
 }
@@ -132,6 +155,59 @@ bool read_clr(ByteReader* reader, ParameterType* parameter) {
   return reader->ok();
 }
 
+// Types whose length follows the token as one byte, or that have none.
+bool read_number_or_time(ByteReader* reader, ParameterType* parameter) {
+  SqlType* type = &parameter->type;
+  parameter->wire.form = LengthForm::kByte;
+  switch (parameter->wire.token) {
+    case 0x6A:
+    case 0x6C:
+      return read_decimal(reader, parameter);
+    case 0x28:
+      type->id = TypeId::kDate;
+      return reader->ok();
+    case 0x29:
+    case 0x2A:
+    case 0x2B:
+      return read_scaled_time(reader, parameter);
+    case 0x24:
+      type->id = TypeId::kUniqueIdentifier;
+      reader->u8();
+      return reader->ok();
+    default:
+      return sized_number(parameter->wire.token, reader->u8(), type) && reader->ok();
+  }
+}
+
+struct StringToken {
+  uint8_t token;
+  TypeId id;
+  bool (*read)(ByteReader*, TypeId, ParameterType*);
+};
+
+constexpr StringToken kStringTokens[] = {{0x2F, TypeId::kChar, read_legacy_string},
+                                         {0x27, TypeId::kVarChar, read_legacy_string},
+                                         {0x2D, TypeId::kBinary, read_legacy_string},
+                                         {0x25, TypeId::kVarBinary, read_legacy_string},
+                                         {0xAF, TypeId::kChar, read_string},
+                                         {0xA7, TypeId::kVarChar, read_string},
+                                         {0xEF, TypeId::kNChar, read_string},
+                                         {0xE7, TypeId::kNVarChar, read_string},
+                                         {0xAD, TypeId::kBinary, read_string},
+                                         {0xA5, TypeId::kVarBinary, read_string},
+                                         {0x23, TypeId::kText, read_long},
+                                         {0x63, TypeId::kNText, read_long},
+                                         {0x22, TypeId::kImage, read_long}};
+
+bool read_string_or_long(ByteReader* reader, ParameterType* parameter) {
+  for (const StringToken& candidate : kStringTokens) {
+    if (candidate.token == parameter->wire.token) {
+      return candidate.read(reader, candidate.id, parameter);
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 bool read_type_info(ByteReader* reader, ParameterType* parameter) {
@@ -149,48 +225,30 @@ bool read_type_info(ByteReader* reader, ParameterType* parameter) {
       type->id = TypeId::kNVarChar;
       type->length = 1;
       return reader->ok();
+    case 0x24:
     case 0x26:
+    case 0x28:
+    case 0x29:
+    case 0x2A:
+    case 0x2B:
     case 0x68:
+    case 0x6A:
+    case 0x6C:
     case 0x6D:
     case 0x6E:
     case 0x6F:
-      parameter->wire.form = LengthForm::kByte;
-      return sized_number(token, reader->u8(), type) && reader->ok();
-    case 0x6A:
-    case 0x6C: return read_decimal(reader, parameter);
-    case 0x28:
-      type->id = TypeId::kDate;
-      parameter->wire.form = LengthForm::kByte;
-      return reader->ok();
-    case 0x29:
-    case 0x2A:
-    case 0x2B: return read_scaled_time(reader, parameter);
-    case 0x24:
-      type->id = TypeId::kUniqueIdentifier;
-      parameter->wire.form = LengthForm::kByte;
-      reader->u8();
-      return reader->ok();
-    case 0x2F: return read_legacy_string(reader, TypeId::kChar, parameter);
-    case 0x27: return read_legacy_string(reader, TypeId::kVarChar, parameter);
-    case 0x2D: return read_legacy_string(reader, TypeId::kBinary, parameter);
-    case 0x25: return read_legacy_string(reader, TypeId::kVarBinary, parameter);
-    case 0xAF: return read_string(reader, TypeId::kChar, parameter);
-    case 0xA7: return read_string(reader, TypeId::kVarChar, parameter);
-    case 0xEF: return read_string(reader, TypeId::kNChar, parameter);
-    case 0xE7: return read_string(reader, TypeId::kNVarChar, parameter);
-    case 0xAD: return read_string(reader, TypeId::kBinary, parameter);
-    case 0xA5: return read_string(reader, TypeId::kVarBinary, parameter);
-    case 0x23: return read_long(reader, TypeId::kText, parameter);
-    case 0x63: return read_long(reader, TypeId::kNText, parameter);
-    case 0x22: return read_long(reader, TypeId::kImage, parameter);
-    case 0xF1: return read_xml(reader, parameter);
-    case 0xF0: return read_clr(reader, parameter);
+      return read_number_or_time(reader, parameter);
+    case 0xF1:
+      return read_xml(reader, parameter);
+    case 0xF0:
+      return read_clr(reader, parameter);
     case 0x62:
       type->id = TypeId::kSqlVariant;
       parameter->wire.form = LengthForm::kVariant;
       reader->u32();
       return reader->ok();
-    default: return false;
+    default:
+      return read_string_or_long(reader, parameter);
   }
 }
 

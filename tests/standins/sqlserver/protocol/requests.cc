@@ -15,11 +15,22 @@ constexpr uint8_t kParameterDefault = 0x02;
 constexpr uint8_t kParameterEncrypted = 0x08;
 constexpr size_t kParametersMax = 2'100;
 
-constexpr std::array<std::string_view, 16> kProcedureNames = {
-    "",              "sp_cursor",      "sp_cursoropen",      "sp_cursorprepare",
-    "sp_cursorexecute", "sp_cursorprepexec", "sp_cursorunprepare", "sp_cursorfetch",
-    "sp_cursoroption",  "sp_cursorclose",    "sp_executesql",      "sp_prepare",
-    "sp_execute",       "sp_prepexec",       "sp_prepexecrpc",     "sp_unprepare"};
+constexpr std::array<std::string_view, 16> kProcedureNames = {"",
+                                                              "sp_cursor",
+                                                              "sp_cursoropen",
+                                                              "sp_cursorprepare",
+                                                              "sp_cursorexecute",
+                                                              "sp_cursorprepexec",
+                                                              "sp_cursorunprepare",
+                                                              "sp_cursorfetch",
+                                                              "sp_cursoroption",
+                                                              "sp_cursorclose",
+                                                              "sp_executesql",
+                                                              "sp_prepare",
+                                                              "sp_execute",
+                                                              "sp_prepexec",
+                                                              "sp_prepexecrpc",
+                                                              "sp_unprepare"};
 
 std::string read_b_varchar(ByteReader* reader) {
   return utf8_of_utf16(reader->bytes(reader->u8() * size_t{2}));
@@ -33,8 +44,9 @@ bool at_separator(const ByteReader& reader, const Dialect& dialect) {
 std::string type_problem(size_t ordinal, const std::string& name, uint8_t token) {
   constexpr char kDigits[] = "0123456789ABCDEF";
   return "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream is "
-         "incorrect. Parameter " + std::to_string(ordinal) + " (\"" + name + "\"): Data type 0x" +
-         kDigits[token >> 4] + kDigits[token & 15] + " is unknown.";
+         "incorrect. Parameter " +
+         std::to_string(ordinal) + " (\"" + name + "\"): Data type 0x" + kDigits[token >> 4] +
+         kDigits[token & 15] + " is unknown.";
 }
 
 bool read_parameter(ByteReader* reader, size_t ordinal, Parameter* parameter,
@@ -64,9 +76,10 @@ bool read_call(ByteReader* reader, const Dialect& dialect, ProcedureCall* call,
     call->number = reader->u16();
     call->name = procedure_name(call->number);
     if (call->name.empty() && reader->ok()) {
-      *problem = "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol "
-                 "stream is incorrect. Procedure number " + std::to_string(call->number) +
-                 " is unknown.";
+      *problem =
+          "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol "
+          "stream is incorrect. Procedure number " +
+          std::to_string(call->number) + " is unknown.";
       return false;
     }
   } else {
@@ -75,8 +88,9 @@ bool read_call(ByteReader* reader, const Dialect& dialect, ProcedureCall* call,
   reader->u16();  // flags: recompile, no metadata, reuse of metadata; nothing follows from them
   while (!reader->at_end() && !at_separator(*reader, dialect)) {
     if (call->parameters.size() == kParametersMax) {
-      *problem = "The incoming request has too many parameters. The server supports a maximum of "
-                 "2100 parameters. Reduce the number of parameters and resend the request.";
+      *problem =
+          "The incoming request has too many parameters. The server supports a maximum of "
+          "2100 parameters. Reduce the number of parameters and resend the request.";
       return false;
     }
     call->parameters.emplace_back();
@@ -132,8 +146,9 @@ std::string ProcedureCall::text(size_t bytes_max) const {
 bool read_procedure_calls(std::string_view body, const Dialect& dialect,
                           std::vector<ProcedureCall>* calls, std::string* problem) {
   ByteReader reader(body);
-  *problem = "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream "
-             "is incorrect.";
+  *problem =
+      "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream "
+      "is incorrect.";
   if (!skip_all_headers(&reader, dialect)) {
     return false;
   }
@@ -175,7 +190,8 @@ bool read_transaction_request(std::string_view body, const Dialect& dialect,
     case TransactionAction::kSave:
       request->name = read_b_varchar(&reader);
       return reader.ok() && !request->name.empty();
-    case TransactionAction::kGetDtcAddress: return false;
+    case TransactionAction::kGetDtcAddress:
+      return false;
   }
   return false;
 }

@@ -49,8 +49,8 @@ enum class TransactionAction : uint16_t {
 struct TransactionRequest {
   TransactionAction action = TransactionAction::kBegin;
   uint8_t isolation = 0;
-  std::string name;           // of the transaction or savepoint
-  bool begins_anew = false;   // commit or rollback, then begin with `next_isolation`
+  std::string name;          // of the transaction or savepoint
+  bool begins_anew = false;  // commit or rollback, then begin with `next_isolation`
   uint8_t next_isolation = 0;
 };
 

@@ -70,8 +70,8 @@ void Response::finish(bool more_parts) {
   } else if (pending_.has_value()) {
     flush_pending(more_parts);
   } else {
-    append_done(DoneToken::kDone, static_cast<uint16_t>(error | (more_parts ? kDoneMore : 0)), 0,
-                0, state_->dialect, &scratch_);
+    append_done(DoneToken::kDone, static_cast<uint16_t>(error | (more_parts ? kDoneMore : 0)), 0, 0,
+                state_->dialect, &scratch_);
   }
   writer_->append(scratch_);
 }
@@ -102,9 +102,8 @@ void Response::flush_pending(bool more) {
     return;
   }
   std::string token;
-  append_done(pending_->token,
-              static_cast<uint16_t>(pending_->status | (more ? kDoneMore : 0)), pending_->command,
-              pending_->rows, state_->dialect, &token);
+  append_done(pending_->token, static_cast<uint16_t>(pending_->status | (more ? kDoneMore : 0)),
+              pending_->command, pending_->rows, state_->dialect, &token);
   pending_.reset();
   writer_->append(token);
 }
@@ -156,9 +155,7 @@ bool Response::put_row(std::string_view token) {
   return unchecked_bytes_ < kCheckBytes || !check_interruption(0);
 }
 
-bool Response::encoded_row(std::string_view token) {
-  return before_row() && put_row(token);
-}
+bool Response::encoded_row(std::string_view token) { return before_row() && put_row(token); }
 
 bool Response::row(std::span<const SqlValue> values) {
   if (!before_row()) {
@@ -292,9 +289,14 @@ bool Response::order(std::span<const uint16_t> columns) {
 bool Response::check_interruption(int timeout_ms) {
   unchecked_bytes_ = 0;
   switch (reader_->check_interruption(timeout_ms)) {
-    case PacketReader::Interruption::kNone: break;
-    case PacketReader::Interruption::kAttention: has_attention_ = is_stopped_ = true; break;
-    case PacketReader::Interruption::kClosed: is_stopped_ = must_close_ = true; break;
+    case PacketReader::Interruption::kNone:
+      break;
+    case PacketReader::Interruption::kAttention:
+      has_attention_ = is_stopped_ = true;
+      break;
+    case PacketReader::Interruption::kClosed:
+      is_stopped_ = must_close_ = true;
+      break;
   }
   return is_stopped_;
 }

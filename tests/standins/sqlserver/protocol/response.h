@@ -93,10 +93,10 @@ class Response final : public ResponseWriter {
   std::vector<ResultColumn> columns_;
   std::vector<OutputParameter> outputs_;
   std::optional<PendingDone> pending_;
-  bool has_error_ = false;           // an ERROR token no DONE has told of yet
-  bool has_return_status_ = false;   // in a batch: the next DONE ends a procedure
+  bool has_error_ = false;          // an ERROR token no DONE has told of yet
+  bool has_return_status_ = false;  // in a batch: the next DONE ends a procedure
   bool has_attention_ = false;
-  bool is_stopped_ = false;          // nothing more is taken from the session
+  bool is_stopped_ = false;  // nothing more is taken from the session
   bool must_close_ = false;
   std::string scratch_;
 

@@ -16,13 +16,24 @@ constexpr std::string_view kTextTimestamp{"\0\0\0\0\0\0\0\1", 8};
 
 bool append_null(LengthForm form, std::string* out) {
   switch (form) {
-    case LengthForm::kFixed: return false;
+    case LengthForm::kFixed:
+      return false;
     case LengthForm::kByte:
-    case LengthForm::kText: put_u8(out, 0); return true;
-    case LengthForm::kShort: put_u16(out, kShortNull); return true;
-    case LengthForm::kPlp: put_u64(out, kPlpNull); return true;
-    case LengthForm::kVariant: put_u32(out, 0); return true;
-    case LengthForm::kLong: put_u32(out, kLongNull); return true;
+    case LengthForm::kText:
+      put_u8(out, 0);
+      return true;
+    case LengthForm::kShort:
+      put_u16(out, kShortNull);
+      return true;
+    case LengthForm::kPlp:
+      put_u64(out, kPlpNull);
+      return true;
+    case LengthForm::kVariant:
+      put_u32(out, 0);
+      return true;
+    case LengthForm::kLong:
+      put_u32(out, kLongNull);
+      return true;
   }
   return false;
 }
@@ -30,9 +41,14 @@ bool append_null(LengthForm form, std::string* out) {
 // Leaves room for the length of a value in front of its bytes; fill_length() fills it.
 void append_length_room(LengthForm form, std::string* out) {
   switch (form) {
-    case LengthForm::kFixed: return;
-    case LengthForm::kByte: put_u8(out, 0); return;
-    case LengthForm::kShort: put_u16(out, 0); return;
+    case LengthForm::kFixed:
+      return;
+    case LengthForm::kByte:
+      put_u8(out, 0);
+      return;
+    case LengthForm::kShort:
+      put_u16(out, 0);
+      return;
     case LengthForm::kPlp:
       put_u64(out, 0);
       put_u32(out, 0);
@@ -44,7 +60,9 @@ void append_length_room(LengthForm form, std::string* out) {
       put_u32(out, 0);
       return;
     case LengthForm::kVariant:
-    case LengthForm::kLong: put_u32(out, 0); return;
+    case LengthForm::kLong:
+      put_u32(out, 0);
+      return;
   }
 }
 
@@ -52,9 +70,14 @@ void append_length_room(LengthForm form, std::string* out) {
 void fill_length(LengthForm form, size_t body, std::string* out) {
   const size_t length = out->size() - body;
   switch (form) {
-    case LengthForm::kFixed: return;
-    case LengthForm::kByte: patch(out, body - 1, static_cast<uint8_t>(length)); return;
-    case LengthForm::kShort: patch(out, body - 2, static_cast<uint16_t>(length)); return;
+    case LengthForm::kFixed:
+      return;
+    case LengthForm::kByte:
+      patch(out, body - 1, static_cast<uint8_t>(length));
+      return;
+    case LengthForm::kShort:
+      patch(out, body - 2, static_cast<uint16_t>(length));
+      return;
     case LengthForm::kPlp:
       patch(out, body - 12, static_cast<uint64_t>(length));
       if (length == 0) {
@@ -66,7 +89,9 @@ void fill_length(LengthForm form, size_t body, std::string* out) {
       return;
     case LengthForm::kText:
     case LengthForm::kVariant:
-    case LengthForm::kLong: patch(out, body - 4, static_cast<uint32_t>(length)); return;
+    case LengthForm::kLong:
+      patch(out, body - 4, static_cast<uint32_t>(length));
+      return;
   }
 }
 
@@ -98,7 +123,9 @@ bool read_plp(ByteReader* reader, bool* is_null, std::string* bytes) {
 bool read_sized(ByteReader* reader, const WireType& wire, bool* is_null, std::string_view* raw) {
   *is_null = false;
   switch (wire.form) {
-    case LengthForm::kFixed: *raw = reader->bytes(wire.fixed_bytes); break;
+    case LengthForm::kFixed:
+      *raw = reader->bytes(wire.fixed_bytes);
+      break;
     case LengthForm::kByte: {
       const uint8_t length = reader->u8();
       *is_null = length == 0;
@@ -132,7 +159,8 @@ bool read_sized(ByteReader* reader, const WireType& wire, bool* is_null, std::st
       *raw = reader->bytes(*is_null ? 0 : length);
       break;
     }
-    case LengthForm::kPlp: return false;
+    case LengthForm::kPlp:
+      return false;
   }
   return reader->ok();
 }

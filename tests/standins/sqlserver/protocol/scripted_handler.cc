@@ -116,15 +116,16 @@ std::unique_ptr<Session> ScriptedHandler::login(const LoginRequest& request,
   }
   const std::string database = request.database.empty() ? "master" : request.database;
   if (std::find(databases.begin(), databases.end(), database) == databases.end()) {
-    *refusal = error(4060, 11, "Cannot open database \"" + database +
-                                   "\" requested by the login. The login failed.");
+    *refusal = error(
+        4060, 11,
+        "Cannot open database \"" + database + "\" requested by the login. The login failed.");
     return nullptr;
   }
   return std::make_unique<ScriptedSession>(this, database);
 }
 
-void send_result(std::span<const ResultColumn> columns,
-                 std::span<const std::vector<SqlValue>> rows, ResponseWriter& out) {
+void send_result(std::span<const ResultColumn> columns, std::span<const std::vector<SqlValue>> rows,
+                 ResponseWriter& out) {
   out.columns(columns);
   for (const std::vector<SqlValue>& row : rows) {
     out.row(row);

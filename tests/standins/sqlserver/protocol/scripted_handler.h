@@ -35,7 +35,7 @@ class ScriptedHandler final : public Handler {
 };
 
 // A result of the given columns and rows, with its DONE.
-void send_result(std::span<const ResultColumn> columns,
-                 std::span<const std::vector<SqlValue>> rows, ResponseWriter& out);
+void send_result(std::span<const ResultColumn> columns, std::span<const std::vector<SqlValue>> rows,
+                 ResponseWriter& out);
 
 }  // namespace dstream::standin

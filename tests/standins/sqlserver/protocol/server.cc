@@ -157,8 +157,7 @@ void Server::State::accept_loop() {
     }
     sockaddr_storage peer{};
     socklen_t size = sizeof(peer);
-    const int fd =
-        ::accept4(listener_, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC);
+    const int fd = ::accept4(listener_, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC);
     if (fd >= 0) {
       admit(fd, peer);
     }
@@ -213,8 +212,8 @@ void Server::State::join_ended() {
 // Session ids start again when the numbers run out; one in use is not checked for, as no client
 // lives through 60,000 others.
 uint16_t Server::State::next_session_id() {
-  last_session_id_ = last_session_id_ >= 65'000 ? kFirstSessionId
-                                                : static_cast<uint16_t>(last_session_id_ + 1);
+  last_session_id_ =
+      last_session_id_ >= 65'000 ? kFirstSessionId : static_cast<uint16_t>(last_session_id_ + 1);
   return last_session_id_;
 }
 

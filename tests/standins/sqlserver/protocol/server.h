@@ -25,15 +25,15 @@
 namespace dstream::standin {
 
 struct ServerOptions {
-  std::string address = "127.0.0.1";  // numeric, IPv4 or IPv6
-  uint16_t port = 0;                  // 0 takes a free one; see Server::port()
-  uint32_t connections_max = 1'000;   // further clients are closed at once
-  uint32_t packet_size_max = 32'767;  // 512-32767; a client that asks for more gets this
+  std::string address = "127.0.0.1";            // numeric, IPv4 or IPv6
+  uint16_t port = 0;                            // 0 takes a free one; see Server::port()
+  uint32_t connections_max = 1'000;             // further clients are closed at once
+  uint32_t packet_size_max = 32'767;            // 512-32767; a client that asks for more gets this
   size_t request_bytes_max = size_t{64} << 20;  // a larger request ends the connection
-  int login_timeout_ms = 30'000;      // for each message before the first statement; -1: for ever
+  int login_timeout_ms = 30'000;  // for each message before the first statement; -1: for ever
   std::string server_name = "DSTREAM-STANDIN";  // as it stands in messages
-  ServerVersion version;              // as it stands in the login response
-  size_t requests_kept = 1'000;       // of Server::statistics().requests()
+  ServerVersion version;                        // as it stands in the login response
+  size_t requests_kept = 1'000;                 // of Server::statistics().requests()
 };
 
 class Server {

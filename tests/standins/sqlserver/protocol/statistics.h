@@ -27,7 +27,7 @@ struct ServerCounters {
   uint64_t transaction_requests = 0;
   uint64_t resets = 0;
   uint64_t attentions = 0;
-  uint64_t malformed = 0;     // connections ended because the client did not speak TDS
+  uint64_t malformed = 0;  // connections ended because the client did not speak TDS
   uint64_t rows = 0;
   uint64_t sent_bytes = 0;
   // Calls by name, lower case, without schema. A client that opens a server cursor shows here as
@@ -42,11 +42,11 @@ enum class RequestKind : uint8_t { kBatch, kProcedure, kTransaction, kReset, kAt
 
 // One request, as the log keeps it.
 struct RequestRecord {
-  uint64_t number = 0;      // from 1, over all connections
+  uint64_t number = 0;  // from 1, over all connections
   uint16_t session_id = 0;
   RequestKind kind = RequestKind::kBatch;
   uint16_t procedure_number = 0;  // as sent; 0 for a call by name
-  std::string text;         // the SQL, or the procedure's name and its text parameters
+  std::string text;               // the SQL, or the procedure's name and its text parameters
 };
 
 class Statistics {

@@ -1,8 +1,8 @@
 // Text between UTF-8 (inside the stand-in) and what SQL Server sends: UTF-16LE, or bytes of code
 // page 1252 under the default collation.
 //
-// Bad input never fails: a byte that is not UTF-8, an unpaired surrogate or an odd last byte becomes
-// U+FFFD; a character that code page 1252 lacks becomes '?', as on a real server.
+// Bad input never fails: a byte that is not UTF-8, an unpaired surrogate or an odd last byte
+// becomes U+FFFD; a character that code page 1252 lacks becomes '?', as on a real server.
 //
 // Thread rule: plain functions, no shared state.
 #pragma once

@@ -23,7 +23,7 @@ inline constexpr uint32_t kTds80 = 0x08000000;
 
 // What differs between the dialects a client may speak.
 struct Dialect {
-  bool wide = true;       // TDS 7.2: u32 user types and line numbers, u64 counts, (max), ALL_HEADERS
+  bool wide = true;  // TDS 7.2: u32 user types and line numbers, u64 counts, (max), ALL_HEADERS
   bool date_types = true;  // TDS 7.3: date, time, datetime2, datetimeoffset, NBCROW
 };
 // The dialect of a LOGIN7 version.

@@ -119,7 +119,7 @@ bool append_smalldatetime(int64_t ticks, std::string* out) {
   return true;
 }
 
-// Text and bytes. `unit` is what pads a fixed-length type.
+// Text and bytes.
 bool append_string(const SqlType& type, const std::string& text, std::string* out) {
   const size_t start = out->size();
   const bool utf16 = is_utf16(type.id);
@@ -277,59 +277,83 @@ bool read_date_time(const SqlType& type, std::string_view raw, SqlValue* value) 
   return true;
 }
 
+bool append_number(TypeId id, int64_t number, std::string* out) {
+  switch (id) {
+    case TypeId::kBit:
+      return append_integer(number, 0, 1, 1, out);
+    case TypeId::kTinyInt:
+      return append_integer(number, 0, 255, 1, out);
+    case TypeId::kSmallInt:
+      return append_integer(number, -32768, 32767, 2, out);
+    case TypeId::kInt:
+      return append_integer(number, std::numeric_limits<int32_t>::min(),
+                            std::numeric_limits<int32_t>::max(), 4, out);
+    case TypeId::kDate:
+      return append_integer(number, 0, kDaysMax, 3, out);
+    default:
+      put(out, number);
+      return true;
+  }
+}
+
+bool append_time_of_day(int64_t ticks, uint8_t scale, std::string* out) {
+  if (ticks < 0 || ticks >= kTicksPerDay) {
+    return false;
+  }
+  append_time(rounded_ticks(ticks, scale) % kTicksPerDay, scale, out);
+  return true;
+}
+
+bool append_date_time_offset(const SqlType& type, const SqlValue& value, std::string* out) {
+  if (!append_date_time(value.number, type.scale, out)) {
+    return false;
+  }
+  put(out, value.offset_min);
+  return true;
+}
+
 }  // namespace
 
 bool append_raw(const SqlType& type, const SqlValue& value, std::string* out) {
-  constexpr auto kMin64 = std::numeric_limits<int64_t>::min();
-  constexpr auto kMax64 = std::numeric_limits<int64_t>::max();
   switch (type.id) {
-    case TypeId::kBit: return append_integer(value.number, 0, 1, 1, out);
-    case TypeId::kTinyInt: return append_integer(value.number, 0, 255, 1, out);
-    case TypeId::kSmallInt: return append_integer(value.number, -32768, 32767, 2, out);
+    case TypeId::kBit:
+    case TypeId::kTinyInt:
+    case TypeId::kSmallInt:
     case TypeId::kInt:
-      return append_integer(value.number, std::numeric_limits<int32_t>::min(),
-                            std::numeric_limits<int32_t>::max(), 4, out);
-    case TypeId::kBigInt: return append_integer(value.number, kMin64, kMax64, 8, out);
-    case TypeId::kReal: put(out, static_cast<float>(value.real)); return true;
-    case TypeId::kFloat: put(out, value.real); return true;
+    case TypeId::kBigInt:
+    case TypeId::kDate:
+      return append_number(type.id, value.number, out);
+    case TypeId::kReal:
+      put(out, static_cast<float>(value.real));
+      return true;
+    case TypeId::kFloat:
+      put(out, value.real);
+      return true;
     case TypeId::kDecimal:
-    case TypeId::kNumeric: return append_decimal(type, value.text, out);
-    case TypeId::kMoney: return append_money(value.text, false, out);
-    case TypeId::kSmallMoney: return append_money(value.text, true, out);
-    case TypeId::kDate: return append_integer(value.number, 0, kDaysMax, 3, out);
+    case TypeId::kNumeric:
+      return append_decimal(type, value.text, out);
+    case TypeId::kMoney:
+    case TypeId::kSmallMoney:
+      return append_money(value.text, type.id == TypeId::kSmallMoney, out);
     case TypeId::kTime:
-      if (value.number < 0 || value.number >= kTicksPerDay) {
-        return false;
-      }
-      append_time(rounded_ticks(value.number, type.scale) % kTicksPerDay, type.scale, out);
-      return true;
-    case TypeId::kDateTime: return append_datetime(value.number, out);
-    case TypeId::kSmallDateTime: return append_smalldatetime(value.number, out);
-    case TypeId::kDateTime2: return append_date_time(value.number, type.scale, out);
+      return append_time_of_day(value.number, type.scale, out);
+    case TypeId::kDateTime:
+      return append_datetime(value.number, out);
+    case TypeId::kSmallDateTime:
+      return append_smalldatetime(value.number, out);
+    case TypeId::kDateTime2:
+      return append_date_time(value.number, type.scale, out);
     case TypeId::kDateTimeOffset:
-      if (!append_date_time(value.number, type.scale, out)) {
-        return false;
-      }
-      put(out, value.offset_min);
-      return true;
-    case TypeId::kChar:
-    case TypeId::kVarChar:
-    case TypeId::kText:
-    case TypeId::kNChar:
-    case TypeId::kNVarChar:
-    case TypeId::kNText:
-    case TypeId::kXml:
-    case TypeId::kBinary:
-    case TypeId::kVarBinary:
-    case TypeId::kImage:
-    case TypeId::kHierarchyId:
-    case TypeId::kGeography:
-    case TypeId::kGeometry: return append_string(type, value.text, out);
-    case TypeId::kRowVersion: return append_sized_bytes(value.text, 8, out);
-    case TypeId::kUniqueIdentifier: return append_sized_bytes(value.text, 16, out);
-    case TypeId::kSqlVariant: return append_variant(value, out);
+      return append_date_time_offset(type, value, out);
+    case TypeId::kRowVersion:
+      return append_sized_bytes(value.text, 8, out);
+    case TypeId::kUniqueIdentifier:
+      return append_sized_bytes(value.text, 16, out);
+    case TypeId::kSqlVariant:
+      return append_variant(value, out);
+    default:
+      return append_string(type, value.text, out);
   }
-  return false;
 }
 
 bool read_raw(const SqlType& type, std::string_view raw, SqlValue* value) {
@@ -340,13 +364,17 @@ bool read_raw(const SqlType& type, std::string_view raw, SqlValue* value) {
     case TypeId::kTinyInt:
     case TypeId::kSmallInt:
     case TypeId::kInt:
-    case TypeId::kBigInt: return read_integer(type.id, raw, value);
+    case TypeId::kBigInt:
+      return read_integer(type.id, raw, value);
     case TypeId::kReal:
-    case TypeId::kFloat: return read_float(raw, value);
+    case TypeId::kFloat:
+      return read_float(raw, value);
     case TypeId::kDecimal:
-    case TypeId::kNumeric: return read_decimal(type, raw, value);
+    case TypeId::kNumeric:
+      return read_decimal(type, raw, value);
     case TypeId::kMoney:
-    case TypeId::kSmallMoney: return read_money(raw, value);
+    case TypeId::kSmallMoney:
+      return read_money(raw, value);
     case TypeId::kDate:
       if (raw.size() != 3) {
         return false;
@@ -356,9 +384,11 @@ bool read_raw(const SqlType& type, std::string_view raw, SqlValue* value) {
     case TypeId::kTime:
       return raw.size() == time_bytes(type.scale) && read_time(raw, type.scale, &value->number);
     case TypeId::kDateTime:
-    case TypeId::kSmallDateTime: return read_datetime(raw, value);
+    case TypeId::kSmallDateTime:
+      return read_datetime(raw, value);
     case TypeId::kDateTime2:
-    case TypeId::kDateTimeOffset: return read_date_time(type, raw, value);
+    case TypeId::kDateTimeOffset:
+      return read_date_time(type, raw, value);
     case TypeId::kChar:
     case TypeId::kVarChar:
     case TypeId::kText:
@@ -367,16 +397,25 @@ bool read_raw(const SqlType& type, std::string_view raw, SqlValue* value) {
     case TypeId::kNChar:
     case TypeId::kNVarChar:
     case TypeId::kNText:
-    case TypeId::kXml: value->text = utf8_of_utf16(raw); return true;
+    case TypeId::kXml:
+      value->text = utf8_of_utf16(raw);
+      return true;
     case TypeId::kBinary:
     case TypeId::kVarBinary:
     case TypeId::kImage:
     case TypeId::kHierarchyId:
     case TypeId::kGeography:
-    case TypeId::kGeometry: value->text = raw; return true;
-    case TypeId::kRowVersion: value->text = raw; return raw.size() == 8;
-    case TypeId::kUniqueIdentifier: value->text = raw; return raw.size() == 16;
-    case TypeId::kSqlVariant: return read_variant(raw, value);
+    case TypeId::kGeometry:
+      value->text = raw;
+      return true;
+    case TypeId::kRowVersion:
+      value->text = raw;
+      return raw.size() == 8;
+    case TypeId::kUniqueIdentifier:
+      value->text = raw;
+      return raw.size() == 16;
+    case TypeId::kSqlVariant:
+      return read_variant(raw, value);
   }
   return false;
 }

@@ -15,8 +15,8 @@ namespace dstream::standin {
 
 inline constexpr int64_t kTicksPerSecond = 10'000'000;  // a tick is 100 ns
 inline constexpr int64_t kTicksPerDay = 86'400 * kTicksPerSecond;
-inline constexpr int64_t kDaysMax = 3'652'058;          // 9999-12-31, counted from 0001-01-01
-inline constexpr int64_t kDaysOf1900 = 693'595;         // 1900-01-01
+inline constexpr int64_t kDaysMax = 3'652'058;   // 9999-12-31, counted from 0001-01-01
+inline constexpr int64_t kDaysOf1900 = 693'595;  // 1900-01-01
 
 // Appends the bytes of a value. False, with `out` as it was, if the value does not fit the type:
 // out of range, too long, not a number. Text of char and nchar is padded with spaces, binary with

@@ -12,18 +12,39 @@
 namespace dstream::standin {
 
 enum class TypeId : uint8_t {
-  kBit, kTinyInt, kSmallInt, kInt, kBigInt,      // number
-  kReal, kFloat,                                 // real
-  kDecimal, kNumeric, kMoney, kSmallMoney,       // text: "-123.4500", exact
-  kDate,                                         // number: days since 0001-01-01
-  kTime,                                         // number: 100 ns ticks since midnight
-  kDateTime, kSmallDateTime, kDateTime2,         // number: 100 ns ticks since 0001-01-01
-  kDateTimeOffset,                               // number: UTC ticks, offset_min beside it
-  kChar, kVarChar, kText, kNChar, kNVarChar, kNText, kXml,  // text: UTF-8
-  kBinary, kVarBinary, kImage, kRowVersion,      // text: raw bytes
-  kUniqueIdentifier,                             // text: 16 raw bytes in wire order (mixed endian)
-  kSqlVariant,                                   // by the value's `variant_type`
-  kHierarchyId, kGeography, kGeometry,           // text: raw bytes of the CLR type
+  kBit,
+  kTinyInt,
+  kSmallInt,
+  kInt,
+  kBigInt,  // number
+  kReal,
+  kFloat,  // real
+  kDecimal,
+  kNumeric,
+  kMoney,
+  kSmallMoney,  // text: "-123.4500", exact
+  kDate,        // number: days since 0001-01-01
+  kTime,        // number: 100 ns ticks since midnight
+  kDateTime,
+  kSmallDateTime,
+  kDateTime2,       // number: 100 ns ticks since 0001-01-01
+  kDateTimeOffset,  // number: UTC ticks, offset_min beside it
+  kChar,
+  kVarChar,
+  kText,
+  kNChar,
+  kNVarChar,
+  kNText,
+  kXml,  // text: UTF-8
+  kBinary,
+  kVarBinary,
+  kImage,
+  kRowVersion,        // text: raw bytes
+  kUniqueIdentifier,  // text: 16 raw bytes in wire order (mixed endian)
+  kSqlVariant,        // by the value's `variant_type`
+  kHierarchyId,
+  kGeography,
+  kGeometry,  // text: raw bytes of the CLR type
 };
 
 inline constexpr int32_t kMaxLength = -1;  // (max)
@@ -32,9 +53,9 @@ struct SqlType {
   TypeId id = TypeId::kInt;
   int32_t length = 0;  // char, binary: bytes; nchar, nvarchar: characters; kMaxLength for (max)
   uint8_t precision = 0;
-  uint8_t scale = 0;   // decimals, and fraction digits of time types
+  uint8_t scale = 0;  // decimals, and fraction digits of time types
   bool nullable = true;
-  bool utf8 = false;   // char types under a _UTF8 collation
+  bool utf8 = false;  // char types under a _UTF8 collation
 };
 
 struct SqlValue {

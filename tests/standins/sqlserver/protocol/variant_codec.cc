@@ -12,9 +12,11 @@ Properties properties_of(const SqlType& type) {
   switch (type.id) {
     case TypeId::kTime:
     case TypeId::kDateTime2:
-    case TypeId::kDateTimeOffset: return Properties::kScale;
+    case TypeId::kDateTimeOffset:
+      return Properties::kScale;
     case TypeId::kDecimal:
-    case TypeId::kNumeric: return Properties::kPrecisionScale;
+    case TypeId::kNumeric:
+      return Properties::kPrecisionScale;
     case TypeId::kBinary:
     case TypeId::kVarBinary:
       return type.length == kMaxLength ? Properties::kNotAllowed : Properties::kLength;
@@ -31,8 +33,10 @@ Properties properties_of(const SqlType& type) {
     case TypeId::kSqlVariant:
     case TypeId::kHierarchyId:
     case TypeId::kGeography:
-    case TypeId::kGeometry: return Properties::kNotAllowed;
-    default: return Properties::kNone;
+    case TypeId::kGeometry:
+      return Properties::kNotAllowed;
+    default:
+      return Properties::kNone;
   }
 }
 
@@ -43,12 +47,14 @@ uint16_t byte_length(const SqlType& type) {
 // The base type of a token, without its properties. False for tokens a variant cannot hold.
 bool base_type(uint8_t token, SqlType* type) {
   constexpr TypeId kBases[] = {
-      TypeId::kBit,      TypeId::kTinyInt,       TypeId::kSmallInt,  TypeId::kInt,
-      TypeId::kBigInt,   TypeId::kReal,          TypeId::kFloat,     TypeId::kDecimal,
-      TypeId::kNumeric,  TypeId::kMoney,         TypeId::kSmallMoney, TypeId::kDate,
-      TypeId::kTime,     TypeId::kDateTime,      TypeId::kSmallDateTime, TypeId::kDateTime2,
-      TypeId::kDateTimeOffset, TypeId::kChar,    TypeId::kVarChar,   TypeId::kNChar,
-      TypeId::kNVarChar, TypeId::kBinary,        TypeId::kVarBinary, TypeId::kUniqueIdentifier};
+      TypeId::kBit,       TypeId::kTinyInt,        TypeId::kSmallInt,
+      TypeId::kInt,       TypeId::kBigInt,         TypeId::kReal,
+      TypeId::kFloat,     TypeId::kDecimal,        TypeId::kNumeric,
+      TypeId::kMoney,     TypeId::kSmallMoney,     TypeId::kDate,
+      TypeId::kTime,      TypeId::kDateTime,       TypeId::kSmallDateTime,
+      TypeId::kDateTime2, TypeId::kDateTimeOffset, TypeId::kChar,
+      TypeId::kVarChar,   TypeId::kNChar,          TypeId::kNVarChar,
+      TypeId::kBinary,    TypeId::kVarBinary,      TypeId::kUniqueIdentifier};
   for (const TypeId id : kBases) {
     SqlType candidate;
     candidate.id = id;
@@ -94,10 +100,12 @@ bool append_variant(const SqlValue& value, std::string* out) {
       break;
     case Properties::kCollationLength:
       put_u8(out, 7);
-      out->append(type.utf8 && !is_utf16(type.id) ? kUtf8Collation : kCollation);
+      out->append(type.utf8 && !is_utf16(type.id) ? kUtf8Collation : kDefaultCollation);
       put_u16(out, byte_length(type));
       break;
-    default: put_u8(out, 0); break;
+    default:
+      put_u8(out, 0);
+      break;
   }
   if (!append_raw(type, value, out)) {
     out->resize(start);
@@ -115,20 +123,25 @@ bool read_variant(std::string_view raw, SqlValue* value) {
     return false;
   }
   switch (properties_of(type)) {
-    case Properties::kScale: type.scale = properties.u8(); break;
+    case Properties::kScale:
+      type.scale = properties.u8();
+      break;
     case Properties::kPrecisionScale:
       type.precision = properties.u8();
       type.scale = properties.u8();
       break;
     case Properties::kCollationLength: {
-      const std::string_view collation = properties.bytes(kCollation.size());
+      const std::string_view collation = properties.bytes(kDefaultCollation.size());
       type.utf8 = properties.ok() && (static_cast<uint8_t>(collation[3]) & 0x04) != 0;
       const uint16_t bytes = properties.u16();
       type.length = is_utf16(type.id) ? bytes / 2 : bytes + 0;
       break;
     }
-    case Properties::kLength: type.length = properties.u16(); break;
-    default: break;
+    case Properties::kLength:
+      type.length = properties.u16();
+      break;
+    default:
+      break;
   }
   const std::string_view data = reader.bytes(reader.remaining());
   const size_t exact = exact_bytes(type);
@@ -136,7 +149,8 @@ bool read_variant(std::string_view raw, SqlValue* value) {
     return false;
   }
   if ((type.id == TypeId::kTime || type.id == TypeId::kDateTime2 ||
-       type.id == TypeId::kDateTimeOffset) && type.scale > 7) {
+       type.id == TypeId::kDateTimeOffset) &&
+      type.scale > 7) {
     return false;
   }
   if (!read_raw(type, data, value)) {

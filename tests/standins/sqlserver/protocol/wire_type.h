@@ -16,7 +16,7 @@
 namespace dstream::standin {
 
 // The collation of every character column: SQL_Latin1_General_CP1_CI_AS, and its _UTF8 sister.
-inline constexpr std::string_view kCollation{"\x09\x04\xd0\x00\x34", 5};
+inline constexpr std::string_view kDefaultCollation{"\x09\x04\xd0\x00\x34", 5};
 inline constexpr std::string_view kUtf8Collation{"\x09\x04\x00\x04\x00", 5};
 
 inline constexpr int32_t kShortBytesMax = 8000;  // of char, binary and their relatives, not (max)
