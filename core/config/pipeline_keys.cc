@@ -1,0 +1,92 @@
+#include "core/config/pipeline_keys.h"
+
+#include <Poco/JSON/Array.h>
+
+#include "core/base/assert.h"
+#include "core/config/units.h"
+
+namespace dstream::core {
+namespace {
+
+int64_t duration_ms(const JsonObject& owner, const char* key) {
+  auto value = parse_duration_ms(owner->getValue<std::string>(key));
+  DSTREAM_ASSERT(value.has_value());
+  return *value;
+}
+
+void unsupported(const Origins& origins, const std::string& pointer, std::string message,
+                 std::string hint, std::vector<Error>& errors) {
+  errors.push_back({"DS-CONFIG-UNSUPPORTED", dotted(pointer) + ": " + std::move(message),
+                    std::move(hint), origins.value_place(pointer), ExitCode::kUsage});
+}
+
+MessageSettings read_messages(const JsonObject& pipeline) {
+  MessageSettings out;
+  out.pipeline = pipeline->getValue<std::string>("name");
+  JsonObject format = pipeline->getObject("format");
+  out.format = format->getValue<std::string>("type");
+  out.schemas_enable = format->getValue<bool>("schemas_enable");
+  out.tombstones = format->getValue<bool>("tombstones");
+  out.topic_prefix = format->getValue<std::string>("topic_prefix");
+  out.large_integers_as_strings = format->getValue<bool>("large_integers_as_strings");
+  JsonObject key = pipeline->getObject("key");
+  out.allow_no_key = key->getValue<bool>("allow_none");
+  JsonObject tables = key->getObject("columns");
+  for (const std::string& table : tables->getNames()) {
+    for (const Json& column : *tables->getArray(table)) {
+      out.key_columns[table].push_back(column.toString());
+    }
+  }
+  return out;
+}
+
+RetrySettings read_retry(const JsonObject& pipeline) {
+  JsonObject retry = pipeline->getObject("retry");
+  RetrySettings out;
+  out.backoff_min_ms = duration_ms(retry, "backoff_min");
+  out.backoff_max_ms = duration_ms(retry, "backoff_max");
+  out.max_elapsed_ms = duration_ms(retry, "max_elapsed");
+  out.denied_for_ms = duration_ms(retry, "denied_for");
+  return out;
+}
+
+}  // namespace
+
+PipelineSettings read_pipeline_keys(const JsonObject& pipeline, const Origins& origins,
+                                    const std::string& pointer, std::vector<Error>& errors) {
+  PipelineSettings out;
+  out.name = pipeline->getValue<std::string>("name");
+  out.place = origins.value_place(pointer + "/name");
+  out.messages = read_messages(pipeline);
+  JsonObject queue = pipeline->getObject("queue");
+  auto bytes = parse_size_bytes(queue->getValue<std::string>("max_bytes"));
+  DSTREAM_ASSERT(bytes.has_value());
+  out.queue_max_bytes = *bytes;
+  out.batch_max_records = queue->getValue<uint32_t>("batch_max_records");
+  out.checkpoint_interval_ms = duration_ms(pipeline->getObject("checkpoint"), "interval");
+  out.stop_timeout_ms = duration_ms(pipeline, "stop_timeout");
+  out.retry = read_retry(pipeline);
+  if (out.retry.backoff_min_ms > out.retry.backoff_max_ms) {
+    std::string at = pointer + "/retry/backoff_max";
+    errors.push_back({"DS-CONFIG-VALUE", dotted(at) + " must be at least backoff_min.", "",
+                      origins.value_place(at), ExitCode::kUsage});
+  }
+  out.on_reject = pipeline->getValue<std::string>("on_reject") == "dead_letter"
+                      ? OnReject::kDeadLetter
+                      : OnReject::kStop;
+  auto on_data_loss = pipeline->getValue<std::string>("on_data_loss");
+  out.on_data_loss = on_data_loss == "continue" ? OnDataLoss::kContinue : OnDataLoss::kStop;
+  if (on_data_loss == "resnapshot") {
+    unsupported(origins, pointer + "/on_data_loss", "this version takes no snapshots.",
+                "Write stop or continue.", errors);
+  }
+  if (pipeline->getValue<std::string>("delivery") == "exactly_once") {
+    unsupported(origins, pointer + "/delivery", "this version cannot deliver exactly once.",
+                "Write at_least_once; every message carries an id by which a consumer can drop "
+                "duplicates.",
+                errors);
+  }
+  return out;
+}
+
+}  // namespace dstream::core
