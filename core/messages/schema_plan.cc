@@ -83,7 +83,7 @@ Result<void> plan_key(const dstream_schema& schema, const MessageSettings& setti
         return fail("DS-KEY-COLUMN",
                     "The key of " + plan->full_name() + " names the column \"" + name +
                         "\", which is not among the columns read from it.",
-                    "Correct the name under key:, or capture the column.");
+                    "Correct the name under key.columns, or capture the column.");
       }
       plan->key.push_back(static_cast<uint32_t>(found - plan->facts.begin()));
     }
@@ -92,7 +92,7 @@ Result<void> plan_key(const dstream_schema& schema, const MessageSettings& setti
     return fail("DS-KEY-MISSING",
                 "The table " + plan->full_name() +
                     " has no primary key, so its messages would have no key and no order.",
-                "Name the columns that identify a row under key:, or allow messages without a key.");
+                "Name the columns that identify a row under key.columns, or set key.allow_none: true.");
   }
   return {};
 }

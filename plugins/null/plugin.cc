@@ -11,9 +11,9 @@ class Tally {
       : host_(host), metrics_(static_cast<const dstream_metrics*>(host.raw()->get_extension(
                          host.raw(), DSTREAM_EXT_METRICS))) {
     if (metrics_ != nullptr) {
-      items_ = metrics_->define(host_.raw(), "null_items_total", 0, "",
+      items_ = metrics_->define(host_.raw(), "items", 0, "",
                                 "Records or messages taken and dropped.");
-      bytes_ = metrics_->define(host_.raw(), "null_bytes_total", 0, "bytes",
+      bytes_ = metrics_->define(host_.raw(), "taken", 0, "bytes",
                                 "Bytes of keys and values taken and dropped.");
     }
   }
@@ -67,18 +67,6 @@ constexpr char kSchema[] = R"json({
   "$schema": "http://json-schema.org/draft-07/schema#",
   "type": "object",
   "additionalProperties": false,
-  "properties": {
-    "topic": {
-      "type": "string", "minLength": 1, "default": "{database}.{schema}.{table}",
-      "description": "Topic template, used by null-messages only."
-    }
-  }
-})json";
-
-constexpr char kRecordSchema[] = R"json({
-  "$schema": "http://json-schema.org/draft-07/schema#",
-  "type": "object",
-  "additionalProperties": false,
   "properties": {}
 })json";
 
@@ -86,6 +74,6 @@ constexpr char kRecordSchema[] = R"json({
 
 DSTREAM_PLUGIN("null", "DStream", "MIT",
                dstream::record_sink<NullSink>("null", "1.0.0",
-                                              "Takes records and drops them.", kRecordSchema),
+                                              "Takes records and drops them.", kSchema),
                dstream::message_sink<NullSink>("null-messages", "1.0.0",
                                                "Takes encoded messages and drops them.", kSchema));
