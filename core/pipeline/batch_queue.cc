@@ -1,0 +1,65 @@
+#include "core/pipeline/batch_queue.h"
+
+#include <algorithm>
+
+#include "core/plugins/guard.h"
+
+namespace dstream::core {
+
+uint64_t batch_bytes(const dstream_batch& batch) {
+  return std::max(batch.byte_size,
+                  static_cast<uint64_t>(batch.record_stride) * batch.record_count);
+}
+
+void BatchQueue::push(dstream_batch* batch) {
+  QueuedBatch queued;
+  queued.batch = batch;
+  queued.bytes = batch_bytes(*batch);
+  queued.reserved = budget_->expected_encoding(queued.bytes);
+  {
+    std::lock_guard lock(mutex_);
+    if (!closed_) {
+      budget_->charge(queued.bytes);
+      budget_->reserve(queued.reserved);
+      batches_.push_back(queued);
+      count_.fetch_add(1, std::memory_order_release);
+      bytes_.fetch_add(queued.bytes, std::memory_order_relaxed);
+      batch = nullptr;
+    }
+  }
+  if (batch != nullptr) {
+    release_batch(batch);
+    return;
+  }
+  pushed_->notify();
+}
+
+bool BatchQueue::pop(QueuedBatch* out) {
+  std::lock_guard lock(mutex_);
+  if (batches_.empty()) {
+    return false;
+  }
+  *out = batches_.front();
+  batches_.pop_front();
+  count_.fetch_sub(1, std::memory_order_release);
+  bytes_.fetch_sub(out->bytes, std::memory_order_relaxed);
+  return true;
+}
+
+uint64_t BatchQueue::close() {
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  uint64_t records = 0;
+  QueuedBatch queued;
+  while (pop(&queued)) {
+    records += queued.batch->record_count;
+    budget_->release(queued.bytes);
+    budget_->release_reserved(queued.reserved);
+    release_batch(queued.batch);
+  }
+  return records;
+}
+
+}  // namespace dstream::core

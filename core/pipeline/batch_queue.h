@@ -1,0 +1,59 @@
+// Batches on their way from the source worker to the sink worker, bounded in bytes by the
+// pipeline's ByteBudget.
+//
+// The queue owns what is in it: a batch that nobody takes is released when the queue is closed or
+// destroyed (I7). Handing over is by batch, so one mutex is fast enough.
+//
+// Thread rule: [any-thread].
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+
+#include "core/pipeline/byte_budget.h"
+#include "core/pipeline/wakeup.h"
+#include "dstream/abi.h"
+
+namespace dstream::core {
+
+struct QueuedBatch {
+  dstream_batch* batch = nullptr;
+  uint64_t bytes = 0;     // charged to the budget
+  uint64_t reserved = 0;  // reserved in the budget for the encoding
+};
+
+class BatchQueue {
+ public:
+  // Borrowed, outlive the queue. `pushed` is woken by push().
+  BatchQueue(ByteBudget* budget, Wakeup* pushed) : budget_(budget), pushed_(pushed) {}
+  ~BatchQueue() { close(); }
+  BatchQueue(const BatchQueue&) = delete;
+  BatchQueue& operator=(const BatchQueue&) = delete;
+
+  // Takes ownership and charges the budget. Never waits: the source worker asks the budget before
+  // it reads. A closed queue releases the batch at once.
+  void push(dstream_batch* batch);
+  // False if there is none. The caller owns the batch, its charge and its reservation.
+  bool pop(QueuedBatch* out);
+  bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
+  uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  // Releases what is in the queue and everything pushed from now on. The number of records that
+  // were in it.
+  uint64_t close();
+
+ private:
+  ByteBudget* const budget_;
+  Wakeup* const pushed_;
+  std::atomic<uint64_t> count_{0};
+  std::atomic<uint64_t> bytes_{0};
+  std::mutex mutex_;  // guards all below
+  std::deque<QueuedBatch> batches_;
+  bool closed_ = false;
+};
+
+// What a batch weighs: what the plugin says, and never less than its records.
+uint64_t batch_bytes(const dstream_batch& batch);
+
+}  // namespace dstream::core

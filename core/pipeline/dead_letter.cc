@@ -1,0 +1,197 @@
+#include "core/pipeline/dead_letter.h"
+
+#include <utility>
+#include <vector>
+
+#include "core/pipeline/text.h"
+
+namespace dstream::core {
+namespace {
+
+const char* op_name(dstream_op op) {
+  switch (op) {
+    case DSTREAM_OP_SNAPSHOT:
+      return "snapshot";
+    case DSTREAM_OP_INSERT:
+      return "insert";
+    case DSTREAM_OP_UPDATE:
+      return "update";
+    case DSTREAM_OP_DELETE:
+      return "delete";
+    case DSTREAM_OP_TRUNCATE:
+      return "truncate";
+    case DSTREAM_OP_SCHEMA:
+      return "schema";
+    default:
+      return "unknown";
+  }
+}
+
+std::string_view view(const dstream_bytes& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data), bytes.size};
+}
+
+std::string base64_or_null(const dstream_bytes& bytes) {
+  return bytes.data == nullptr ? "null" : '"' + to_base64(view(bytes)) + '"';
+}
+
+// Adds members to an object in the making.
+class Members {
+ public:
+  explicit Members(std::string& out) : out_(out) { out_ += '{'; }
+  void raw(std::string_view key, std::string_view value) {
+    out_.append(first_ ? "" : ",").append(to_json_string(key)).append(":").append(value);
+    first_ = false;
+  }
+  void text(std::string_view key, std::string_view value) { raw(key, to_json_string(value)); }
+  void number(std::string_view key, int64_t value) { raw(key, std::to_string(value)); }
+  void end() { out_ += '}'; }
+
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
+std::string text_or_empty(const char* text) { return text == nullptr ? "" : text; }
+
+std::string message_json(const dstream_message& message) {
+  std::string out;
+  Members members(out);
+  members.text("topic", text_or_empty(message.topic));
+  members.raw("key", base64_or_null(message.key));
+  members.raw("value", base64_or_null(message.value));
+  std::string headers;
+  Members header_members(headers);
+  for (uint32_t i = 0; i < message.header_count; ++i) {
+    header_members.raw(text_or_empty(message.headers[i].name),
+                       base64_or_null(message.headers[i].value));
+  }
+  header_members.end();
+  members.raw("headers", headers);
+  members.end();
+  return out;
+}
+
+std::string messages_json(const Delivery& delivery, uint32_t record) {
+  std::string out = "[";
+  const dstream_delivery& view = delivery.view();
+  for (uint32_t i = 0; view.messages != nullptr && i < view.count; ++i) {
+    const dstream_message& message = *DSTREAM_MESSAGE_AT(&view, i);
+    if (message.record == record) {
+      out += (out.size() > 1 ? "," : "") + message_json(message);
+    }
+  }
+  return out + "]";
+}
+
+std::string record_json(const dstream_record& record, Encoder* encoder) {
+  Arena arena;
+  std::vector<dstream_message> messages;
+  if (encoder == nullptr || !encoder->encode(record, 0, arena, messages) || messages.empty()) {
+    return "null";
+  }
+  return std::string(view(messages.front().value));
+}
+
+std::string source_json(const dstream_record& record) {
+  std::string out;
+  Members members(out);
+  for (uint32_t i = 0; i < record.header_count; ++i) {
+    members.text(text_or_empty(record.headers[i].name), view(record.headers[i].value));
+  }
+  members.end();
+  return out;
+}
+
+}  // namespace
+
+std::string dead_letter_path(const std::string& state_dir, const std::string& pipeline) {
+  return state_dir + "/" + pipeline + ".dead-letter.jsonl";
+}
+
+std::string format_dead_letter(const std::string& pipeline, const Delivery& delivery,
+                               const Reject& reject, int64_t wall_ns, Encoder* record_encoder) {
+  const dstream_record& record = delivery.record(reject.record);
+  const dstream_schema* schema = record.schema;
+  std::string messages = messages_json(delivery, reject.record);
+  std::string out;
+  Members members(out);
+  members.number("format", kDeadLetterFormat);
+  members.text("rejected_at", wall_time_text(wall_ns));
+  members.text("pipeline", pipeline);
+  members.text("code", reject.reason.code);
+  members.text("reason", reject.reason.message);
+  members.number("vendor_code", reject.vendor_code);
+  members.text("op", op_name(record.op));
+  members.text("database", schema == nullptr ? "" : text_or_empty(schema->database));
+  members.text("schema", schema == nullptr ? "" : text_or_empty(schema->name_space));
+  members.text("table", schema == nullptr ? "" : text_or_empty(schema->name));
+  members.text("position", to_hex(view(record.position)));
+  members.number("commit_time_ns", record.commit_time_ns);
+  members.raw("source", source_json(record));
+  members.raw("messages", messages);
+  members.raw("record", messages == "[]" ? record_json(record, record_encoder) : "null");
+  members.end();
+  return out + "\n";
+}
+
+Result<void> DeadLetterFile::append(const Delivery& delivery, int64_t wall_ns) {
+  if (record_encoder_ == nullptr) {
+    MessageSettings settings;
+    settings.pipeline = pipeline_;
+    settings.allow_no_key = true;
+    settings.tombstones = false;
+    auto encoder = make_encoder(settings);
+    record_encoder_ = encoder ? std::move(*encoder) : nullptr;
+  }
+  std::string lines;
+  for (const Reject& each : delivery.rejects()) {
+    lines += format_dead_letter(pipeline_, delivery, each, wall_ns, record_encoder_.get());
+  }
+  Result<void> done = append_lines(lines);
+  if (!done) {
+    file_.reset();  // Opened again, so that a line cut short by the failure is ended.
+    return fail("DS-DEAD-LETTER-WRITE",
+                "A rejected record of '" + pipeline_ +
+                    "' cannot be put into the dead letters: " + done.error().message,
+                done.error().hint.empty() ? "It is tried again; the record is kept meanwhile."
+                                          : done.error().hint);
+  }
+  return {};
+}
+
+Result<void> DeadLetterFile::append_lines(const std::string& lines) {
+  if (file_ == nullptr) {
+    if (Result<void> opened = open(); !opened) {
+      return opened;
+    }
+  }
+  Result<void> done = file_->append(lines);
+  return done ? file_->sync() : done;
+}
+
+Result<void> DeadLetterFile::open() {
+  std::string path = dead_letter_path(state_dir_, pipeline_);
+  std::string last;
+  if (files_.exists(path)) {
+    auto read = files_.read_last(path, 1);
+    if (!read) {
+      return fail(read.error());
+    }
+    last = *read;
+  }
+  auto file = files_.open_append(path);
+  if (!file) {
+    return fail(file.error());
+  }
+  Result<void> done = files_.sync_folder(state_dir_);
+  if (done && !last.empty() && last != "\n") {
+    done = (*file)->append("\n");
+  }
+  if (done) {
+    file_ = std::move(*file);
+  }
+  return done;
+}
+
+}  // namespace dstream::core

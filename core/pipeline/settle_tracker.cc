@@ -1,0 +1,164 @@
+#include "core/pipeline/settle_tracker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/assert.h"
+
+namespace dstream::core {
+
+Delivery& SettleTracker::add(dstream_batch* batch, uint64_t charged_bytes) {
+  Open open;
+  if (!pool_.empty()) {
+    open = std::move(pool_.back());
+    pool_.pop_back();
+  } else {
+    open.delivery = std::make_unique<Delivery>();
+  }
+  open.batch_bytes = charged_bytes;
+  open.delivery->begin(batch, next_record_);
+  next_record_ += batch->record_count;
+  open_.push_back(std::move(open));
+  return *open_.back().delivery;
+}
+
+void SettleTracker::start(Delivery& delivery) {
+  Open& open = open_.back();
+  DSTREAM_ASSERT(open.delivery.get() == &delivery);
+  uint64_t bytes = delivery.encoding_bytes();
+  budget_->charge(bytes);
+  budget_->release(open.encoding_bytes);
+  open.encoding_bytes = bytes;
+  delivery.start(next_id_++);
+}
+
+Delivery* SettleTracker::find(uint64_t delivery_id) {
+  // Open deliveries are numbered without gaps.
+  if (open_.empty() || delivery_id < open_.front().delivery->id()) {
+    return nullptr;
+  }
+  uint64_t index = delivery_id - open_.front().delivery->id();
+  return index < open_.size() ? open_[index].delivery.get() : nullptr;
+}
+
+bool SettleTracker::retire(Retired* retired) {
+  bool any = false;
+  while (!open_.empty() && open_.front().delivery->done()) {
+    Delivery& delivery = *open_.front().delivery;
+    uint32_t covers = 0;
+    std::string_view position = delivery.position_before(delivery.record_count(), &covers);
+    if (covers > 0) {
+      retired_.position.assign(position);
+      retired_.position_record = delivery.first_record() + covers;
+      retired_.data_records = retired_data_ + delivery.data_records(covers);
+    }
+    uint32_t data = delivery.data_records(delivery.record_count());
+    retired_data_ += data;
+    retired->delivered += data - delivery.dead_lettered();
+    retired->dead_lettered += delivery.dead_lettered();
+    if (int64_t time = delivery.newest_commit_time_ns(); time != 0) {
+      retired->commit_time_ns = time;
+    }
+    Open open = std::move(open_.front());
+    open_.pop_front();
+    recycle(std::move(open));
+    any = true;
+  }
+  return any;
+}
+
+void SettleTracker::recycle(Open open) {
+  open.delivery->end();
+  budget_->release(open.batch_bytes);
+  open.batch_bytes = 0;
+  // Kept memory counts too: a pool that fills the budget would stop the pipeline.
+  bool small = open.encoding_bytes <= budget_->bytes_max() / (4 * kPooledDeliveries);
+  if (small && pool_.size() < kPooledDeliveries) {
+    pool_.push_back(std::move(open));
+  } else {
+    budget_->release(open.encoding_bytes);
+  }
+}
+
+void SettleTracker::rewind() {
+  for (Open& open : open_) {
+    open.delivery->rewind();
+    open.delivery->start(next_id_++);
+  }
+  in_flight_ = 0;
+  next_write_id_ = open_.empty() ? next_id_ : open_.front().delivery->id();
+}
+
+Delivery* SettleTracker::next_to_write() {
+  if (open_.empty()) {
+    return nullptr;
+  }
+  next_write_id_ = std::max(next_write_id_, open_.front().delivery->id());
+  Delivery* next = find(next_write_id_);
+  while (next != nullptr && next->all_written()) {
+    next = find(++next_write_id_);
+  }
+  return next;
+}
+
+void SettleTracker::written(Delivery& delivery, uint32_t items) {
+  delivery.set_written(delivery.written() + items);
+  in_flight_ += items;
+}
+
+void SettleTracker::settle(Delivery& delivery, uint32_t first, uint32_t count) {
+  delivery.settle(first, count);
+  in_flight_ -= count;
+}
+
+void SettleTracker::reject_item(Delivery& delivery, uint32_t item, Error reason,
+                                int32_t vendor_code) {
+  delivery.reject_item(item, std::move(reason), vendor_code);
+  in_flight_ -= 1;
+}
+
+void SettleTracker::clear() {
+  while (!open_.empty()) {
+    open_.back().delivery->end();
+    budget_->release(open_.back().batch_bytes);
+    budget_->release(open_.back().encoding_bytes);
+    open_.pop_back();
+  }
+  for (Open& open : pool_) {
+    budget_->release(open.encoding_bytes);
+  }
+  pool_.clear();
+  in_flight_ = 0;
+}
+
+uint64_t SettleTracker::open_records() const {
+  return open_.empty() ? 0 : next_record_ - open_.front().delivery->first_record();
+}
+
+uint64_t SettleTracker::lowest_unsettled() const {
+  if (open_.empty()) {
+    return next_record_;
+  }
+  const Delivery& lowest = *open_.front().delivery;
+  return lowest.first_record() + lowest.lowest_unsettled_record();
+}
+
+void SettleTracker::frontier(Frontier* out) const {
+  if (!open_.empty()) {
+    const Delivery& delivery = *open_.front().delivery;
+    uint32_t covers = 0;
+    std::string_view position =
+        delivery.position_before(delivery.lowest_unsettled_record(), &covers);
+    if (covers > 0) {
+      out->position.assign(position);
+      out->position_record = delivery.first_record() + covers;
+      out->data_records = retired_data_ + delivery.data_records(covers);
+      return;
+    }
+  }
+  out->position.assign(retired_.position);
+  out->position_record = retired_.position_record;
+  out->data_records = retired_.data_records;
+}
+
+}  // namespace dstream::core

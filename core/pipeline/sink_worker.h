@@ -1,0 +1,109 @@
+// The half of a pipeline that delivers: takes batches from the queue, encodes them, writes them to
+// the sink, tracks what settles, makes the position durable.
+//
+// A session with the sink is closed, open, or settling: the worker has stopped writing because an
+// item must be retried or was rejected, and gives what is in flight a moment to settle. After
+// settling everything from the lowest unsettled item on is written again, in a new session (I3), or
+// the pipeline fails.
+//
+// Thread rule: step() [worker]; on_settle() [any-thread].
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "core/messages/encoder.h"
+#include "core/pipeline/back_off.h"
+#include "core/pipeline/checkpointer.h"
+#include "core/pipeline/dead_letter.h"
+#include "core/pipeline/settle_tracker.h"
+#include "core/pipeline/worker.h"
+
+namespace dstream::core {
+
+class SinkWorker final : public SettleHandler {
+ public:
+  // `store` and `files` are borrowed. `encoder` is nullptr for a sink that takes records.
+  SinkWorker(const WorkerContext& context, CheckpointStore* store, FileSystem* files,
+             const std::string& state_dir, std::unique_ptr<Encoder> encoder);
+  ~SinkWorker() override = default;
+  // Once, before the first step(): the sink was made with this worker as its SettleHandler.
+  void set_sink(GuardedSink* sink) { sink_ = sink; }
+
+  // At most one plugin call, which may wait for `max_wait_ns`.
+  StepResult step(int64_t now_ns, int64_t max_wait_ns);
+  void on_settle(uint64_t delivery_id, uint32_t first, uint32_t count, dstream_status result,
+                 const dstream_error* error) override;
+
+ private:
+  enum class Session { kClosed, kOpen, kSettling };
+  enum class Call { kNone, kOpen, kWrite, kPoll };
+  struct Settled {
+    uint64_t delivery_id;
+    uint32_t first;
+    uint32_t count;
+    dstream_status result;
+    std::unique_ptr<CallResult> why;  // for RETRY and REJECTED
+  };
+
+  StepResult step_closed(int64_t now_ns, int64_t due_ns);
+  StepResult step_open(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns);
+  StepResult step_settling(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns);
+  StepResult write(Delivery& delivery, int64_t now_ns);
+  StepResult serve(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns);
+  bool wants_flush(int64_t now_ns);
+  Delivery* take_batch(int64_t now_ns);
+
+  void take_inbox();
+  void apply(const Settled& settled);
+  void retire();
+  bool store_dead_letters(int64_t now_ns);
+
+  void handle_failure(Call call, const char* name, const CallResult& result, int64_t now_ns);
+  void call_succeeded(Call call);
+  void begin_settling(int64_t now_ns);
+  void end_session();
+  void end_settling(int64_t now_ns);
+  void fail(Error error, int64_t now_ns);
+  bool drained() const;
+  StepResult finish(int64_t now_ns);
+  void update_gauges(int64_t now_ns);
+
+  const WorkerContext context_;
+  GuardedSink* sink_ = nullptr;
+  std::unique_ptr<Encoder> encoder_;
+  SettleTracker tracker_;
+  Checkpointer checkpointer_;
+  DeadLetterFile dead_letters_;
+  BackOff back_off_;
+  BackOff dead_letter_back_off_;
+
+  Session session_ = Session::kClosed;
+  int64_t now_ns_ = 0;               // of the step that runs
+  bool failed_ = false;              // finish() is next
+  bool stop_after_settling_ = false;  // a rejected record stops the pipeline
+  Call retrying_ = Call::kNone;      // the call that failed last and has not worked since
+  int64_t open_at_ns_ = 0;
+  int64_t write_at_ns_ = 0;
+  int64_t serve_at_ns_ = 0;
+  int64_t idle_poll_at_ns_ = 0;
+  int64_t settle_until_ns_ = 0;
+  int64_t dead_letter_at_ns_ = 0;
+  int64_t last_settle_ns_ = 0;
+  bool full_ = false;                // write() took less than there was
+  bool poll_next_ = false;           // between two deliveries
+  bool settled_some_ = false;        // since the last retire()
+  bool rejects_pending_ = false;
+  uint64_t lowest_unsettled_ = 0;
+  uint64_t retried_items_ = 0;       // of this session
+  std::optional<CallResult> retry_;  // the first RETRY settle of this session
+  std::optional<CallResult> reject_;  // the first REJECTED one, if that stops the pipeline
+
+  std::mutex inbox_mutex_;  // guards inbox_
+  std::vector<Settled> inbox_;
+  std::vector<Settled> taken_;
+};
+
+}  // namespace dstream::core

@@ -1,0 +1,81 @@
+#include "core/pipeline/text.h"
+
+#include <Poco/Base64Encoder.h>
+#include <Poco/DateTimeFormatter.h>
+#include <Poco/JSONString.h>
+#include <Poco/TextConverter.h>
+#include <Poco/Timestamp.h>
+#include <Poco/UTF8Encoding.h>
+
+#include <sstream>
+
+namespace dstream::core {
+namespace {
+
+int digit_value(char digit) {
+  if (digit >= '0' && digit <= '9') {
+    return digit - '0';
+  }
+  return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+}  // namespace
+
+std::string to_hex(std::string_view bytes) {
+  if (bytes.empty()) {
+    return "-";
+  }
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(bytes.size() * 2);
+  for (char each : bytes) {
+    auto value = static_cast<unsigned char>(each);
+    out += kDigits[value >> 4];
+    out += kDigits[value & 15];
+  }
+  return out;
+}
+
+std::optional<std::string> from_hex(std::string_view digits) {
+  if (digits == "-") {
+    return std::string();
+  }
+  if (digits.empty() || digits.size() % 2 != 0) {
+    return std::nullopt;
+  }
+  std::string out;
+  out.reserve(digits.size() / 2);
+  for (size_t i = 0; i < digits.size(); i += 2) {
+    int high = digit_value(digits[i]);
+    int low = digit_value(digits[i + 1]);
+    if (high < 0 || low < 0) {
+      return std::nullopt;
+    }
+    out += static_cast<char>(high * 16 + low);
+  }
+  return out;
+}
+
+std::string to_base64(std::string_view bytes) {
+  std::ostringstream out;
+  Poco::Base64Encoder encoder(out);
+  encoder.rdbuf()->setLineLength(0);
+  encoder.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  encoder.close();
+  return out.str();
+}
+
+std::string wall_time_text(int64_t wall_ns) {
+  return Poco::DateTimeFormatter::format(Poco::Timestamp(wall_ns / 1000),
+                                         "%Y-%m-%dT%H:%M:%S.%iZ");
+}
+
+std::string to_json_string(std::string_view text) {
+  Poco::UTF8Encoding utf8;
+  std::string clean;
+  // The converter replaces what it cannot read.
+  Poco::TextConverter(utf8, utf8, 0xFFFD).convert(text.data(), static_cast<int>(text.size()), clean);
+  return Poco::toJSON(clean, 0 | Poco::JSON_WRAP_STRINGS);
+}
+
+}  // namespace dstream::core
