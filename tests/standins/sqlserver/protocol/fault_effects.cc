@@ -61,6 +61,8 @@ FaultEffects::Outcome FaultEffects::apply_up_to(int64_t rows) {
 bool FaultEffects::apply(Effect* effect, Outcome* outcome) {
   const Fault& fault = effect->armed.fault;
   effect->place = Place::kSpent;
+  // Taken before anyone can know of the stall, so that no release comes too early to count.
+  const uint64_t release_count = faults_->release_count();
   faults_->note_fired(effect->armed.id);
   switch (fault.action) {
     case FaultAction::kDrop:
@@ -68,7 +70,7 @@ bool FaultEffects::apply(Effect* effect, Outcome* outcome) {
       outcome->is_cut = true;
       return false;
     case FaultAction::kStall:
-      stall(effect->armed.id);
+      stall(effect->armed.id, release_count);
       return true;
     case FaultAction::kSlow:
       row_delay_ms_ = fault.delay_ms;
@@ -84,8 +86,7 @@ bool FaultEffects::apply(Effect* effect, Outcome* outcome) {
   return true;
 }
 
-void FaultEffects::stall(Faults::Id id) {
-  const uint64_t release_count = faults_->release_count();
+void FaultEffects::stall(Faults::Id id, uint64_t release_count) {
   while (faults_->stall_turn(id, release_count) && !transport_->wait_hangup(0)) {
   }
 }
@@ -93,10 +94,12 @@ void FaultEffects::stall(Faults::Id id) {
 void FaultEffects::apply_at_byte(Effect* effect) {
   const Fault& fault = effect->armed.fault;
   effect->place = Place::kSpent;
+  // Taken before anyone can know of the stall, so that no release comes too early to count.
+  const uint64_t release_count = faults_->release_count();
   faults_->note_fired(effect->armed.id);
   switch (fault.action) {
     case FaultAction::kStall:
-      stall(effect->armed.id);
+      stall(effect->armed.id, release_count);
       return;
     case FaultAction::kSlow:
     case FaultAction::kPiece:

@@ -44,7 +44,7 @@ class FaultEffects final : public OutgoingFilter {
   Outcome apply_up_to(int64_t rows);
   bool apply(Effect* effect, Outcome* outcome);
   void apply_at_byte(Effect* effect);
-  void stall(Faults::Id id);
+  void stall(Faults::Id id, uint64_t release_count);
   void find_next_row();
 
   Faults* faults_;

@@ -46,25 +46,35 @@ bool PacketReader::fill(int timeout_ms) {
   return got > 0;
 }
 
+bool PacketReader::await_header(int timeout_ms) {
+  while (!header_is_complete()) {
+    if (!fill(timeout_ms)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 ReadResult PacketReader::read(RequestMessage* message, int timeout_ms) {
   message->body.clear();
   message->ignored = message->reset = false;
   for (bool is_first = true;; is_first = false) {
-    while (!header_is_complete() || buffered() < packet_length()) {
-      if (header_is_complete() && packet_length() < kPacketHeaderBytes) {
-        return ReadResult::kMalformed;
-      }
-      if (!fill(timeout_ms)) {
-        return ReadResult::kClosed;
-      }
+    if (!await_header(timeout_ms)) {
+      return ReadResult::kClosed;
     }
     const uint8_t type = byte_at(0);
     const uint8_t status = byte_at(1);
     const size_t length = packet_length();
     const bool interrupts = !is_first && type == kAttention;
+    // Looked at before the rest is waited for: the length of what is not TDS means nothing.
     if (length < kPacketHeaderBytes || !is_request_type(type) ||
         (!is_first && type != message->type && !interrupts)) {
       return ReadResult::kMalformed;
+    }
+    while (buffered() < length) {
+      if (!fill(timeout_ms)) {
+        return ReadResult::kClosed;
+      }
     }
     if (interrupts) {
       message->body.clear();

@@ -74,6 +74,7 @@ class PacketReader {
 
  private:
   bool fill(int timeout_ms);
+  bool await_header(int timeout_ms);
   size_t buffered() const { return end_ - begin_; }
   bool header_is_complete() const { return buffered() >= kPacketHeaderBytes; }
   uint8_t byte_at(size_t offset) const { return static_cast<uint8_t>(buffer_[begin_ + offset]); }

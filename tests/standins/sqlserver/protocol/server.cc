@@ -169,8 +169,8 @@ void Server::State::admit(int fd, const sockaddr_storage& peer) {
   const std::lock_guard lock(mutex_);
   join_ended();
   if (clients_.size() >= options_.connections_max) {
-    ::close(fd);
     statistics_.update([](ServerCounters& counters) { ++counters.connections_refused; });
+    ::close(fd);
     return;
   }
   clients_.emplace_back();
