@@ -381,6 +381,14 @@ tl::expected<Config, ConfigErrors> Config::load(const std::vector<std::string>& 
 
 const HostSettings& Config::host() const { return state_->host; }
 
+std::vector<std::string> Config::pipeline_names() const {
+  std::vector<std::string> out;
+  for (const Draft& draft : state_->drafts) {
+    out.push_back(draft.keys.extract<JsonObject>()->getValue<std::string>("name"));
+  }
+  return out;
+}
+
 tl::expected<std::vector<PipelineSettings>, ConfigErrors> Config::pipelines(
     const PluginRegistry& plugins) {
   ConfigErrors errors;

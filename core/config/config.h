@@ -54,6 +54,8 @@ class Config {
   ~Config();
 
   const HostSettings& host() const;
+  // In the order of the files.
+  std::vector<std::string> pipeline_names() const;
 
   // Checks each source and sink against its connector's schema and fills in the defaults.
   // Besides DS-CONFIG-*: DS-PLUGIN-UNKNOWN, DS-PLUGIN-SCHEMA, DS-TOPIC-TEMPLATE.

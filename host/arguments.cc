@@ -1,0 +1,217 @@
+#include "host/arguments.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+#include "core/base/log_line.h"
+#include "core/config/nearest.h"
+#include "core/config/units.h"
+#include "host/output.h"
+
+namespace dstream::host {
+namespace {
+
+class Parser {
+ public:
+  Parser() : app_("Copies row changes from databases to event streams and loses none of them.") {
+    app_.name("dstream");
+    app_.require_subcommand(1);
+    app_.fallthrough(false);
+    app_.set_help_flag("-h,--help", "Say what there is.");
+    app_.set_version_flag("--version", "dstream " DSTREAM_VERSION, "Print the version.");
+    app_.footer(
+        "Exit codes: 0 done, 1 it failed, 2 the configuration or the call is wrong,\n"
+        "3 refused for safety, 130 and 143 after SIGINT and SIGTERM.");
+    add_run();
+    add_validate();
+    add_plugins();
+    add_checkpoint();
+    add_config();
+    add_version();
+  }
+
+  ParsedArguments parse(int argc, const char* const* argv) {
+    for (int i = 1; i < argc; ++i) {
+      json_anywhere_ = json_anywhere_ || std::string(argv[i]) == "--json";
+    }
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::Success& asked) {  // --help and --version
+      return {std::nullopt, app_.exit(asked)};
+    } catch (const CLI::ParseError& failure) {
+      return complain(failure);
+    }
+    return {std::move(arguments_), 0};
+  }
+
+ private:
+  CLI::App* add(CLI::App* parent, const std::string& name, const std::string& help,
+                Command command) {
+    CLI::App* sub = parent->add_subcommand(name, help);
+    std::string full = parent == &app_ ? name : parent->get_name() + " " + name;
+    sub->add_flag("--json", arguments_.json, "Print the result as one JSON document.");
+    sub->parse_complete_callback([this, command, full] {
+      arguments_.command = command;
+      arguments_.command_name = full;
+    });
+    return sub;
+  }
+
+  void add_paths(CLI::App* sub, bool required) {
+    CLI::Option* paths =
+        sub->add_option("FILE", arguments_.paths,
+                        "Configuration files, or folders with dstream.yaml and pipelines/*.yaml.");
+    if (required) {
+      paths->required();
+    }
+  }
+
+  void add_plugin_dirs(CLI::App* sub) {
+    sub->add_option("--plugin-dir", arguments_.plugin_dirs,
+                    "A folder of plugins; may be given again. Comes before those of the file.")
+        ->allow_extra_args(false)
+        ->type_name("FOLDER");
+    sub->add_flag("!--no-default-plugins", arguments_.default_plugins,
+                  "Do not load the plugins that come with the program.");
+  }
+
+  void add_state_dir(CLI::App* sub) {
+    sub->add_option("--state-dir", arguments_.state_dir,
+                    "Folder of checkpoints and dead letters; before that of the file.")
+        ->type_name("FOLDER");
+  }
+
+  void add_run() {
+    CLI::App* sub =
+        add(&app_, "run", "Run pipelines until they end or a signal comes.", Command::kRun);
+    add_paths(sub, true);
+    add_plugin_dirs(sub);
+    add_state_dir(sub);
+    sub->add_option_function<std::string>(
+           "--log-level",
+           [this](const std::string& text) { arguments_.log_level = core::parse_log_level(text); },
+           "trace, debug, info, warn or error; before that of the file.")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
+        ->type_name("LEVEL");
+    sub->add_option_function<std::string>(
+           "--log-format",
+           [this](const std::string& text) {
+             arguments_.log_format = core::parse_log_format(text);
+           },
+           "text, json or logfmt; before that of the file.")
+        ->check(CLI::IsMember({"text", "json", "logfmt"}))
+        ->type_name("FORMAT");
+    sub->add_option_function<std::string>(
+           "--status-interval",
+           [this](const std::string& text) {
+             arguments_.status_interval_ms = *core::parse_duration_ms(text);
+           },
+           "Time between status lines in the log; 0s: none.")
+        ->check(CLI::Validator(
+            [](const std::string& text) {
+              return core::parse_duration_ms(text)
+                         ? std::string()
+                         : std::string("must be ") + core::kDurationExpected;
+            },
+            "", "duration"))
+        ->type_name("DURATION")
+        ->default_str("10s");
+  }
+
+  void add_validate() {
+    CLI::App* sub =
+        add(&app_, "validate", "Check configuration files without connecting.", Command::kValidate);
+    add_paths(sub, true);
+    add_plugin_dirs(sub);
+  }
+
+  void add_plugins() {
+    CLI::App* group = app_.add_subcommand("plugins", "What plugins there are.");
+    group->require_subcommand(1);
+    CLI::App* list =
+        add(group, "list", "List connectors, and files that were refused.", Command::kPluginsList);
+    add_plugin_dirs(list);
+    list->add_option("--config", arguments_.paths, "Files whose plugin_dirs count, too.")
+        ->type_name("FILE");
+  }
+
+  void add_checkpoint() {
+    CLI::App* group = app_.add_subcommand("checkpoint", "How far pipelines have got.");
+    group->require_subcommand(1);
+    CLI::App* show = add(group, "show", "Print checkpoints, also of running pipelines.",
+                         Command::kCheckpointShow);
+    add_paths(show, false);
+    add_state_dir(show);
+    show->add_option("--pipeline", arguments_.pipelines, "Only this one; may be given again.")
+        ->allow_extra_args(false)
+        ->type_name("NAME");
+  }
+
+  void add_config() {
+    CLI::App* group = app_.add_subcommand("config", "The configuration: shown, described, begun.");
+    group->require_subcommand(1);
+    CLI::App* show = add(group, "show", "Print it with its defaults; secrets are redacted.",
+                         Command::kConfigShow);
+    add_paths(show, true);
+    add_plugin_dirs(show);
+    CLI::App* schema = add(group, "schema", "Print the JSON Schema of a file, plugins included.",
+                           Command::kConfigSchema);
+    add_plugin_dirs(schema);
+    schema->add_flag("--markdown", arguments_.markdown, "As tables for people.");
+    add(group, "example", "Print a commented file to start from.", Command::kConfigExample);
+  }
+
+  void add_version() { add(&app_, "version", "Print the version.", Command::kVersion); }
+
+  // The innermost command that was recognised: its usage is what the reader needs.
+  const CLI::App* innermost() const {
+    const CLI::App* at = &app_;
+    while (!at->get_subcommands().empty()) {
+      at = at->get_subcommands().front();
+    }
+    return at;
+  }
+
+  ParsedArguments complain(const CLI::ParseError& failure) {
+    const CLI::App* at = innermost();
+    std::string name = at == &app_ ? "" : at->get_name();
+    if (at->get_parent() != nullptr && at->get_parent() != &app_) {
+      name = at->get_parent()->get_name() + " " + name;
+    }
+    std::vector<std::string> known;
+    for (const CLI::App* sub : at->get_subcommands([](const CLI::App*) { return true; })) {
+      known.push_back(sub->get_name());
+    }
+    std::string hint;
+    for (const std::string& left : at->remaining()) {
+      if (auto nearest = core::nearest_name(left, known)) {
+        hint = "Did you mean " + *nearest + "? ";
+        break;
+      }
+    }
+    hint += "See dstream " + (name.empty() ? "" : name + " ") + "--help.";
+    Output output(json_anywhere_, name);
+    std::string message = failure.what();
+    if (!message.ends_with('.')) {
+      message += '.';
+    }
+    core::Error error{"DS-USAGE", message, hint, std::nullopt, core::ExitCode::kUsage};
+    return {std::nullopt, output.fail({error})};
+  }
+
+  CLI::App app_;
+  Arguments arguments_;
+  bool json_anywhere_ = false;
+};
+
+}  // namespace
+
+ParsedArguments parse_arguments(int argc, const char* const* argv) {
+  return Parser().parse(argc, argv);
+}
+
+}  // namespace dstream::host

@@ -1,0 +1,50 @@
+// The command line: which command, and what it was told.
+//
+// CLI11 is included by arguments.cc alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/log.h"
+
+namespace dstream::host {
+
+enum class Command {
+  kRun,
+  kValidate,
+  kPluginsList,
+  kCheckpointShow,
+  kConfigShow,
+  kConfigSchema,
+  kConfigExample,
+  kVersion
+};
+
+struct Arguments {
+  Command command = Command::kVersion;
+  std::string command_name;  // "plugins list", as in --json output
+  bool json = false;
+  std::vector<std::string> paths;  // configuration files and folders
+  std::vector<std::string> plugin_dirs;
+  bool default_plugins = true;  // also load what lies beside the program
+  std::optional<std::string> state_dir;
+  std::optional<core::LogLevel> log_level;
+  std::optional<core::LogFormat> log_format;
+  int64_t status_interval_ms = 10'000;  // 0: no status lines
+  std::vector<std::string> pipelines;   // checkpoint show; empty: all
+  bool markdown = false;                // config schema
+};
+
+// What main does next: run the command, or end at once with `exit_code`.
+struct ParsedArguments {
+  std::optional<Arguments> arguments;
+  int exit_code = 0;
+};
+
+// Prints help to stdout and complaints to stderr (as JSON to stdout where --json is given).
+ParsedArguments parse_arguments(int argc, const char* const* argv);
+
+}  // namespace dstream::host

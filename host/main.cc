@@ -1,0 +1,50 @@
+// Reads the command line, calls the command, passes on its exit code.
+#include <cstdio>
+#include <exception>
+
+#include "core/plugins/guard.h"
+#include "host/arguments.h"
+#include "host/commands.h"
+#include "host/output.h"
+
+namespace {
+
+using namespace dstream::host;
+
+int dispatch(const Arguments& arguments, Output& output) {
+  switch (arguments.command) {
+    case Command::kRun:
+      return run_command(arguments, output);
+    case Command::kValidate:
+      return validate_command(arguments, output);
+    case Command::kPluginsList:
+      return plugins_list_command(arguments, output);
+    case Command::kCheckpointShow:
+      return checkpoint_show_command(arguments, output);
+    case Command::kConfigShow:
+      return config_show_command(arguments, output);
+    case Command::kConfigSchema:
+      return config_schema_command(arguments, output);
+    case Command::kConfigExample:
+      return config_example_command(arguments, output);
+    case Command::kVersion:
+      return version_command(arguments, output);
+  }
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  dstream::core::install_crash_reporter();
+  ParsedArguments parsed = parse_arguments(argc, argv);
+  if (!parsed.arguments) {
+    return parsed.exit_code;
+  }
+  Output output(parsed.arguments->json, parsed.arguments->command_name);
+  int exit_code = dispatch(*parsed.arguments, output);
+  if (std::fflush(stdout) != 0 && exit_code == 0) {
+    return 1;
+  }
+  return exit_code;
+}

@@ -1,0 +1,95 @@
+#include "host/pipeline_runner.h"
+
+#include <utility>
+
+#include "core/base/assert.h"
+
+namespace dstream::host {
+
+PipelineRunner::PipelineRunner(core::PipelineSettings settings,
+                               const core::PipelineEnvironment& environment,
+                               std::function<void()> on_end)
+    : settings_(std::move(settings)), environment_(environment), on_end_(std::move(on_end)) {}
+
+PipelineRunner::~PipelineRunner() {
+  if (thread_.joinable()) {
+    DSTREAM_ASSERT(ended());
+    thread_.join();
+  }
+}
+
+void PipelineRunner::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void PipelineRunner::run() {
+  auto created = core::Pipeline::create(settings_, environment_);
+  core::Pipeline* pipeline = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    if (created) {
+      pipeline_ = std::move(*created);
+      pipeline = pipeline_.get();
+      pipeline->start();
+      pass_on_stop();
+    } else {
+      create_error_ = created.error();
+      if (!create_error_->place) {
+        create_error_->place = settings_.place;
+      }
+    }
+  }
+  if (pipeline != nullptr) {
+    pipeline->wait(-1);
+  }
+  ended_.store(true, std::memory_order_release);
+  on_end_();
+}
+
+void PipelineRunner::pass_on_stop() {
+  if (!pipeline_) {
+    return;
+  }
+  if (stop_ == Stop::kDrain) {
+    pipeline_->request_stop();
+  } else if (stop_ == Stop::kNow) {
+    pipeline_->stop_now();
+  }
+}
+
+void PipelineRunner::request_stop() {
+  std::lock_guard lock(mutex_);
+  stop_ = Stop::kDrain;
+  pass_on_stop();
+}
+
+void PipelineRunner::stop_now() {
+  std::lock_guard lock(mutex_);
+  stop_ = Stop::kNow;
+  pass_on_stop();
+}
+
+std::optional<core::PipelineStatus> PipelineRunner::status() const {
+  std::lock_guard lock(mutex_);
+  return pipeline_ ? std::optional(pipeline_->status()) : std::nullopt;
+}
+
+std::optional<core::Error> PipelineRunner::error() const {
+  std::lock_guard lock(mutex_);
+  if (create_error_) {
+    return create_error_;
+  }
+  core::PipelineStatus status = pipeline_->status();
+  if (status.state != core::PipelineState::kFailed) {
+    return std::nullopt;
+  }
+  return status.last_error.value_or(
+      core::Error{"DS-PIPELINE-FAILED", "The pipeline failed.", "", settings_.place});
+}
+
+bool PipelineRunner::abandoned() const {
+  std::lock_guard lock(mutex_);
+  return pipeline_ && pipeline_->abandoned();
+}
+
+}  // namespace dstream::host

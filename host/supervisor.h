@@ -1,0 +1,70 @@
+// Runs all pipelines of a process: starts them, writes status lines, and turns signals into stops.
+//
+// The first signal drains: sources stop reading, what was read is delivered, positions are made
+// durable. A second one stops at once; what was not confirmed is read again after the next start.
+// A third one ends the process on the spot, which is as safe: a position is durable only after what
+// came before it was delivered (I1).
+//
+// Thread rule: run() is called once; everything happens on that thread but the pipelines.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/pipeline/pipeline.h"
+#include "host/pipeline_runner.h"
+#include "host/signals.h"
+
+namespace dstream::host {
+
+class Supervisor {
+ public:
+  // After a second signal, for a thread that does not come back from a plugin.
+  static constexpr int64_t kStopNowTimeoutMs = 3000;
+
+  // `environment` and `signals` are borrowed. `status_interval_ms` 0: no status lines.
+  Supervisor(std::vector<core::PipelineSettings> pipelines,
+             const core::PipelineEnvironment& environment, StopSignals* signals,
+             int64_t status_interval_ms);
+
+  // Returns when every pipeline has ended, with the exit code: 0 if all ended by themselves;
+  // 128 + signal after a stop that was asked for; if pipelines failed, their error's exit code if
+  // they agree, else 1. Ends the process itself if a plugin keeps a thread.
+  int run();
+  // Why pipelines failed. REQUIRES: run() returned.
+  std::vector<core::Error> errors() const;
+
+ private:
+  struct Counters {
+    uint64_t records_read = 0;
+    uint64_t records_delivered = 0;
+    core::PipelineState state = core::PipelineState::kStarting;
+    int quiet_lines = 0;
+  };
+
+  void handle_signal(int signal);
+  void write_status(bool final);
+  void write_status(const PipelineRunner& runner, const core::PipelineStatus& status, bool final);
+  void report_ended();
+  bool all_ended() const;
+  int finish();
+
+  const core::PipelineEnvironment environment_;
+  StopSignals* const signals_;
+  const int64_t status_interval_ms_;
+  Notifier ended_;
+  Timer status_timer_;
+  Timer patience_;
+  std::vector<std::unique_ptr<PipelineRunner>> runners_;
+  std::map<std::string, Counters> last_;
+  std::vector<const PipelineRunner*> reported_;
+  int64_t last_status_ns_ = 0;
+  int signals_seen_ = 0;
+  int first_signal_ = 0;
+};
+
+}  // namespace dstream::host
