@@ -1,0 +1,88 @@
+// The border between reading (ODBC, in the fetcher's thread) and merging (in read()).
+//
+// The stream asks for probes, pages and commit times; answers arrive in the order asked. Requests
+// carry everything they need, so that a failed one can simply be asked again.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "plugins/sqlserver_cdc/lsn.h"
+#include "plugins/sqlserver_cdc/row_memory.h"
+
+namespace dstream::sqlserver {
+
+// When a transaction committed, in ns since 1970 UTC.
+struct TransactionTime {
+  Lsn commit;
+  int64_t time_ns = 0;
+};
+
+// Ask: what is new in the tables of a group?
+struct ProbeRequest {
+  uint32_t group = 0;
+  // By table of the group: the lowest LSN that is still needed, zero for a table that has no
+  // position. A low end point beyond it is a gap.
+  std::vector<Lsn> needed;
+  Lsn times_from;
+};
+
+struct TableProbe {
+  Lsn newest;  // newest commit LSN in the change table; zero if it is empty
+  Lsn low;     // low end point; zero if not established yet
+};
+
+struct ProbeAnswer {
+  uint32_t group = 0;
+  Lsn max;  // everything committed up to here can be read; zero if nothing was ever captured
+  std::vector<TableProbe> tables;
+  std::vector<TransactionTime> times;  // ascending, from times_from
+  bool times_complete = false;         // they reach beyond `max`
+};
+
+// Ask: the changes of one table after `after`, up to the end of transaction `to`.
+struct PageRequest {
+  uint32_t table = 0;
+  ChangeKey after;
+  Lsn to;
+  uint32_t rows = 0;
+  // The page before lay within one command of one transaction: seek inside that command. Such a
+  // page ends with the command at the latest and never completes the table.
+  bool same_command = false;
+};
+
+struct PageAnswer {
+  uint32_t table = 0;
+  std::vector<ChunkPointer> chunks;  // in key order, none empty
+  size_t rows = 0;
+  size_t bytes = 0;       // held by the chunks
+  bool complete = false;  // the table has nothing more up to `to`
+};
+
+// Ask: commit times from `from`, as many as are useful, not beyond `to`.
+struct TimesRequest {
+  Lsn from;
+  Lsn to;
+};
+
+struct TimesAnswer {
+  std::vector<TransactionTime> times;  // ascending
+  Lsn covered;                         // every transaction from `from` to here is in `times`
+};
+
+using FetchRequest = std::variant<ProbeRequest, PageRequest, TimesRequest>;
+using FetchAnswer = std::variant<ProbeAnswer, PageAnswer, TimesAnswer>;
+
+// [worker]
+class ChangeFetcher {
+ public:
+  virtual ~ChangeFetcher() = default;
+  virtual void submit(FetchRequest request) = 0;
+  // The next answer if it is there. Throws SourceError if the request failed; all requests that
+  // were waiting behind it are forgotten then.
+  virtual std::optional<FetchAnswer> take() = 0;
+};
+
+}  // namespace dstream::sqlserver

@@ -1,0 +1,482 @@
+#include "plugins/sqlserver_cdc/change_stream.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "plugins/sqlserver_cdc/source_error.h"
+
+namespace dstream::sqlserver {
+namespace {
+
+constexpr size_t kBatchRecordsMax = 512;  // their fixed parts fill one slab
+constexpr uint32_t kPageRowsMin = 16;
+// Room for the key in front of the table lists.
+constexpr size_t kPositionListMax = DSTREAM_MAX_POSITION - 2048;
+
+// Sets are ordered as changes are: by key, then by the table of the last change.
+bool before(const PositionEntry& set, const ChangeKey& key, const std::optional<TableName>& last) {
+  return std::tie(set.key, set.last) < std::tie(key, last);
+}
+
+// Copies a change without touching the counters of chunks that stay the same.
+void assign(Change& to, const Change& from) {
+  to.key = from.key;
+  to.op = from.op;
+  to.before = from.before;
+  to.after = from.after;
+  to.bytes = from.bytes;
+  if (to.chunk != from.chunk) {
+    to.chunk = from.chunk;
+  }
+  if (to.before_chunk != from.before_chunk) {
+    to.before_chunk = from.before_chunk;
+  }
+}
+
+void add_sorted(std::vector<TableName>& to, const std::vector<TableName>& from) {
+  to.insert(to.end(), from.begin(), from.end());
+  std::sort(to.begin(), to.end());
+}
+
+}  // namespace
+
+ChangeStream::Table::Table(StreamTable facts_)
+    : facts(std::move(facts_)), json(json_string(facts.name.text())), cursor(facts.name.text()) {}
+
+ChangeStream::ChangeStream(std::vector<StreamTable> tables, const Position& position,
+                           const StreamSettings& settings, ChangeFetcher& fetcher)
+    : settings_(settings), fetcher_(fetcher) {
+  for (StreamTable& table : tables) {
+    tables_.emplace_back(std::move(table));
+  }
+  make_groups(position);
+  if (make_writer()->size_max(0) > kPositionListMax) {
+    throw SourceError(DSTREAM_CONFIG,
+                      "tables: the names of " + std::to_string(tables_.size()) +
+                          " tables do not fit into a position (64 KiB). Read them with two "
+                          "pipelines.");
+  }
+}
+
+void ChangeStream::make_groups(const Position& position) {
+  std::map<std::pair<Millis, Millis>, std::vector<uint32_t>> by_interval;
+  for (uint32_t i = 0; i < tables_.size(); ++i) {
+    const StreamTable& facts = tables_[i].facts;
+    by_interval[{facts.poll_interval, facts.max_poll_interval}].push_back(i);
+  }
+  for (const auto& [intervals, tables] : by_interval) {
+    add_group(tables, position);
+  }
+}
+
+void ChangeStream::add_group(const std::vector<uint32_t>& tables, const Position& position) {
+  const StreamTable& first = tables_[tables.front()].facts;
+  Group group{PollSchedule(first.poll_interval, first.max_poll_interval), tables, {}, {}, {}};
+  std::map<std::pair<ChangeKey, std::optional<TableName>>, PositionEntry> sets;
+  for (const uint32_t index : tables) {
+    const TableName& name = tables_[index].facts.name;
+    const PositionEntry* known = position.find(name);
+    const PositionEntry start = known == nullptr ? PositionEntry{} : *known;
+    PositionEntry& set = sets[{start.key, start.last}];
+    if (set.tables.empty()) {
+      set = start;
+      set.tables.clear();
+    }
+    set.tables.push_back(name);
+    tables_[index].complete = start.key_of(name);
+  }
+  for (auto& [key, set] : sets) {
+    group.sets.push_back(std::move(set));
+  }
+  if (group.sets.size() == 1 && group.sets[0].key.is_end_of_transaction()) {
+    group.announced = group.sets[0].key.commit;
+  }
+  groups_.push_back(std::move(group));
+}
+
+std::vector<std::vector<uint32_t>> ChangeStream::groups() const {
+  std::vector<std::vector<uint32_t>> all;
+  for (const Group& group : groups_) {
+    all.push_back(group.tables);
+  }
+  return all;
+}
+
+dstream_batch* ChangeStream::step(Millis now, int64_t now_unix_ns, size_t records_max,
+                                  const std::shared_ptr<SlabPool>& pool) {
+  for (;;) {
+    if (phase_ == Phase::kIdle && !begin_round(now)) {
+      return nullptr;
+    }
+    if (phase_ == Phase::kProbing) {
+      request_probe();
+    }
+    take_answers();
+    if (phase_ == Phase::kProbing) {
+      wait_ = {true, {}};
+      return nullptr;
+    }
+    dstream_batch* batch = read_round(now_unix_ns, records_max, pool);
+    if (batch != nullptr || phase_ == Phase::kReading) {
+      wait_ = {true, {}};
+      return batch;
+    }
+  }
+}
+
+bool ChangeStream::begin_round(Millis now) {
+  const auto earliest = std::min_element(
+      groups_.begin(), groups_.end(),
+      [](const Group& a, const Group& b) { return a.schedule.due() < b.schedule.due(); });
+  if (earliest->schedule.due() > now) {
+    wait_ = {false, earliest->schedule.due()};
+    return false;
+  }
+  current_ = static_cast<size_t>(earliest - groups_.begin());
+  started_ = now;
+  phase_ = Phase::kProbing;
+  return true;
+}
+
+void ChangeStream::request_probe() {
+  if (probe_requested_) {
+    return;
+  }
+  ProbeRequest request;
+  request.group = static_cast<uint32_t>(current_);
+  request.times_from = Lsn::max();
+  for (const uint32_t index : group().tables) {
+    const Lsn needed = tables_[index].complete.first_needed();
+    request.needed.push_back(needed);
+    request.times_from = std::min(request.times_from, needed);
+  }
+  fetcher_.submit(std::move(request));
+  probe_requested_ = true;
+}
+
+void ChangeStream::take_answers() {
+  try {
+    while (std::optional<FetchAnswer> answer = fetcher_.take()) {
+      std::visit([this](auto& taken) { on_answer(std::move(taken)); }, *answer);
+    }
+  } catch (const SourceError&) {
+    // The fetcher has forgotten what was asked; the next step() asks for what is still missing.
+    probe_requested_ = false;
+    times_requested_ = false;
+    for (const uint32_t index : active_) {
+      tables_[index].requested = false;
+    }
+    throw;
+  }
+}
+
+void ChangeStream::check_maximum(Lsn max) const {
+  for (const PositionEntry& set : groups_[current_].sets) {
+    if (!set.key.is_beginning() && set.key.commit > max) {
+      throw SourceError(
+          DSTREAM_DATA_LOSS,
+          "The stored position (commit LSN " + set.key.commit.text() +
+              ") lies beyond everything this database has captured (" +
+              (max.is_zero() ? "nothing" : "up to " + max.text()) +
+              "). The database was restored to an earlier time, or CDC was enabled anew: the "
+              "changes since " + set.key.commit.text() + " are not the ones that were read.");
+    }
+  }
+}
+
+void ChangeStream::sort_dormant(const ProbeAnswer& answer) {
+  Group& now = group();
+  std::vector<TableName> waking;
+  for (size_t i = 0; i < now.tables.size(); ++i) {
+    const Table& table = tables_[now.tables[i]];
+    if (!table.complete.is_beginning()) {
+      continue;
+    }
+    const Lsn low = answer.tables[i].low;
+    const bool established = !low.is_zero() && low <= bound_.next();
+    const TableName& name = table.facts.name;
+    const auto at = std::lower_bound(now.dormant.tables.begin(), now.dormant.tables.end(), name);
+    const bool dormant = at != now.dormant.tables.end() && *at == name;
+    if (established && dormant) {
+      now.dormant.tables.erase(at);
+      waking.push_back(name);
+    } else if (!established && !dormant) {
+      now.dormant.tables.insert(at, name);
+      std::erase(now.sets.front().tables, name);
+    }
+  }
+  if (!waking.empty()) {
+    if (now.sets.empty() || !now.sets.front().key.is_beginning()) {
+      now.sets.insert(now.sets.begin(), PositionEntry{});
+    }
+    add_sorted(now.sets.front().tables, waking);
+  }
+  std::erase_if(now.sets, [](const PositionEntry& set) { return set.tables.empty(); });
+}
+
+void ChangeStream::on_answer(ProbeAnswer answer) {
+  probe_requested_ = false;
+  check_maximum(answer.max);
+  bound_ = answer.max;
+  sort_dormant(answer);
+  const Lsn covered = answer.times_complete  ? bound_
+                      : answer.times.empty() ? Lsn{}
+                                             : answer.times.back().commit;
+  times_.reset(std::move(answer.times), covered);
+  active_.clear();
+  heap_.clear();
+  waiting_ = 0;
+  for (size_t i = 0; i < answer.tables.size(); ++i) {
+    const uint32_t index = group().tables[i];
+    Table& table = tables_[index];
+    const Lsn newest = answer.tables[i].newest;
+    if (!newest.is_zero() && newest >= table.complete.first_needed()) {
+      active_.push_back(index);
+      table.cursor.start(table.complete);
+      table.requested = false;
+      ++waiting_;
+    }
+  }
+  if (active_.empty()) {
+    group().schedule.idle(started_);
+  } else {
+    group().schedule.changed(started_);
+  }
+  counted_ = {};
+  if (!group().sets.empty()) {
+    const PositionEntry& moving = group().sets.front();
+    counted_ = moving.key;
+    transaction_count_ = moving.transaction_count;
+    serial_ = moving.serial;
+  }
+  writer_ = make_writer();
+  phase_ = Phase::kReading;
+}
+
+void ChangeStream::on_answer(PageAnswer answer) {
+  Table& table = tables_[answer.table];
+  const uint32_t index = answer.table;
+  table.requested = false;
+  if (answer.rows > 0) {
+    table.facts.row_bytes = std::max<size_t>(answer.bytes / answer.rows, 1);
+  }
+  const bool was_waiting = table.cursor.state() == TableCursor::State::kNeedsPage;
+  table.cursor.add(std::move(answer));
+  if (was_waiting) {
+    --waiting_;
+    push_head(index);
+  }
+}
+
+void ChangeStream::on_answer(TimesAnswer answer) {
+  times_requested_ = false;
+  // However little arrived, the transaction that asked is covered: it goes without a time then.
+  times_.reset(std::move(answer.times), std::max(answer.covered, pending_.key.commit));
+}
+
+uint32_t ChangeStream::page_rows_for(const Table& table) const {
+  const size_t share = settings_.read_ahead_bytes / (2 * active_.size());
+  const size_t rows = share / std::max<size_t>(table.facts.row_bytes, 1);
+  const uint32_t low = std::min(kPageRowsMin, settings_.page_rows);
+  return static_cast<uint32_t>(std::clamp<size_t>(rows, low, settings_.page_rows));
+}
+
+void ChangeStream::request_pages() {
+  size_t bytes = 0;
+  for (const uint32_t index : active_) {
+    const Table& table = tables_[index];
+    bytes += table.cursor.buffered_bytes();
+    if (table.requested) {
+      bytes += page_rows_for(table) * table.facts.row_bytes;
+    }
+  }
+  for (const uint32_t index : active_) {
+    Table& table = tables_[index];
+    if (table.requested || table.cursor.complete()) {
+      continue;
+    }
+    const uint32_t rows = page_rows_for(table);
+    const size_t page_bytes = rows * table.facts.row_bytes;
+    const bool needed = table.cursor.state() == TableCursor::State::kNeedsPage;
+    if (!needed && bytes + page_bytes > settings_.read_ahead_bytes) {
+      continue;
+    }
+    bytes += page_bytes;
+    table.requested = true;
+    fetcher_.submit(PageRequest{index, table.cursor.end(), bound_, rows,
+                                table.cursor.within_one_command()});
+  }
+}
+
+size_t ChangeStream::available() const {
+  size_t rows = has_pending_ ? 1 : 0;
+  for (const uint32_t index : active_) {
+    const TableCursor& cursor = tables_[index].cursor;
+    rows += cursor.buffered_rows() + (cursor.state() == TableCursor::State::kReady ? 1 : 0);
+  }
+  return rows;
+}
+
+dstream_batch* ChangeStream::read_round(int64_t now_unix_ns, size_t records_max,
+                                        const std::shared_ptr<SlabPool>& pool) {
+  request_pages();
+  take_answers();
+  if (waiting_ > 0) {
+    return nullptr;
+  }
+  // One more for the watermark that may end the round.
+  const size_t room = std::min({available() + 1, records_max, kBatchRecordsMax});
+  ChangeBatch batch(pool, room, now_unix_ns);
+  if (merge(batch) && batch.has_room()) {
+    end_round(&batch);
+  }
+  if (phase_ == Phase::kReading) {
+    request_pages();
+  }
+  return batch.empty() ? nullptr : batch.finish();
+}
+
+// True if the round has nothing more to give.
+bool ChangeStream::merge(ChangeBatch& batch) {
+  while (batch.has_room()) {
+    if (waiting_ > 0) {
+      return false;
+    }
+    if (heap_.empty()) {
+      return !has_pending_ || flush(batch, true);
+    }
+    if (has_pending_) {
+      const Lsn next = tables_[heap_.front()].cursor.head().key.commit;
+      if (!flush(batch, next != pending_.key.commit)) {
+        return false;
+      }
+    }
+    take_head();
+  }
+  return heap_.empty() && waiting_ == 0 && !has_pending_;
+}
+
+// Puts the pending change into the batch. False if its commit time has to be fetched first.
+bool ChangeStream::flush(ChangeBatch& batch, bool transaction_end) {
+  const ChangeKey& key = pending_.key;
+  if (!times_.covers(key.commit)) {
+    // Answers are not taken here: one that fails would throw away what the batch holds already.
+    if (!times_requested_) {
+      fetcher_.submit(TimesRequest{key.commit, bound_});
+      times_requested_ = true;
+    }
+    return false;
+  }
+  const Table& table = tables_[pending_table_];
+  if (group().sets.size() > 1) {
+    join_sets_before(key, table.facts.name);
+  }
+  const bool same_transaction = counted_.commit == key.commit;
+  transaction_count_ = same_transaction ? transaction_count_ + 1 : 1;
+  const uint32_t rows = pending_.op == DSTREAM_OP_UPDATE ? 2 : 1;
+  serial_ = same_transaction && counted_.sequence == key.sequence ? serial_ + rows : rows;
+  counted_ = key;
+  batch.add(pending_,
+            {table.facts.schema, table.json, transaction_count_, serial_, transaction_end,
+             times_.find(key.commit)},
+            writer_);
+  if (transaction_end) {
+    group().announced = key.commit;
+  }
+  has_pending_ = false;
+  return true;
+}
+
+bool ChangeStream::later(uint32_t left, uint32_t right) const {
+  const ChangeKey& a = tables_[left].cursor.head().key;
+  const ChangeKey& b = tables_[right].cursor.head().key;
+  const auto order = a <=> b;
+  return order == 0 ? left > right : order > 0;
+}
+
+void ChangeStream::push_head(uint32_t index) {
+  const TableCursor::State state = tables_[index].cursor.state();
+  if (state == TableCursor::State::kNeedsPage) {
+    ++waiting_;
+  } else if (state == TableCursor::State::kReady) {
+    heap_.push_back(index);
+    std::push_heap(heap_.begin(), heap_.end(),
+                   [this](uint32_t left, uint32_t right) { return later(left, right); });
+  }
+}
+
+void ChangeStream::take_head() {
+  std::pop_heap(heap_.begin(), heap_.end(),
+                [this](uint32_t left, uint32_t right) { return later(left, right); });
+  const uint32_t index = heap_.back();
+  heap_.pop_back();
+  assign(pending_, tables_[index].cursor.head());
+  pending_table_ = index;
+  has_pending_ = true;
+  tables_[index].cursor.advance();
+  push_head(index);
+}
+
+void ChangeStream::end_round(ChangeBatch* batch) {
+  Group& now = group();
+  for (const uint32_t index : now.tables) {
+    Table& table = tables_[index];
+    const auto& dormant = now.dormant.tables;
+    if (!bound_.is_zero() &&
+        !std::binary_search(dormant.begin(), dormant.end(), table.facts.name)) {
+      table.complete = ChangeKey::end_of(bound_);
+    }
+  }
+  if (!now.sets.empty() && !bound_.is_zero()) {
+    PositionEntry all;
+    all.key = ChangeKey::end_of(bound_);
+    for (const PositionEntry& set : now.sets) {
+      add_sorted(all.tables, set.tables);
+    }
+    now.sets.assign(1, std::move(all));
+    if (now.announced < bound_) {
+      // Nothing else says that the tables are complete up to the bound.
+      now.announced = bound_;
+      batch->add_watermark(bound_, *make_writer());
+    }
+  }
+  pending_.chunk.reset();
+  pending_.before_chunk.reset();
+  active_.clear();
+  phase_ = Phase::kIdle;
+}
+
+void ChangeStream::join_sets_before(const ChangeKey& key, const TableName& name) {
+  auto& sets = group().sets;
+  bool joined = false;
+  while (sets.size() > 1 && before(sets[1], key, name)) {
+    add_sorted(sets[0].tables, sets[1].tables);
+    sets.erase(sets.begin() + 1);
+    joined = true;
+  }
+  if (joined) {
+    writer_ = make_writer();
+  }
+}
+
+std::shared_ptr<const PositionWriter> ChangeStream::make_writer() const {
+  std::vector<TableName> moving;
+  std::vector<PositionEntry> others;
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    const Group& group = groups_[i];
+    for (size_t k = 0; k < group.sets.size(); ++k) {
+      if (i == current_ && k == 0) {
+        moving = group.sets[k].tables;
+      } else {
+        others.push_back(group.sets[k]);
+      }
+    }
+    if (!group.dormant.tables.empty()) {
+      others.push_back(group.dormant);
+    }
+  }
+  return std::make_shared<const PositionWriter>(moving, others);
+}
+
+}  // namespace dstream::sqlserver

@@ -1,0 +1,156 @@
+#include "plugins/sqlserver_cdc/column_types.h"
+
+#include <Poco/String.h>
+
+#include <array>
+
+namespace dstream::sqlserver {
+namespace {
+
+// How a type's size is spelled behind its name.
+enum class Suffix : uint8_t { kNone, kLength, kPrecisionScale, kScale };
+
+struct Rule {
+  std::string_view name;
+  SQLSMALLINT sql_type;  // for alias types: the descriptor says what they are made of
+  Fetch fetch;
+  dstream_type type;
+  SQLSMALLINT c_type;
+  size_t width;  // 0: from the size
+  Suffix suffix;
+};
+
+constexpr SQLSMALLINT kSqlTime2 = -154;
+constexpr SQLSMALLINT kSqlTimestampOffset = -155;
+constexpr size_t kDecimalWidth = 48;  // 38 digits, sign, point, terminator
+constexpr SQLULEN kLengthMax = 8000;
+constexpr SQLSMALLINT kNoAlias = SQL_UNKNOWN_TYPE;
+
+constexpr std::array kRules = {
+    Rule{"tinyint", SQL_TINYINT, Fetch::kUint8, DSTREAM_INT64, SQL_C_UTINYINT, 1, Suffix::kNone},
+    Rule{"smallint", SQL_SMALLINT, Fetch::kInt16, DSTREAM_INT64, SQL_C_SSHORT, 2, Suffix::kNone},
+    Rule{"int", SQL_INTEGER, Fetch::kInt32, DSTREAM_INT64, SQL_C_SLONG, 4, Suffix::kNone},
+    Rule{"bigint", SQL_BIGINT, Fetch::kInt64, DSTREAM_INT64, SQL_C_SBIGINT, 8, Suffix::kNone},
+    Rule{"bit", SQL_BIT, Fetch::kBit, DSTREAM_BOOL, SQL_C_BIT, 1, Suffix::kNone},
+    Rule{"real", SQL_REAL, Fetch::kFloat32, DSTREAM_FLOAT64, SQL_C_FLOAT, 4, Suffix::kNone},
+    Rule{"float", SQL_DOUBLE, Fetch::kFloat64, DSTREAM_FLOAT64, SQL_C_DOUBLE, 8, Suffix::kNone},
+    Rule{"float", SQL_FLOAT, Fetch::kFloat64, DSTREAM_FLOAT64, SQL_C_DOUBLE, 8, Suffix::kNone},
+    Rule{"decimal", SQL_DECIMAL, Fetch::kDecimal, DSTREAM_DECIMAL, SQL_C_CHAR, kDecimalWidth,
+         Suffix::kPrecisionScale},
+    Rule{"numeric", SQL_NUMERIC, Fetch::kDecimal, DSTREAM_DECIMAL, SQL_C_CHAR, kDecimalWidth,
+         Suffix::kPrecisionScale},
+    Rule{"money", kNoAlias, Fetch::kDecimal, DSTREAM_DECIMAL, SQL_C_CHAR, kDecimalWidth,
+         Suffix::kNone},
+    Rule{"smallmoney", kNoAlias, Fetch::kDecimal, DSTREAM_DECIMAL, SQL_C_CHAR, kDecimalWidth,
+         Suffix::kNone},
+    Rule{"date", SQL_TYPE_DATE, Fetch::kDate, DSTREAM_DATE, SQL_C_TYPE_DATE, sizeof(SQL_DATE_STRUCT),
+         Suffix::kNone},
+    Rule{"time", kSqlTime2, Fetch::kTime, DSTREAM_TIME, SQL_C_BINARY, kTimeStructSize,
+         Suffix::kScale},
+    Rule{"datetime", kNoAlias, Fetch::kTimestamp, DSTREAM_TIMESTAMP, SQL_C_TYPE_TIMESTAMP,
+         sizeof(SQL_TIMESTAMP_STRUCT), Suffix::kNone},
+    Rule{"smalldatetime", kNoAlias, Fetch::kTimestamp, DSTREAM_TIMESTAMP, SQL_C_TYPE_TIMESTAMP,
+         sizeof(SQL_TIMESTAMP_STRUCT), Suffix::kNone},
+    Rule{"datetime2", SQL_TYPE_TIMESTAMP, Fetch::kTimestamp, DSTREAM_TIMESTAMP,
+         SQL_C_TYPE_TIMESTAMP, sizeof(SQL_TIMESTAMP_STRUCT), Suffix::kScale},
+    Rule{"datetimeoffset", kSqlTimestampOffset, Fetch::kTimestampOffset, DSTREAM_TIMESTAMP_TZ,
+         SQL_C_BINARY, kTimestampOffsetStructSize, Suffix::kScale},
+    Rule{"char", SQL_CHAR, Fetch::kUtf16, DSTREAM_STRING, SQL_C_WCHAR, 0, Suffix::kLength},
+    Rule{"varchar", SQL_VARCHAR, Fetch::kUtf16, DSTREAM_STRING, SQL_C_WCHAR, 0, Suffix::kLength},
+    Rule{"nchar", SQL_WCHAR, Fetch::kUtf16, DSTREAM_STRING, SQL_C_WCHAR, 0, Suffix::kLength},
+    Rule{"nvarchar", SQL_WVARCHAR, Fetch::kUtf16, DSTREAM_STRING, SQL_C_WCHAR, 0, Suffix::kLength},
+    Rule{"sysname", kNoAlias, Fetch::kUtf16, DSTREAM_STRING, SQL_C_WCHAR, 0, Suffix::kNone},
+    Rule{"binary", SQL_BINARY, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 0, Suffix::kLength},
+    Rule{"varbinary", SQL_VARBINARY, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 0,
+         Suffix::kLength},
+    // A change table keeps a rowversion as binary(8).
+    Rule{"timestamp", kNoAlias, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 8, Suffix::kNone},
+    Rule{"rowversion", kNoAlias, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 8, Suffix::kNone},
+    Rule{"uniqueidentifier", SQL_GUID, Fetch::kGuid, DSTREAM_UUID, SQL_C_GUID, 16, Suffix::kNone},
+};
+
+constexpr std::array<std::string_view, 11> kNotCarried = {
+    "text", "ntext",       "image",     "xml",  "sql_variant", "hierarchyid",
+    "geography", "geometry", "json", "vector", "cursor"};
+
+const Rule* find_rule(std::string_view declared, SQLSMALLINT sql_type) {
+  for (const Rule& rule : kRules) {
+    if (rule.name == declared) {
+      return &rule;
+    }
+  }
+  for (const std::string_view name : kNotCarried) {
+    if (name == declared) {
+      return nullptr;
+    }
+  }
+  for (const Rule& rule : kRules) {
+    if (rule.sql_type == sql_type && sql_type != kNoAlias) {
+      return &rule;
+    }
+  }
+  return nullptr;
+}
+
+std::string suffix_text(const Rule& rule, const DescribedColumn& described) {
+  switch (rule.suffix) {
+    case Suffix::kNone: return "";
+    case Suffix::kLength:
+      return described.size == 0 || described.size > kLengthMax
+                 ? "(max)"
+                 : '(' + std::to_string(described.size) + ')';
+    case Suffix::kPrecisionScale:
+      return '(' + std::to_string(described.size) + ',' + std::to_string(described.digits) + ')';
+    case Suffix::kScale: return '(' + std::to_string(described.digits) + ')';
+  }
+  return "";
+}
+
+std::string_view spelled_name(const Rule& rule) {
+  return rule.name == "timestamp" ? "rowversion" : rule.name;
+}
+
+}  // namespace
+
+std::optional<ColumnType> column_type(std::string_view declared, const DescribedColumn& described) {
+  const Rule* rule = find_rule(Poco::toLower(std::string(declared)), described.sql_type);
+  if (rule == nullptr) {
+    return std::nullopt;
+  }
+  const bool sized = rule->width == 0;
+  if (sized && (described.size == 0 || described.size > kLengthMax)) {
+    return std::nullopt;
+  }
+  ColumnType type;
+  type.fetch = rule->fetch;
+  type.type = rule->type;
+  type.source_type = std::string(spelled_name(*rule)) + suffix_text(*rule, described);
+  type.c_type = rule->c_type;
+  type.width = rule->width;
+  if (rule->fetch == Fetch::kUtf16) {
+    // n bytes of any code page are at most n UTF-16 units.
+    type.width = (described.size + 1) * sizeof(SQLWCHAR);
+  } else if (sized) {
+    type.width = described.size;
+  }
+  if (rule->suffix == Suffix::kPrecisionScale) {
+    type.precision = static_cast<int32_t>(described.size);
+    type.scale = described.digits;
+  } else if (rule->suffix == Suffix::kScale) {
+    type.scale = described.digits;
+  } else if (rule->fetch == Fetch::kDecimal) {
+    type.precision = rule->name == "money" ? 19 : 10;
+    type.scale = 4;
+  } else if (rule->name == "datetime") {
+    type.scale = 3;
+  }
+  return type;
+}
+
+std::string spell_type(std::string_view declared, const DescribedColumn& described) {
+  const std::string name = Poco::toLower(std::string(declared));
+  const Rule* rule = find_rule(name, described.sql_type);
+  return rule == nullptr ? name : std::string(spelled_name(*rule)) + suffix_text(*rule, described);
+}
+
+}  // namespace dstream::sqlserver

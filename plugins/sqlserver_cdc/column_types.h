@@ -1,0 +1,61 @@
+// From a captured column to how it is fetched and what it becomes in a record.
+//
+// Rules go by type, not by driver: both drivers report some types differently (FreeTDS calls a
+// decimal SQL_NUMERIC and a CLR type SQL_LONGVARBINARY), so the name that
+// cdc.captured_columns gives decides and the descriptor adds sizes.
+#pragma once
+
+#include <sql.h>
+#include <sqlext.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dstream/abi.h"
+
+namespace dstream::sqlserver {
+
+// How one fetched value is read from its buffer.
+enum class Fetch : uint8_t {
+  kAbsent,     // not fetched at all: computed columns are NULL in a change table, whatever they hold
+  kUint8, kInt16, kInt32, kInt64, kBit, kFloat32, kFloat64,
+  kDecimal,    // text: SQL_C_NUMERIC loses the fraction in FreeTDS
+  kDate, kTimestamp,
+  kTime,       // SQL_SS_TIME2_STRUCT as bytes: SQL_C_TYPE_TIME drops the fraction
+  kTimestampOffset,  // SQL_SS_TIMESTAMPOFFSET_STRUCT as bytes: local time with its offset
+  kUtf16,      // all character types; converted to UTF-8 here, faster than in the driver
+  kBytes, kGuid
+};
+
+struct ColumnType {
+  Fetch fetch = Fetch::kAbsent;
+  dstream_type type = DSTREAM_NULL;
+  std::string source_type;  // as T-SQL declares it: "decimal(18,4)"
+  int32_t precision = 0;    // decimals, else 0
+  int32_t scale = 0;        // decimals, and fraction digits of time types
+  SQLSMALLINT c_type = SQL_C_CHAR;
+  size_t width = 0;         // bytes of one value's buffer, terminator included
+};
+
+// What SQLDescribeCol says.
+struct DescribedColumn {
+  std::string name;
+  SQLSMALLINT sql_type = SQL_UNKNOWN_TYPE;
+  SQLULEN size = 0;  // 0: (max)
+  SQLSMALLINT digits = 0;
+};
+
+// `declared` is captured_columns.column_type. Nothing for a type that cannot be carried exactly:
+// (max) types, text, ntext, image, xml, sql_variant, CLR types, json, vector.
+std::optional<ColumnType> column_type(std::string_view declared, const DescribedColumn& described);
+
+// The type as T-SQL would spell it, for messages about a column that column_type() refuses.
+std::string spell_type(std::string_view declared, const DescribedColumn& described);
+
+// Sizes of the structs that drivers fill for time(n) and datetimeoffset(n).
+inline constexpr size_t kTimeStructSize = 12;
+inline constexpr size_t kTimestampOffsetStructSize = 20;
+
+}  // namespace dstream::sqlserver

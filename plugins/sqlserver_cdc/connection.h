@@ -1,0 +1,118 @@
+// One connection to SQL Server: Poco opens it and owns it, native ODBC calls carry the data.
+//
+// Thread rule: one thread, the fetcher's; cancel() alone is [any-thread].
+#pragma once
+
+#include <sql.h>
+#include <sqlext.h>
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/sqlserver_cdc/connection_string.h"
+#include "plugins/sqlserver_cdc/lsn.h"
+#include "plugins/sqlserver_cdc/source_error.h"
+
+namespace Poco::Data {
+class Session;
+}
+
+namespace dstream::sqlserver {
+
+class Connection {
+ public:
+  // Connects. Throws SourceError: DENIED for a refused login, REOPEN if nobody answers, CONFIG if
+  // the driver is missing. `query_timeout` applies to every statement.
+  Connection(const OdbcConnection& target, std::chrono::seconds login_timeout,
+             std::chrono::seconds query_timeout);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Interrupts the statement that runs, if one does; it then fails with HY008. [any-thread]
+  void cancel();
+
+  bool dead() const;
+  SQLHDBC handle() const { return handle_; }
+  std::chrono::seconds query_timeout() const { return query_timeout_; }
+  // The error of a failed call on a handle of this connection, scrubbed of secrets.
+  SourceError error(std::string_view doing, const std::vector<Diagnostic>& diagnostics) const;
+
+ private:
+  friend class Statement;
+  void running(SQLHSTMT statement);  // SQL_NULL_HSTMT when it is over
+
+  std::unique_ptr<Poco::Data::Session> session_;
+  SQLHDBC handle_ = SQL_NULL_HDBC;
+  std::chrono::seconds query_timeout_;
+  std::vector<std::string> secrets_;
+  std::string target_;
+  std::mutex mutex_;  // guards running_
+  SQLHSTMT running_ = SQL_NULL_HSTMT;
+};
+
+// A parameter of a statement. LSNs are bound as binary(10), so that the server compares bytes.
+struct BindValue {
+  enum class Kind { kLsn, kInt, kText } kind = Kind::kInt;
+  Lsn lsn;
+  int32_t number = 0;
+  std::string text;
+
+  static BindValue of(Lsn lsn) { return {Kind::kLsn, lsn, 0, {}}; }
+  static BindValue of(int32_t number) { return {Kind::kInt, {}, number, {}}; }
+  static BindValue of(std::string text) { return {Kind::kText, {}, 0, std::move(text)}; }
+};
+
+// One execution of a batch of statements. Results are read row by row with get_*(), or, for change
+// tables, by a BlockReader on handle().
+//
+// Every method throws SourceError. A result set counts as finished only when the driver says so with
+// no diagnostic that could be an error: SUCCESS_WITH_INFO and NO_DATA are looked into every time.
+class Statement {
+ public:
+  // Runs `sql` (UTF-8, `?` for parameters) at once. `doing` opens the text of every error.
+  Statement(Connection& connection, std::string_view sql, const std::vector<BindValue>& values,
+            std::string doing);
+  ~Statement();
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+
+  // The next row of the current result set.
+  bool next_row();
+  // Moves to the next result set with columns; the current one must have been read to its end.
+  bool next_result();
+
+  SQLHSTMT handle() const { return handle_; }
+  const std::string& doing() const { return doing_; }
+
+  // Values of the current row by column, 1-based, each column once and in ascending order.
+  bool get_lsn(SQLUSMALLINT column, Lsn* out);      // false: NULL; *out is zero then
+  bool get_int(SQLUSMALLINT column, int64_t* out);  // false: NULL; *out is 0 then
+  bool get_text(SQLUSMALLINT column, std::string* out);  // UTF-8
+  bool get_timestamp(SQLUSMALLINT column, SQL_TIMESTAMP_STRUCT* out);
+
+  // Throws unless `result` is success without anything suspicious. NO_DATA passes, looked into.
+  void check(SQLRETURN result);
+
+ private:
+  void bind(const std::vector<BindValue>& values);
+  void execute(std::string_view sql);
+
+  Connection& connection_;
+  std::string doing_;
+  SQLHSTMT handle_ = SQL_NULL_HSTMT;
+  struct Bound;
+  std::unique_ptr<Bound> bound_;
+};
+
+// Every diagnostic record of a handle.
+std::vector<Diagnostic> diagnostics_of(SQLSMALLINT type, SQLHANDLE handle);
+
+// UTF-8 to UTF-16 for the W entry points.
+std::u16string to_utf16(std::string_view text);
+
+}  // namespace dstream::sqlserver

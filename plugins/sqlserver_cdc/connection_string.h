@@ -1,0 +1,43 @@
+// From the `connection` of the configuration to what an ODBC driver understands.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dstream::sqlserver {
+
+enum class DriverKind { kMicrosoft, kFreeTds, kOther };
+
+// A driver as the driver manager knows it: a name from odbcinst.ini, or the path of a library.
+struct Driver {
+  std::string name;
+  DriverKind kind = DriverKind::kOther;
+};
+
+struct OdbcConnection {
+  std::string text;        // for SQLDriverConnect; secret (I11)
+  Driver driver;           // kOther for a string that was passed through
+  std::string target;      // "db.example.com:1433, database shop", for messages
+  bool encrypted = false;
+  // TLS is on but the driver cannot check the certificate: said once in the log.
+  bool unverified = false;
+  std::vector<std::string> secrets;  // never to appear in a message
+};
+
+// Turns `connection` into a connection string. A URL is translated for the driver it names or the
+// best of `installed`; anything else is an ODBC string and is passed through.
+//
+// Throws SourceError(CONFIG) with what is wrong, without quoting the secret parts.
+OdbcConnection make_connection(std::string_view connection, const std::vector<Driver>& installed);
+
+// The drivers of odbcinst.ini that can speak to SQL Server, and FreeTDS where Debian installs it.
+std::vector<Driver> installed_drivers();
+
+// A value of a connection string, in braces if it needs them.
+std::string quote_value(std::string_view value);
+
+// `text` with every secret replaced by "***".
+std::string scrub(std::string text, const std::vector<std::string>& secrets);
+
+}  // namespace dstream::sqlserver

@@ -1,0 +1,119 @@
+#include "plugins/sqlserver_cdc/connection_string.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "plugins/sqlserver_cdc/source_error.h"
+
+namespace dstream::sqlserver {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+const std::vector<Driver> kFreeTdsOnly = {{"FreeTDS", DriverKind::kFreeTds}};
+const std::vector<Driver> kBoth = {{"FreeTDS", DriverKind::kFreeTds},
+                                   {"ODBC Driver 17 for SQL Server", DriverKind::kMicrosoft},
+                                   {"ODBC Driver 18 for SQL Server", DriverKind::kMicrosoft}};
+
+TEST(ConnectionString, UrlForFreeTds) {
+  const OdbcConnection made =
+      make_connection("sqlserver://sa:secret@db.example.com:1444?database=shop", kFreeTdsOnly);
+  EXPECT_EQ(made.text,
+            "Driver=FreeTDS;Server=db.example.com;Port=1444;Encryption=require;"
+            "ClientCharset=UTF-8;PacketSize=16384;TDS_Version=7.4;Database=shop;UID=sa;PWD=secret;"
+            "APP=DStream;");
+  EXPECT_EQ(made.target, "db.example.com:1444, database shop");
+  EXPECT_TRUE(made.encrypted);
+  EXPECT_TRUE(made.unverified);
+}
+
+TEST(ConnectionString, UrlForMicrosoftPrefersTheNewestDriver) {
+  const OdbcConnection made = make_connection(
+      "sqlserver://sa:secret@db?database=shop&encrypt=strict&application_intent=readonly"
+      "&hostname_in_certificate=db.example.com",
+      kBoth);
+  EXPECT_EQ(made.text,
+            "Driver={ODBC Driver 18 for SQL Server};Server={db,1433};Encrypt=strict;"
+            "TrustServerCertificate=no;HostnameInCertificate=db.example.com;Database=shop;UID=sa;"
+            "PWD=secret;ApplicationIntent=ReadOnly;APP=DStream;");
+  EXPECT_FALSE(made.unverified);
+}
+
+TEST(ConnectionString, OptionsAreTranslated) {
+  const OdbcConnection made = make_connection(
+      "sqlserver://u:p@h:1?database=d&encrypt=no&packet_size=4096&trust_server_certificate=yes",
+      kFreeTdsOnly);
+  EXPECT_THAT(made.text, HasSubstr("Encryption=off;"));
+  EXPECT_THAT(made.text, HasSubstr("PacketSize=4096;"));
+  EXPECT_FALSE(made.encrypted);
+  EXPECT_FALSE(made.unverified);
+  EXPECT_THAT(make_connection("sqlserver://u:p@h?database=d&trust_server_certificate=yes", kBoth).text,
+              HasSubstr("TrustServerCertificate=yes;"));
+  EXPECT_THAT(make_connection("sqlserver://u:p@h?database=d&driver=FreeTDS", kBoth).text,
+              HasSubstr("Driver=FreeTDS;"));
+  EXPECT_THAT(make_connection("sqlserver://h?database=d", kBoth).text,
+              HasSubstr("Trusted_Connection=yes;"));
+}
+
+TEST(ConnectionString, PercentEncodingAndBraces) {
+  const OdbcConnection made = make_connection(
+      "sqlserver://us%3Aer:p%40ss%3Bw%7Drd%2F%25@h?database=my%20shop", kFreeTdsOnly);
+  EXPECT_THAT(made.text, HasSubstr("UID=us:er;"));
+  EXPECT_THAT(made.text, HasSubstr("PWD={p@ss;w}}rd/%};"));
+  EXPECT_THAT(made.text, HasSubstr("Database={my shop};"));
+  EXPECT_EQ(quote_value(""), "{}");
+  EXPECT_EQ(quote_value("plain-1"), "plain-1");
+}
+
+TEST(ConnectionString, OdbcStringPassesThrough) {
+  const char text[] = "DRIVER=FreeTDS;SERVER=h;PORT=1;UID=u;PWD={a;b}};c};DATABASE=d";
+  const OdbcConnection made = make_connection(text, {});
+  EXPECT_EQ(made.text, text);
+  EXPECT_EQ(made.target, "h");
+  EXPECT_EQ(made.driver.kind, DriverKind::kFreeTds);
+  EXPECT_EQ(scrub("login with a;b};c failed", made.secrets), "login with *** failed");
+}
+
+std::string failure(const std::string& text, const std::vector<Driver>& drivers = kFreeTdsOnly) {
+  try {
+    make_connection(text, drivers);
+  } catch (const SourceError& error) {
+    EXPECT_EQ(error.status, DSTREAM_CONFIG);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(ConnectionString, MistakesAreNamed) {
+  EXPECT_THAT(failure("sqlserver://u:p@h"), HasSubstr("name the database"));
+  EXPECT_THAT(failure("sqlserver://u:p@h?database=d&encript=no"), HasSubstr("\"encript\""));
+  EXPECT_THAT(failure("sqlserver://u:p@h?database=d&encrypt=maybe"), HasSubstr("encrypt"));
+  EXPECT_THAT(failure("sqlserver://u:p@h?database=d&packet_size=1"), HasSubstr("packet_size"));
+  EXPECT_THAT(failure("sqlserver://u:p@h?database=d&application_intent=x"),
+              HasSubstr("application_intent"));
+  EXPECT_THAT(failure("sqlserver://u:p@h/shop?database=d"), HasSubstr("?database=db"));
+  EXPECT_THAT(failure("sqlserver://u:p@h?database=d&encrypt=strict"), HasSubstr("msodbcsql18"));
+  EXPECT_THAT(failure("sqlserver://u:p@h?database=d", {}), HasSubstr("no ODBC driver"));
+  EXPECT_THAT(failure("somewhere"), HasSubstr("neither"));
+  EXPECT_THAT(failure("sqlserver://?database=d"), HasSubstr("host"));
+}
+
+TEST(ConnectionString, NoErrorShowsThePassword) {
+  for (const char* text :
+       {"sqlserver://u:hunter2@h:port?database=d", "sqlserver://u:hunter2@h:99999?database=d",
+        "sqlserver://u:hunter2%zz@h?database=d", "sqlserver://u:hunter2@h", "sqlserver://u:hunter2",
+        "sqlserver://u:hunter2@[::1?database=d", "sqlserver://u:hunter2@/x?y"}) {
+    EXPECT_THAT(failure(text), Not(HasSubstr("hunter2"))) << text;
+  }
+}
+
+TEST(ConnectionString, FindsADriverHere) {
+  // FreeTDS is one of the packages the tree needs, so one is always there.
+  const auto drivers = installed_drivers();
+  EXPECT_TRUE(std::any_of(drivers.begin(), drivers.end(),
+                          [](const Driver& d) { return d.kind == DriverKind::kFreeTds; }));
+}
+
+}  // namespace
+}  // namespace dstream::sqlserver

@@ -1,0 +1,38 @@
+// What the configuration of one source says, checked and in units the code uses.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/sqlserver_cdc/identifiers.h"
+
+namespace dstream::sqlserver {
+
+using Millis = std::chrono::milliseconds;
+
+struct TableOptions {
+  TableName name;
+  Millis poll_interval{};
+  Millis max_poll_interval{};  // not below poll_interval
+  std::string capture_instance;  // empty: the source chooses
+};
+
+struct Options {
+  std::string connection;  // secret (I11)
+  std::vector<TableOptions> tables;  // in the order of the file; names are distinct
+  uint32_t page_rows = 10000;
+  size_t read_ahead_bytes = 16 << 20;
+  std::chrono::seconds login_timeout{10};
+  std::chrono::seconds query_timeout{30};
+};
+
+// Reads configuration text that satisfies config_schema.h.
+// Throws SourceError(CONFIG) that names the key for what a schema cannot say: durations out of
+// range, a maximum below its minimum, a table named twice, a name that is not schema.table.
+Options parse_options(std::string_view json);
+
+}  // namespace dstream::sqlserver

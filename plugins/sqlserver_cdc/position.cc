@@ -1,0 +1,255 @@
+#include "plugins/sqlserver_cdc/position.h"
+
+#include <Poco/JSON/Array.h>
+#include <Poco/JSON/Object.h>
+#include <Poco/JSON/Parser.h>
+#include <Poco/JSONString.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <limits>
+
+#include "plugins/sqlserver_cdc/source_error.h"
+
+namespace dstream::sqlserver {
+namespace {
+
+constexpr int kVersion = 1;
+constexpr std::string_view kStart = "{\"v\":1";
+constexpr size_t kNumberSize = 20;  // digits of the longest number written
+
+[[noreturn]] void refuse(const std::string& why) {
+  throw SourceError(DSTREAM_CONFIG,
+                    "The stored position cannot be read (" + why +
+                        "). It was not written by sqlserver-cdc, or is damaged; restore the "
+                        "checkpoint, or set a position by hand.");
+}
+
+char* put(char* out, std::string_view text) {
+  std::memcpy(out, text.data(), text.size());
+  return out + text.size();
+}
+
+template <class Number>
+char* put_number(char* out, Number value) {
+  return std::to_chars(out, out + kNumberSize + 1, value).ptr;
+}
+
+char* put_lsn(char* out, Lsn lsn) {
+  *out++ = '"';
+  lsn.format(out);
+  out += Lsn::kTextSize;
+  *out++ = '"';
+  return out;
+}
+
+char* put_key(char* out, const ChangeKey& key, std::string_view table_json, uint64_t count,
+              uint32_t serial) {
+  out = put_lsn(put(out, "\"lsn\":"), key.commit);
+  out = put_number(put(out, ",\"command\":"), key.command);
+  out = put_lsn(put(out, ",\"seq\":"), key.sequence);
+  out = put_number(put(out, ",\"op\":"), key.operation);
+  out = put(put(out, ",\"table\":"), table_json);
+  if (count != 0) {
+    out = put_number(put(out, ",\"n\":"), count);
+  }
+  if (serial != 0) {
+    out = put_number(put(out, ",\"serial\":"), serial);
+  }
+  return out;
+}
+
+std::string tables_json(const std::vector<TableName>& tables) {
+  std::string out = "\"tables\":[";
+  for (const TableName& table : tables) {
+    if (out.back() != '[') {
+      out += ',';
+    }
+    out += json_string(table.text());
+  }
+  return out += ']';
+}
+
+std::string entry_json(const PositionEntry& entry) {
+  std::string out;
+  if (entry.key.is_end_of_transaction()) {
+    out = "\"lsn\":\"" + entry.key.commit.text() + "\",";
+  } else if (!entry.key.is_beginning()) {
+    const std::string table = json_string(entry.last ? entry.last->text() : "");
+    out.resize(200 + table.size());
+    char* end = put_key(out.data(), entry.key, table, entry.transaction_count, entry.serial);
+    out.resize(static_cast<size_t>(end - out.data()));
+    out += ',';
+  }
+  return out + tables_json(entry.tables);
+}
+
+std::string groups_json(const std::vector<PositionEntry>& entries) {
+  std::string out;
+  for (const PositionEntry& entry : entries) {
+    out += (out.empty() ? ",\"groups\":[{" : ",{") + entry_json(entry) + '}';
+  }
+  return out.empty() ? out : out + ']';
+}
+
+Lsn read_lsn(const Poco::JSON::Object& object, const char* name) {
+  const auto lsn = Lsn::parse(object.getValue<std::string>(name));
+  if (!lsn) {
+    refuse(std::string(name) + " is not an LSN");
+  }
+  return *lsn;
+}
+
+template <class Number>
+Number read_number(const Poco::JSON::Object& object, const char* name, Number low, Number high) {
+  const Poco::Dynamic::Var value = object.get(name);
+  if (!value.isInteger() || value.isBoolean()) {
+    refuse(std::string(name) + " is not a number");
+  }
+  const auto number = value.convert<int64_t>();
+  if (number < static_cast<int64_t>(low) || number > static_cast<int64_t>(high)) {
+    refuse(std::string(name) + " is out of range");
+  }
+  return static_cast<Number>(number);
+}
+
+TableName read_table(const Poco::Dynamic::Var& value) {
+  const auto name = value.isString() ? TableName::parse(value.extract<std::string>()) : std::nullopt;
+  if (!name) {
+    refuse("a table name is not one");
+  }
+  return *name;
+}
+
+PositionEntry read_entry(const Poco::JSON::Object& object) {
+  PositionEntry entry;
+  const Poco::JSON::Array::Ptr tables = object.getArray("tables");
+  if (tables.isNull()) {
+    refuse("tables are missing");
+  }
+  for (const auto& name : *tables) {
+    entry.tables.push_back(read_table(name));
+  }
+  std::sort(entry.tables.begin(), entry.tables.end());
+  if (!object.has("lsn")) {
+    return entry;
+  }
+  entry.key = ChangeKey::end_of(read_lsn(object, "lsn"));
+  if (!object.has("seq")) {
+    return entry;
+  }
+  entry.key.sequence = read_lsn(object, "seq");
+  entry.key.command =
+      read_number<int32_t>(object, "command", -1, std::numeric_limits<int32_t>::max());
+  entry.key.operation = read_number<int32_t>(object, "op", 1, 4);
+  entry.last = read_table(object.get("table"));
+  constexpr int64_t count_max = std::numeric_limits<int64_t>::max();
+  if (object.has("n")) {
+    entry.transaction_count =
+        static_cast<uint64_t>(read_number<int64_t>(object, "n", 0, count_max));
+  }
+  if (object.has("serial")) {
+    entry.serial = static_cast<uint32_t>(
+        read_number<int64_t>(object, "serial", 0, std::numeric_limits<uint32_t>::max()));
+  }
+  return entry;
+}
+
+Position read_position(std::string_view text) {
+  Poco::JSON::Parser parser;
+  parser.setDepth(8);
+  const Poco::Dynamic::Var parsed = parser.parse(std::string(text));
+  const auto object = parsed.extract<Poco::JSON::Object::Ptr>();
+  const auto version = read_number<int64_t>(*object, "v", 1, std::numeric_limits<int64_t>::max());
+  if (version != kVersion) {
+    throw SourceError(DSTREAM_UNSUPPORTED, "The stored position has format version " +
+                                               std::to_string(version) +
+                                               "; this version of sqlserver-cdc reads version 1.");
+  }
+  Position position;
+  position.entries.push_back(read_entry(*object));
+  if (const Poco::JSON::Array::Ptr groups = object->getArray("groups"); !groups.isNull()) {
+    for (unsigned i = 0; i < groups->size(); ++i) {
+      const Poco::JSON::Object::Ptr group = groups->getObject(i);
+      if (group.isNull()) {
+        refuse("a group is not an object");
+      }
+      position.entries.push_back(read_entry(*group));
+    }
+  }
+  return position;
+}
+
+}  // namespace
+
+ChangeKey PositionEntry::key_of(const TableName& table) const {
+  if (!last || table <= *last || key.is_end_of_transaction() || key.is_beginning()) {
+    return key;
+  }
+  // Changes with the same key in a later table are still to come. An update's key is that of its
+  // after image (4), and its rows begin with the before image (3).
+  ChangeKey before = key;
+  const auto after = static_cast<int32_t>(Operation::kUpdateAfter);
+  before.operation = key.operation == after ? after - 2 : key.operation - 1;
+  return before;
+}
+
+const PositionEntry* Position::find(const TableName& table) const {
+  for (const PositionEntry& entry : entries) {
+    if (std::binary_search(entry.tables.begin(), entry.tables.end(), table)) {
+      return &entry;
+    }
+  }
+  return nullptr;
+}
+
+Position parse_position(std::string_view text) {
+  if (text.empty()) {
+    return {};
+  }
+  if (text.size() > DSTREAM_MAX_POSITION) {
+    refuse("it is larger than 64 KiB");
+  }
+  try {
+    return read_position(text);
+  } catch (const Poco::Exception& error) {
+    refuse(error.displayText());
+  }
+}
+
+PositionWriter::PositionWriter(const std::vector<TableName>& moving,
+                               const std::vector<PositionEntry>& others)
+    : suffix_(',' + tables_json(moving) + groups_json(others) + '}') {}
+
+size_t PositionWriter::size_max(size_t name_size) const {
+  constexpr size_t fixed = sizeof("{\"v\":1,\"lsn\":,\"command\":,\"seq\":,\"op\":,\"table\":,"
+                                  "\"n\":,\"serial\":") +
+                           2 * (Lsn::kTextSize + 2) + 5 * kNumberSize;
+  return fixed + name_size + suffix_.size();
+}
+
+char* PositionWriter::write(char* out, const ChangeKey& key, std::string_view table_json,
+                            uint64_t transaction_count, uint32_t serial) const {
+  out = put_key(put(put(out, kStart), ","), key, table_json, transaction_count, serial);
+  return put(out, suffix_);
+}
+
+char* PositionWriter::write_complete(char* out, Lsn commit) const {
+  return put(put_lsn(put(put(out, kStart), ",\"lsn\":"), commit), suffix_);
+}
+
+std::string position_text(const Position& position) {
+  if (position.entries.empty()) {
+    return {};
+  }
+  const std::vector<PositionEntry> others(position.entries.begin() + 1, position.entries.end());
+  return std::string(kStart) + ',' + entry_json(position.entries.front()) + groups_json(others) +
+         '}';
+}
+
+std::string json_string(std::string_view text) {
+  return Poco::toJSON(std::string(text));
+}
+
+}  // namespace dstream::sqlserver

@@ -1,0 +1,84 @@
+// Positions: what the host stores and hands back so that reading goes on where it stopped.
+//
+// A position says, for sets of tables, up to which key their changes are complete. All tables of a
+// poll group share one key; there is more than one set only with several poll groups, or while a
+// table that was added later catches up. Text, format version 1 (tests/golden: position_test.cc):
+//
+//   {"v":1,"lsn":"00000027:000001f4:0003","command":1,"seq":"00000027:000001f0:0002","op":4,
+//    "table":"dbo.Persons","n":17,"serial":2,"tables":["dbo.Cars","dbo.Persons"],
+//    "groups":[{"lsn":"00000027:000001e8:0001","tables":["dbo.Orders"]}]}
+//
+// "command", "seq", "op" and "table" are there inside a transaction only: `table` had the last
+// change, and of changes with equal keys the tables up to `table` (by schema and name) are done.
+// Without them the transaction `lsn` is complete. "n" counts the group's changes of the transaction
+// so far; "serial" the rows that shared commit and change LSN. No "lsn" means nothing was read yet.
+//
+// A reader accepts unknown members and refuses an unknown version. Do not change what a member of
+// version 1 means: positions are stored in checkpoints.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/sqlserver_cdc/identifiers.h"
+#include "plugins/sqlserver_cdc/lsn.h"
+
+namespace dstream::sqlserver {
+
+// One set of tables and how far they are complete.
+struct PositionEntry {
+  ChangeKey key;                    // beginning() if nothing was read yet
+  std::optional<TableName> last;    // inside a transaction: the table of the last change
+  uint64_t transaction_count = 0;   // changes of the transaction so far, 0 if unknown
+  uint32_t serial = 0;              // rows that shared commit and change LSN, 0 if unknown
+  std::vector<TableName> tables;    // sorted
+
+  // How far `table` itself is complete, with the tie rule above applied.
+  ChangeKey key_of(const TableName& table) const;
+  bool operator==(const PositionEntry&) const = default;
+};
+
+struct Position {
+  std::vector<PositionEntry> entries;
+
+  // The entry that names `table`; nullptr if the position does not know it.
+  const PositionEntry* find(const TableName& table) const;
+  bool operator==(const Position&) const = default;
+};
+
+// Empty text is the beginning: no entries.
+// Throws SourceError(CONFIG) for text that is not a position, SourceError(UNSUPPORTED) for one of a
+// newer version: the host must not start over by itself (I5).
+Position parse_position(std::string_view text);
+
+// Writes positions of one moving entry fast: everything but the key is prepared once.
+//
+// Thread rule: one thread. No allocation in write().
+class PositionWriter {
+ public:
+  // `moving` names the tables of the group being read; `others` are constant. Tables are names as
+  // TableName::text() gives them.
+  PositionWriter(const std::vector<TableName>& moving, const std::vector<PositionEntry>& others);
+
+  // Bytes that one write() needs at most, for a table name of `name_size` bytes.
+  size_t size_max(size_t name_size) const;
+  // Inside a transaction. `table_json` is json_string(name). Returns the end of what was written.
+  char* write(char* out, const ChangeKey& key, std::string_view table_json,
+              uint64_t transaction_count, uint32_t serial) const;
+  // At the end of the transaction `commit`, or complete up to it.
+  char* write_complete(char* out, Lsn commit) const;
+
+ private:
+  std::string suffix_;
+};
+
+// For tests and for positions outside the row path.
+std::string position_text(const Position& position);
+
+// `text` as a JSON string with its quotes.
+std::string json_string(std::string_view text);
+
+}  // namespace dstream::sqlserver

@@ -1,0 +1,64 @@
+#include "plugins/sqlserver_cdc/source_error.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace dstream::sqlserver {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(SourceError, StatusFollowsTheCause) {
+  const auto status = [](const char* state, int32_t native, bool dead = false) {
+    return classify({state, native, ""}, dead);
+  };
+  EXPECT_EQ(status("08S01", 0), DSTREAM_REOPEN);
+  EXPECT_EQ(status("08001", 20009), DSTREAM_REOPEN);
+  EXPECT_EQ(status("01000", 20017), DSTREAM_REOPEN);  // FreeTDS: connection cut
+  EXPECT_EQ(status("42000", 50000, true), DSTREAM_REOPEN);
+  EXPECT_EQ(status("42S02", 208), DSTREAM_REOPEN);
+  EXPECT_EQ(status("HY000", 40613), DSTREAM_REOPEN);
+  EXPECT_EQ(status("42000", 1205), DSTREAM_RETRY);
+  EXPECT_EQ(status("40001", 1205), DSTREAM_RETRY);
+  EXPECT_EQ(status("42000", 1222), DSTREAM_RETRY);
+  EXPECT_EQ(status("HYT00", 0), DSTREAM_RETRY);
+  EXPECT_EQ(status("28000", 18456), DSTREAM_DENIED);
+  EXPECT_EQ(status("37000", 4060), DSTREAM_DENIED);
+  EXPECT_EQ(status("42000", 229), DSTREAM_DENIED);
+  EXPECT_EQ(status("IM002", 0), DSTREAM_CONFIG);
+  EXPECT_EQ(status("42000", 102), DSTREAM_FATAL);
+}
+
+TEST(SourceError, InformationIsNotAnError) {
+  EXPECT_TRUE(is_information({"01000", 5701, "Changed database context"}));
+  EXPECT_FALSE(is_information({"42000", 1205, ""}));   // mid-stream, in a block fetch
+  EXPECT_FALSE(is_information({"01000", 20017, ""}));  // cut connection
+  EXPECT_FALSE(is_information({"01004", 0, ""}));      // truncated data
+}
+
+TEST(SourceError, TheRefusedLoginDecidesAmongSeveral) {
+  const SourceError error = make_error("Connecting to db",
+                                       {{"08001", 20002, "[FreeTDS][SQL Server]Adaptive Server connection failed"},
+                                        {"28000", 18456, "[FreeTDS][SQL Server]Login failed for user 'sa'."}},
+                                       false);
+  EXPECT_EQ(error.status, DSTREAM_DENIED);
+  EXPECT_EQ(error.vendor_code, 18456);
+  EXPECT_EQ(error.sqlstate, "28000");
+  EXPECT_STREQ(error.what(), "Connecting to db failed: Login failed for user 'sa'. Check user and "
+                             "password of the connection.");
+}
+
+TEST(SourceError, InformationInFrontIsPassedOver) {
+  const SourceError error = make_error(
+      "Reading", {{"01000", 5701, "x"}, {"42000", 1205, "[D][S]deadlock victim.\n"}}, false);
+  EXPECT_EQ(error.status, DSTREAM_RETRY);
+  EXPECT_STREQ(error.what(), "Reading failed: deadlock victim.");
+}
+
+TEST(SourceError, NoDiagnosticIsStillAnError) {
+  EXPECT_EQ(make_error("Reading", {}, true).status, DSTREAM_REOPEN);
+  EXPECT_EQ(make_error("Reading", {}, false).status, DSTREAM_FATAL);
+}
+
+}  // namespace
+}  // namespace dstream::sqlserver

@@ -1,0 +1,33 @@
+// Schemas of captured tables as records refer to them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dstream/abi.h"
+#include "plugins/sqlserver_cdc/column_types.h"
+#include "plugins/sqlserver_cdc/identifiers.h"
+
+namespace dstream::sqlserver {
+
+struct CapturedColumn {
+  std::string name;
+  ColumnType type;
+  bool nullable = true;
+};
+
+// What a capture instance captures.
+struct TableDescription {
+  std::string database;
+  TableName table;
+  std::vector<CapturedColumn> columns;
+  std::vector<uint32_t> key;  // indexes into columns, in key order; empty if there is no key
+};
+
+// The schema of `description`. The same content gives the same schema and id for the life of the
+// process, also after a reconnect; schemas are never freed, since batches that the host still holds
+// refer to them. [any-thread]
+const dstream_schema* intern_schema(const TableDescription& description);
+
+}  // namespace dstream::sqlserver
