@@ -5,7 +5,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <variant>
 #include <vector>
 
@@ -23,9 +23,9 @@ struct TransactionTime {
 // Ask: what is new in the tables of a group?
 struct ProbeRequest {
   uint32_t group = 0;
-  // By table of the group: the lowest LSN that is still needed, zero for a table that has no
-  // position. A low end point beyond it is a gap.
-  std::vector<Lsn> needed;
+  // By table of the group: how far it is complete. A low end point beyond what is needed next is a
+  // gap; a table at its beginning needs nothing yet.
+  std::vector<ChangeKey> complete;
   Lsn times_from;
 };
 
@@ -80,9 +80,9 @@ class ChangeFetcher {
  public:
   virtual ~ChangeFetcher() = default;
   virtual void submit(FetchRequest request) = 0;
-  // The next answer if it is there. Throws SourceError if the request failed; all requests that
+  // The next answer, nullptr if none is there yet. Throws SourceError if the request failed; all requests that
   // were waiting behind it are forgotten then.
-  virtual std::optional<FetchAnswer> take() = 0;
+  virtual std::unique_ptr<FetchAnswer> take() = 0;
 };
 
 }  // namespace dstream::sqlserver

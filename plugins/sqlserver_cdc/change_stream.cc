@@ -147,9 +147,9 @@ void ChangeStream::request_probe() {
   request.group = static_cast<uint32_t>(current_);
   request.times_from = Lsn::max();
   for (const uint32_t index : group().tables) {
-    const Lsn needed = tables_[index].complete.first_needed();
-    request.needed.push_back(needed);
-    request.times_from = std::min(request.times_from, needed);
+    const ChangeKey& complete = tables_[index].complete;
+    request.complete.push_back(complete);
+    request.times_from = std::min(request.times_from, complete.first_needed());
   }
   fetcher_.submit(std::move(request));
   probe_requested_ = true;
@@ -157,7 +157,7 @@ void ChangeStream::request_probe() {
 
 void ChangeStream::take_answers() {
   try {
-    while (std::optional<FetchAnswer> answer = fetcher_.take()) {
+    while (const std::unique_ptr<FetchAnswer> answer = fetcher_.take()) {
       std::visit([this](auto& taken) { on_answer(std::move(taken)); }, *answer);
     }
   } catch (const SourceError&) {

@@ -104,6 +104,7 @@ Connection::~Connection() {
 
 void Connection::cancel() {
   const std::lock_guard lock(mutex_);
+  cancelled_ = true;
   if (running_ != SQL_NULL_HSTMT) {
     SQLCancel(running_);
   }
@@ -111,7 +112,15 @@ void Connection::cancel() {
 
 void Connection::running(SQLHSTMT statement) {
   const std::lock_guard lock(mutex_);
+  if (cancelled_) {
+    throw SourceError(DSTREAM_CANCELLED, "The source was asked to stop.");
+  }
   running_ = statement;
+}
+
+void Connection::finished() {
+  const std::lock_guard lock(mutex_);
+  running_ = SQL_NULL_HSTMT;
 }
 
 bool Connection::dead() const {
@@ -157,14 +166,29 @@ Statement::Statement(Connection& connection, std::string_view sql,
     connection_.running(handle_);
     execute(sql);
   } catch (...) {
-    connection_.running(SQL_NULL_HSTMT);
+    connection_.finished();
     SQLFreeHandle(SQL_HANDLE_STMT, handle_);
     throw;
   }
 }
 
+DescribedColumn Statement::describe(SQLSMALLINT column) {
+  std::array<SQLWCHAR, 256> name{};
+  SQLSMALLINT length = 0;
+  SQLSMALLINT nullable = 0;
+  DescribedColumn described;
+  check(SQLDescribeColW(handle_, static_cast<SQLUSMALLINT>(column), name.data(),
+                        static_cast<SQLSMALLINT>(name.size()), &length, &described.sql_type,
+                        &described.size, &described.digits, &nullable));
+  const auto units = std::min<size_t>(static_cast<size_t>(length), name.size() - 1);
+  described.name.resize(utf8_size_max(units));
+  const char* end = utf16_to_utf8(name.data(), units, described.name.data());
+  described.name.resize(static_cast<size_t>(end - described.name.data()));
+  return described;
+}
+
 Statement::~Statement() {
-  connection_.running(SQL_NULL_HSTMT);
+  connection_.finished();
   SQLFreeHandle(SQL_HANDLE_STMT, handle_);
 }
 

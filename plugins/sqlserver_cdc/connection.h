@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plugins/sqlserver_cdc/column_types.h"
 #include "plugins/sqlserver_cdc/connection_string.h"
 #include "plugins/sqlserver_cdc/lsn.h"
 #include "plugins/sqlserver_cdc/source_error.h"
@@ -33,7 +34,8 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Interrupts the statement that runs, if one does; it then fails with HY008. [any-thread]
+  // Interrupts the statement that runs, if one does, and refuses every later one: they end with
+  // status CANCELLED. [any-thread]
   void cancel();
 
   bool dead() const;
@@ -44,15 +46,17 @@ class Connection {
 
  private:
   friend class Statement;
-  void running(SQLHSTMT statement);  // SQL_NULL_HSTMT when it is over
+  void running(SQLHSTMT statement);  // throws if cancelled
+  void finished();
 
   std::unique_ptr<Poco::Data::Session> session_;
   SQLHDBC handle_ = SQL_NULL_HDBC;
   std::chrono::seconds query_timeout_;
   std::vector<std::string> secrets_;
   std::string target_;
-  std::mutex mutex_;  // guards running_
+  std::mutex mutex_;  // guards everything below
   SQLHSTMT running_ = SQL_NULL_HSTMT;
+  bool cancelled_ = false;
 };
 
 // A parameter of a statement. LSNs are bound as binary(10), so that the server compares bytes.
@@ -94,6 +98,9 @@ class Statement {
   bool get_int(SQLUSMALLINT column, int64_t* out);  // false: NULL; *out is 0 then
   bool get_text(SQLUSMALLINT column, std::string* out);  // UTF-8
   bool get_timestamp(SQLUSMALLINT column, SQL_TIMESTAMP_STRUCT* out);
+
+  // A column of the current result set, 1-based.
+  DescribedColumn describe(SQLSMALLINT column);
 
   // Throws unless `result` is success without anything suspicious. NO_DATA passes, looked into.
   void check(SQLRETURN result);

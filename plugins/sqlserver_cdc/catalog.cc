@@ -1,0 +1,352 @@
+#include "plugins/sqlserver_cdc/catalog.h"
+
+#include <Poco/String.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <tuple>
+
+namespace dstream::sqlserver {
+namespace {
+
+// One row of cdc.change_tables.
+struct Captured {
+  TableName table;
+  std::string instance;
+  int32_t object_id = 0;
+  int32_t source_object_id = 0;
+  Lsn start;  // zero: not established yet
+};
+
+struct DeclaredColumn {
+  std::string name;
+  std::string type;
+  bool computed = false;
+};
+
+using Columns = std::map<int32_t, std::vector<DeclaredColumn>>;  // by change table
+using Keys = std::map<int32_t, std::vector<std::string>>;        // by change table
+using NotNull = std::set<std::pair<int32_t, std::string>>;       // source table and column
+
+int32_t as_int(int64_t value) { return static_cast<int32_t>(value); }
+
+std::string check_database(Connection& connection) {
+  Statement statement(connection,
+                      "SELECT DB_NAME(), is_cdc_enabled FROM sys.databases WHERE name = DB_NAME()",
+                      {}, "Looking at the database");
+  std::string name;
+  int64_t enabled = 0;
+  if (statement.next_row()) {
+    statement.get_text(1, &name);
+    statement.get_int(2, &enabled);
+  }
+  if (enabled == 0) {
+    throw SourceError(DSTREAM_CONFIG, "Change Data Capture is not enabled in database " + name +
+                                          ". Run in it, as sysadmin: EXEC sys.sp_cdc_enable_db;");
+  }
+  return name;
+}
+
+std::vector<Captured> load_captured(Connection& connection) {
+  Statement statement(connection,
+                      "SELECT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id),"
+                      " capture_instance, object_id, source_object_id, start_lsn"
+                      " FROM cdc.change_tables",
+                      {}, "Reading cdc.change_tables");
+  std::vector<Captured> all;
+  while (statement.next_row()) {
+    Captured row;
+    int64_t object_id = 0;
+    int64_t source_object_id = 0;
+    const bool named = statement.get_text(1, &row.table.schema) &
+                       statement.get_text(2, &row.table.table) &
+                       statement.get_text(3, &row.instance);
+    statement.get_int(4, &object_id);
+    statement.get_int(5, &source_object_id);
+    statement.get_lsn(6, &row.start);
+    row.object_id = as_int(object_id);
+    row.source_object_id = as_int(source_object_id);
+    if (named) {
+      all.push_back(row);
+    }
+  }
+  return all;
+}
+
+Columns load_columns(Connection& connection) {
+  Statement statement(connection,
+                      "SELECT object_id, column_name, column_type, is_computed"
+                      " FROM cdc.captured_columns ORDER BY object_id, column_ordinal",
+                      {}, "Reading cdc.captured_columns");
+  Columns columns;
+  while (statement.next_row()) {
+    int64_t object_id = 0;
+    int64_t computed = 0;
+    DeclaredColumn column;
+    statement.get_int(1, &object_id);
+    statement.get_text(2, &column.name);
+    statement.get_text(3, &column.type);
+    statement.get_int(4, &computed);
+    column.computed = computed != 0;
+    columns[as_int(object_id)].push_back(std::move(column));
+  }
+  return columns;
+}
+
+Keys load_keys(Connection& connection) {
+  Statement statement(connection,
+                      "SELECT object_id, column_name FROM cdc.index_columns"
+                      " ORDER BY object_id, index_ordinal",
+                      {}, "Reading cdc.index_columns");
+  Keys keys;
+  while (statement.next_row()) {
+    int64_t object_id = 0;
+    std::string name;
+    statement.get_int(1, &object_id);
+    statement.get_text(2, &name);
+    keys[as_int(object_id)].push_back(std::move(name));
+  }
+  return keys;
+}
+
+// Change tables allow NULL everywhere; whether a column can be NULL says its source table.
+NotNull load_not_null(Connection& connection) {
+  Statement statement(connection,
+                      "SELECT object_id, name FROM sys.columns WHERE is_nullable = 0 AND object_id"
+                      " IN (SELECT source_object_id FROM cdc.change_tables)",
+                      {}, "Reading sys.columns");
+  NotNull columns;
+  while (statement.next_row()) {
+    int64_t object_id = 0;
+    std::string name;
+    statement.get_int(1, &object_id);
+    statement.get_text(2, &name);
+    columns.emplace(as_int(object_id), std::move(name));
+  }
+  return columns;
+}
+
+bool same_name(const TableName& a, const TableName& b) {
+  return Poco::icompare(a.schema, b.schema) == 0 && Poco::icompare(a.table, b.table) == 0;
+}
+
+[[noreturn]] void refuse_missing(Connection& connection, const TableOptions& wanted,
+                                 const std::string& place, const std::string& database) {
+  Statement statement(connection, "SELECT OBJECT_ID(?)",
+                      {BindValue::of(wanted.name.quoted())}, "Looking for a table");
+  int64_t object_id = 0;
+  const bool exists = statement.next_row() && statement.get_int(1, &object_id);
+  if (!exists) {
+    throw SourceError(DSTREAM_CONFIG, place + ": database " + database + " has no table " +
+                                          wanted.name.text() +
+                                          ", or the login may not see it.");
+  }
+  throw SourceError(DSTREAM_CONFIG,
+                    place + ": " + wanted.name.text() +
+                        " is not captured. Run as db_owner: EXEC sys.sp_cdc_enable_table "
+                        "@source_schema = " + quote_literal(wanted.name.schema) +
+                        ", @source_name = " + quote_literal(wanted.name.table) +
+                        ", @role_name = NULL;");
+}
+
+// Instances that reach back to what is needed, the newest first; the others after them, the one
+// that reaches back furthest first.
+Captured choose(std::vector<Captured> candidates, Lsn needed) {
+  const auto rank = [needed](const Captured& captured) {
+    const bool valid = !captured.start.is_zero() && captured.start <= needed;
+    const Lsn start = captured.start.is_zero() ? Lsn::max() : captured.start;
+    return std::tuple(!valid, valid ? Lsn{~start.high, static_cast<uint16_t>(~start.low)} : start);
+  };
+  return *std::min_element(
+      candidates.begin(), candidates.end(),
+      [&rank](const Captured& a, const Captured& b) { return rank(a) < rank(b); });
+}
+
+Captured find_captured(Connection& connection, const std::vector<Captured>& all,
+                       const TableOptions& wanted, const std::string& place,
+                       const std::string& database, const Position& position) {
+  // An exact match counts more than one that only a case-insensitive collation would make.
+  std::vector<Captured> candidates;
+  for (const bool exact : {true, false}) {
+    for (const Captured& row : all) {
+      if (exact ? row.table == wanted.name : same_name(row.table, wanted.name)) {
+        candidates.push_back(row);
+      }
+    }
+    if (!candidates.empty()) {
+      break;
+    }
+  }
+  if (candidates.empty()) {
+    refuse_missing(connection, wanted, place, database);
+  }
+  if (!wanted.capture_instance.empty()) {
+    std::erase_if(candidates, [&wanted](const Captured& row) {
+      return Poco::icompare(row.instance, wanted.capture_instance) != 0;
+    });
+    if (candidates.empty()) {
+      throw SourceError(DSTREAM_CONFIG, place + "/capture_instance: " + wanted.name.text() +
+                                            " has no capture instance \"" +
+                                            wanted.capture_instance + "\".");
+    }
+  }
+  const TableName& name = candidates.front().table;
+  const PositionEntry* known = position.find(name);
+  return choose(candidates, known == nullptr ? Lsn{} : known->key_of(name).first_needed());
+}
+
+// The change table's columns as the driver describes them.
+std::map<std::string, DescribedColumn> describe(Connection& connection,
+                                                const CaptureInstance& instance) {
+  Statement statement(connection, "SELECT TOP (0) * FROM " + instance.change_table(), {},
+                      "Describing the change table of " + instance.description.table.text());
+  SQLSMALLINT count = 0;
+  statement.check(SQLNumResultCols(statement.handle(), &count));
+  std::map<std::string, DescribedColumn> columns;
+  for (SQLSMALLINT i = 1; i <= count; ++i) {
+    DescribedColumn column = statement.describe(i);
+    columns.emplace(column.name, std::move(column));
+  }
+  return columns;
+}
+
+std::vector<uint32_t> key_indexes(const std::vector<CapturedColumn>& columns,
+                                  const std::vector<std::string>& names) {
+  std::vector<uint32_t> indexes;
+  for (const std::string& name : names) {
+    for (uint32_t i = 0; i < columns.size(); ++i) {
+      if (columns[i].name == name) {
+        indexes.push_back(i);
+      }
+    }
+  }
+  // A key that is not captured whole is no key.
+  return indexes.size() == names.size() ? indexes : std::vector<uint32_t>{};
+}
+
+CapturedColumn make_column(const DeclaredColumn& declared, const DescribedColumn& described,
+                           const TableName& table) {
+  auto type = column_type(declared.type, described);
+  if (!type && declared.computed) {
+    type.emplace();  // nothing is read of it anyway
+    type->type = DSTREAM_STRING;
+    type->source_type = spell_type(declared.type, described);
+  }
+  if (!type) {
+    throw SourceError(
+        DSTREAM_UNSUPPORTED,
+        "Column " + declared.name + " of " + table.text() + " has type " +
+            spell_type(declared.type, described) +
+            ", which cannot be read yet. Leave it out with @captured_column_list of "
+            "sys.sp_cdc_enable_table.");
+  }
+  if (declared.computed) {
+    type->fetch = Fetch::kAbsent;
+  }
+  return {declared.name, *std::move(type), true};
+}
+
+CaptureInstance make_instance(Connection& connection, const Captured& captured,
+                              const std::string& database, const Columns& columns,
+                              const Keys& keys, const NotNull& not_null) {
+  CaptureInstance instance;
+  instance.name = captured.instance;
+  instance.object_id = captured.object_id;
+  instance.start = captured.start;
+  instance.description.database = database;
+  instance.description.table = captured.table;
+  const auto described = describe(connection, instance);
+  instance.has_command_id = described.contains("__$command_id");
+  const auto declared = columns.find(captured.object_id);
+  if (declared == columns.end()) {
+    throw SourceError(DSTREAM_DENIED, "The login may not see the captured columns of " +
+                                          captured.table.text() +
+                                          ". Grant SELECT on schema cdc, or db_owner.");
+  }
+  for (const DeclaredColumn& column : declared->second) {
+    const auto at = described.find(column.name);
+    if (at == described.end()) {
+      throw SourceError(DSTREAM_REOPEN, "The change table of " + captured.table.text() +
+                                            " is being altered; trying again.");
+    }
+    instance.description.columns.push_back(make_column(column, at->second, captured.table));
+    instance.description.columns.back().nullable =
+        !not_null.contains({captured.source_object_id, column.name});
+  }
+  if (const auto key = keys.find(captured.object_id); key != keys.end()) {
+    instance.description.key = key_indexes(instance.description.columns, key->second);
+  }
+  return instance;
+}
+
+// Warns if the log has not been scanned for a while. Seeing that needs VIEW DATABASE STATE; without
+// it, and where the view does not exist, nothing is known and nothing is said.
+void check_capture_job(Connection& connection, const std::string& database, const LogLine& log) {
+  constexpr int64_t kSilentSecondsMax = 300;
+  try {
+    Statement statement(connection,
+                        "SELECT TOP (1) DATEDIFF(second, end_time, GETDATE())"
+                        " FROM sys.dm_cdc_log_scan_sessions ORDER BY session_id DESC",
+                        {}, "Looking at the capture job");
+    int64_t seconds = 0;
+    const bool known = statement.next_row();
+    if (!known || !statement.get_int(1, &seconds) || seconds > kSilentSecondsMax) {
+      log(DSTREAM_LOG_WARN,
+          "The capture job of database " + database +
+              (known && seconds > 0
+                   ? " has not scanned the log for " + std::to_string(seconds) + " s."
+                   : " has not run since the server started.") +
+              " New changes appear only while it runs: start SQL Server Agent, or run EXEC "
+              "sys.sp_cdc_start_job N'capture';");
+    }
+  } catch (const SourceError& error) {
+    if (error.status == DSTREAM_REOPEN && connection.dead()) {
+      throw;
+    }
+    log(DSTREAM_LOG_DEBUG, error.what());
+  }
+}
+
+}  // namespace
+
+Catalog load_catalog(Connection& connection, const Options& options, const Position& position,
+                     const LogLine& log) {
+  Catalog catalog;
+  catalog.database = check_database(connection);
+  const std::vector<Captured> captured = load_captured(connection);
+  std::vector<std::pair<Captured, const TableOptions*>> chosen;
+  std::map<TableName, std::string> seen;
+  for (size_t i = 0; i < options.tables.size(); ++i) {
+    const TableOptions& wanted = options.tables[i];
+    const std::string place = "tables/" + std::to_string(i);
+    const Captured found =
+        find_captured(connection, captured, wanted, place, catalog.database, position);
+    const auto [other, fresh] = seen.emplace(found.table, place);
+    if (!fresh) {
+      throw SourceError(DSTREAM_CONFIG, place + ": " + wanted.name.text() +
+                                            " is the same table as " + other->second + ".");
+    }
+    chosen.emplace_back(found, &wanted);
+  }
+  std::sort(chosen.begin(), chosen.end(), [](const auto& a, const auto& b) {
+    return a.first.table < b.first.table;
+  });
+
+  const Columns columns = load_columns(connection);
+  const Keys keys = load_keys(connection);
+  const NotNull not_null = load_not_null(connection);
+  for (const auto& [found, wanted] : chosen) {
+    CatalogTable table;
+    table.instance =
+        make_instance(connection, found, catalog.database, columns, keys, not_null);
+    table.poll_interval = wanted->poll_interval;
+    table.max_poll_interval = wanted->max_poll_interval;
+    catalog.tables.push_back(std::move(table));
+  }
+  check_capture_job(connection, catalog.database, log);
+  return catalog;
+}
+
+}  // namespace dstream::sqlserver

@@ -1,0 +1,319 @@
+#include "plugins/sqlserver_cdc/change_queries.h"
+
+#include <cstring>
+#include <map>
+
+#include "plugins/sqlserver_cdc/utf16.h"
+
+namespace dstream::sqlserver {
+namespace {
+
+// Commit times of one answer: enough for most polls, 100 KB at most.
+constexpr int32_t kTimesMax = 4096;
+
+const ColumnType kLsnColumn = {Fetch::kBytes, DSTREAM_BYTES, "binary(10)", 0, 0, SQL_C_BINARY,
+                               Lsn::kBytes};
+const ColumnType kIntColumn = {Fetch::kInt32, DSTREAM_INT64, "int", 0, 0, SQL_C_SLONG, 4};
+const ColumnType kTimeColumn = {Fetch::kTimestamp, DSTREAM_TIMESTAMP, "datetime", 0, 3,
+                                SQL_C_TYPE_TIMESTAMP, sizeof(SQL_TIMESTAMP_STRUCT)};
+
+Lsn lsn_at(const FetchedColumn& column, size_t row, const std::string& doing) {
+  if (column.lengths[row] != Lsn::kBytes) {
+    throw SourceError(DSTREAM_FATAL, doing + " failed: an LSN is not 10 bytes long.");
+  }
+  return Lsn::from_bytes(column.values + row * Lsn::kBytes);
+}
+
+int32_t int_at(const FetchedColumn& column, size_t row, int32_t if_null) {
+  int32_t value = if_null;
+  if (column.lengths[row] != SQL_NULL_DATA) {
+    std::memcpy(&value, column.values + row * sizeof value, sizeof value);
+  }
+  return value;
+}
+
+std::vector<const ColumnType*> result_columns(const CaptureInstance& instance) {
+  std::vector<const ColumnType*> types{&kLsnColumn};
+  if (instance.has_command_id) {
+    types.push_back(&kIntColumn);
+  }
+  types.push_back(&kLsnColumn);
+  types.push_back(&kIntColumn);
+  for (const CapturedColumn& column : instance.description.columns) {
+    if (column.type.fetch != Fetch::kAbsent) {
+      types.push_back(&column.type);
+    }
+  }
+  return types;
+}
+
+void read_to_the_end(Statement& statement) {
+  while (statement.next_row()) {
+  }
+}
+
+[[noreturn]] void refuse_incomplete(const std::string& doing, const std::string& why) {
+  throw SourceError(DSTREAM_RETRY, doing + " failed: " + why + " It is read again.");
+}
+
+}  // namespace
+
+ChangeQueries::ChangeQueries(Connection& connection, const Catalog& catalog,
+                             std::vector<std::vector<uint32_t>> groups,
+                             std::shared_ptr<SlabPool> pool)
+    : connection_(connection), catalog_(catalog), groups_(std::move(groups)),
+      pool_(std::move(pool)) {
+  for (const auto& group : groups_) {
+    std::vector<const CaptureInstance*> instances;
+    for (const uint32_t index : group) {
+      instances.push_back(&catalog_.tables[index].instance);
+    }
+    probe_statements_.push_back(probe_statement(instances));
+  }
+}
+
+FetchAnswer ChangeQueries::run(const FetchRequest& request) {
+  if (const auto* asked = std::get_if<ProbeRequest>(&request)) {
+    return probe(*asked);
+  }
+  if (const auto* asked = std::get_if<PageRequest>(&request)) {
+    return page(*asked);
+  }
+  return times(std::get<TimesRequest>(request));
+}
+
+ProbeAnswer ChangeQueries::probe(const ProbeRequest& request) {
+  const std::vector<uint32_t>& group = groups_[request.group];
+  ProbeAnswer answer;
+  answer.group = request.group;
+  answer.tables.resize(group.size());
+  Statement statement(connection_, probe_statements_[request.group],
+                      {BindValue::of(kTimesMax), BindValue::of(request.times_from)},
+                      "Looking for changes");
+  const auto expect = [&statement](bool there) {
+    if (!there) {
+      refuse_incomplete(statement.doing(), "a part of the answer is missing.");
+    }
+  };
+  expect(statement.next_row());
+  statement.get_lsn(1, &answer.max);
+  statement.get_int(2, &server_offset_minutes_);
+  read_to_the_end(statement);
+
+  size_t seen = 0;
+  for (size_t part = 0; part < probe_parts(group.size()); ++part) {
+    expect(statement.next_result());
+    while (statement.next_row()) {
+      int64_t index = 0;
+      statement.get_int(1, &index);
+      expect(index >= 0 && static_cast<size_t>(index) < group.size());
+      statement.get_lsn(2, &answer.tables[static_cast<size_t>(index)].newest);
+      ++seen;
+    }
+  }
+  expect(seen == group.size());
+
+  expect(statement.next_result());
+  answer.times = read_times(statement, 64);
+  answer.times_complete = answer.times.size() < static_cast<size_t>(kTimesMax);
+  expect(answer.times_complete || answer.times.back().commit >= request.times_from);
+
+  expect(statement.next_result());
+  std::map<int64_t, Lsn> low;
+  while (statement.next_row()) {
+    int64_t object_id = 0;
+    Lsn start;
+    statement.get_int(1, &object_id);
+    statement.get_lsn(2, &start);
+    low[object_id] = start;
+  }
+  for (size_t i = 0; i < group.size(); ++i) {
+    const CatalogTable& table = catalog_.tables[group[i]];
+    const auto at = low.find(table.instance.object_id);
+    if (at == low.end()) {
+      throw SourceError(DSTREAM_REOPEN, "Capture instance " + table.instance.name + " of " +
+                                            table.instance.description.table.text() +
+                                            " was dropped.");
+    }
+    answer.tables[i].low = at->second;
+  }
+  // Only now: proving that a gap is none needs the connection for itself.
+  read_to_the_end(statement);
+  while (statement.next_result()) {
+    read_to_the_end(statement);
+  }
+  for (size_t i = 0; i < group.size(); ++i) {
+    check_gap(catalog_.tables[group[i]], request.complete[i], answer.tables[i].low);
+  }
+  return answer;
+}
+
+PageAnswer ChangeQueries::page(const PageRequest& request) {
+  const CatalogTable& table = catalog_.tables[request.table];
+  const CaptureInstance& instance = table.instance;
+  const PageForm form = page_form(instance, request.after, request.same_command);
+  PageAnswer answer;
+  answer.table = request.table;
+  int64_t server_rows = -1;
+  Lsn low;
+  {
+    Statement statement(
+        connection_, page_statement(instance, form, request.after.command < 0),
+        page_values(instance, form, request.after, request.to, request.rows),
+        "Reading the changes of " + instance.description.table.text());
+    read_rows(statement, table, request, answer);
+    // The server's own count proves that the result was not cut short by an error that looked like
+    // its end.
+    if (!statement.next_result() || !statement.next_row()) {
+      throw SourceError(DSTREAM_REOPEN, "Capture instance " + instance.name + " of " +
+                                            instance.description.table.text() + " was dropped.");
+    }
+    statement.get_int(1, &server_rows);
+    statement.get_lsn(2, &low);
+    read_to_the_end(statement);
+    if (server_rows != static_cast<int64_t>(answer.rows)) {
+      refuse_incomplete(statement.doing(), std::to_string(answer.rows) + " rows arrived of " +
+                                               std::to_string(server_rows) + " sent.");
+    }
+  }
+  // After the read: cleanup raises the low end point before it deletes.
+  check_gap(table, request.after, low);
+  answer.complete = form != PageForm::kInCommand && answer.rows < request.rows;
+  return answer;
+}
+
+void ChangeQueries::read_rows(Statement& statement, const CatalogTable& table,
+                              const PageRequest& request, PageAnswer& answer) {
+  BlockReader reader(statement, result_columns(table.instance), request.rows, buffers_);
+  ChangeKey last = request.after;
+  while (const size_t rows = reader.next()) {
+    ChunkPointer chunk;
+    try {
+      chunk = decode_block(reader, table, rows, request, last);
+    } catch (const BadValue& bad) {
+      throw SourceError(DSTREAM_FATAL, statement.doing() + " failed: " + bad.what() + '.');
+    }
+    answer.bytes += chunk->arena.held();
+    answer.rows += rows;
+    answer.chunks.push_back(std::move(chunk));
+  }
+  const SQLLEN counted = reader.driver_count();
+  if (counted >= 0 && static_cast<size_t>(counted) != answer.rows) {
+    refuse_incomplete(statement.doing(), std::to_string(answer.rows) + " rows arrived of " +
+                                             std::to_string(counted) + " announced.");
+  }
+}
+
+ChunkPointer ChangeQueries::decode_block(BlockReader& reader, const CatalogTable& table,
+                                         size_t rows, const PageRequest& request,
+                                         ChangeKey& last) {
+  const CaptureInstance& instance = table.instance;
+  const std::string& doing = instance.description.table.text();
+  const std::vector<CapturedColumn>& columns = instance.description.columns;
+  const size_t values_size = rows * columns.size() * sizeof(dstream_value);
+  auto chunk = std::make_shared<Chunk>(pool_, values_size + values_size / 2);
+  auto* values = static_cast<dstream_value*>(chunk->arena.allocate(values_size));
+
+  size_t at = 0;
+  const FetchedColumn commit = reader.column(at++);
+  const FetchedColumn command = instance.has_command_id ? reader.column(at++) : FetchedColumn{};
+  const FetchedColumn sequence = reader.column(at++);
+  const FetchedColumn operation = reader.column(at++);
+  chunk->rows.resize(rows);
+  for (size_t row = 0; row < rows; ++row) {
+    ChangeKey key;
+    key.commit = lsn_at(commit, row, doing);
+    key.command = instance.has_command_id ? int_at(command, row, -1) : 0;
+    key.sequence = lsn_at(sequence, row, doing);
+    key.operation = int_at(operation, row, 0);
+    if (key <= last || key.commit > request.to) {
+      throw SourceError(DSTREAM_FATAL,
+                        "The change table of " + instance.description.table.text() +
+                            " gave rows out of order at commit LSN " + key.commit.text() + '.');
+    }
+    last = key;
+    chunk->rows[row] = {key, values + row * columns.size()};
+  }
+  for (size_t i = 0; i < columns.size(); ++i) {
+    FetchedColumn fetched{&columns[i].type, nullptr, nullptr};
+    if (columns[i].type.fetch != Fetch::kAbsent) {
+      fetched = reader.column(at++);
+    }
+    decode_column(fetched, rows, values + i, columns.size(), chunk->arena);
+  }
+  return chunk;
+}
+
+TimesAnswer ChangeQueries::times(const TimesRequest& request) {
+  TimesAnswer answer;
+  Statement statement(
+      connection_, times_statement(),
+      {BindValue::of(kTimesMax), BindValue::of(request.from), BindValue::of(request.to)},
+      "Reading commit times");
+  answer.times = read_times(statement, static_cast<size_t>(kTimesMax));
+  answer.covered = answer.times.size() < static_cast<size_t>(kTimesMax)
+                       ? request.to
+                       : answer.times.back().commit;
+  while (statement.next_result()) {
+    read_to_the_end(statement);
+  }
+  return answer;
+}
+
+std::vector<TransactionTime> ChangeQueries::read_times(Statement& statement, size_t expected) {
+  std::vector<TransactionTime> times;
+  BlockReader reader(statement, {&kLsnColumn, &kTimeColumn}, expected, buffers_);
+  while (const size_t rows = reader.next()) {
+    const FetchedColumn commit = reader.column(0);
+    const FetchedColumn ended = reader.column(1);
+    for (size_t row = 0; row < rows; ++row) {
+      TransactionTime time;
+      time.commit = lsn_at(commit, row, statement.doing());
+      SQL_TIMESTAMP_STRUCT local{};
+      if (ended.lengths[row] != SQL_NULL_DATA) {
+        std::memcpy(&local, ended.values + row * sizeof local, sizeof local);
+        const int64_t seconds = days_from_date(local.year, local.month, local.day) * 86400 +
+                                local.hour * 3600 + local.minute * 60 + local.second -
+                                server_offset_minutes_ * 60;
+        time.time_ns = seconds * 1'000'000'000 + static_cast<int64_t>(local.fraction);
+      }
+      times.push_back(time);
+    }
+  }
+  return times;
+}
+
+void ChangeQueries::check_gap(const CatalogTable& table, const ChangeKey& complete, Lsn low) {
+  const Lsn needed = complete.first_needed();
+  if (complete.is_beginning() || low <= needed) {
+    return;
+  }
+  // Rows below `low` are gone. If lsn_time_mapping still has the position's transaction and the
+  // next captured one is not below `low`, there was nothing in between to lose.
+  if (complete.is_end_of_transaction()) {
+    Statement statement(connection_,
+                        "SELECT TOP (2) start_lsn FROM cdc.lsn_time_mapping WHERE start_lsn >= ?"
+                        " ORDER BY start_lsn",
+                        {BindValue::of(complete.commit)}, "Looking for a gap");
+    Lsn first;
+    Lsn second = Lsn::max();
+    if (statement.next_row() && statement.get_lsn(1, &first) && first == complete.commit) {
+      if (statement.next_row()) {
+        statement.get_lsn(1, &second);
+      }
+      read_to_the_end(statement);
+      if (second >= low) {
+        return;
+      }
+    }
+  }
+  throw SourceError(
+      DSTREAM_DATA_LOSS,
+      "Changes of " + table.instance.description.table.text() + " from commit LSN " +
+          needed.text() + " up to " + low.text() +
+          " are gone: the CDC cleanup job (or a new capture instance) has removed them before they "
+          "were read. Raise the retention (sys.sp_cdc_change_job @job_type = N'cleanup', "
+          "@retention = minutes), and read the table anew.");
+}
+
+}  // namespace dstream::sqlserver

@@ -1,0 +1,47 @@
+// Answers the stream's requests from a connection. One thread, the fetcher's.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugins/sqlserver_cdc/block_reader.h"
+#include "plugins/sqlserver_cdc/catalog.h"
+#include "plugins/sqlserver_cdc/change_fetcher.h"
+#include "plugins/sqlserver_cdc/connection.h"
+
+namespace dstream::sqlserver {
+
+class ChangeQueries {
+ public:
+  // `groups` are ChangeStream::groups(). Everything is borrowed and outlives the queries.
+  ChangeQueries(Connection& connection, const Catalog& catalog,
+                std::vector<std::vector<uint32_t>> groups, std::shared_ptr<SlabPool> pool);
+
+  // Throws SourceError. DATA_LOSS: cleanup has removed changes that were not read.
+  FetchAnswer run(const FetchRequest& request);
+
+ private:
+  ProbeAnswer probe(const ProbeRequest& request);
+  PageAnswer page(const PageRequest& request);
+  TimesAnswer times(const TimesRequest& request);
+
+  void read_rows(Statement& statement, const CatalogTable& table, const PageRequest& request,
+                 PageAnswer& answer);
+  ChunkPointer decode_block(BlockReader& reader, const CatalogTable& table, size_t rows,
+                            const PageRequest& request, ChangeKey& last);
+  std::vector<TransactionTime> read_times(Statement& statement, size_t expected);
+  // Throws DATA_LOSS unless nothing between `complete` and `low` can have existed.
+  void check_gap(const CatalogTable& table, const ChangeKey& complete, Lsn low);
+
+  Connection& connection_;
+  const Catalog& catalog_;
+  std::vector<std::vector<uint32_t>> groups_;
+  std::vector<std::string> probe_statements_;  // by group
+  std::shared_ptr<SlabPool> pool_;
+  BlockBuffers buffers_;
+  int64_t server_offset_minutes_ = 0;
+};
+
+}  // namespace dstream::sqlserver

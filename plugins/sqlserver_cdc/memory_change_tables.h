@@ -1,0 +1,139 @@
+// Change tables in memory behind the ChangeFetcher interface, for tests of the stream.
+//
+// Answers exactly what SQL Server would: rows in clustered key order, pages of TOP (n), the committed
+// maximum. Rows are added as transactions; a captured maximum can lag behind. Failures are injected.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugins/sqlserver_cdc/change_fetcher.h"
+#include "plugins/sqlserver_cdc/source_error.h"
+#include "plugins/sqlserver_cdc/table_schema.h"
+
+namespace dstream::sqlserver {
+
+struct MemoryTable {
+  std::string name;
+  Lsn low{0, 1};
+  std::map<ChangeKey, int64_t> rows;  // value of the only column
+};
+
+class MemoryChangeTables : public ChangeFetcher {
+ public:
+  std::vector<MemoryTable> tables;
+  std::vector<std::vector<uint32_t>> groups;  // set from the stream
+  std::map<Lsn, int64_t> transactions;        // lsn_time_mapping
+  size_t times_max = 4096;                    // rows of one times answer
+  size_t chunk_rows = 3;
+  std::function<void(const FetchRequest&)> before_answer;  // may throw SourceError
+  // Counters.
+  size_t probes = 0;
+  size_t pages = 0;
+  size_t times = 0;
+
+  void submit(FetchRequest request) override { requests_.push_back(std::move(request)); }
+
+  std::unique_ptr<FetchAnswer> take() override {
+    if (requests_.empty()) {
+      return nullptr;
+    }
+    const FetchRequest request = std::move(requests_.front());
+    requests_.pop_front();
+    try {
+      if (before_answer) {
+        before_answer(request);
+      }
+    } catch (const SourceError&) {
+      requests_.clear();
+      throw;
+    }
+    return std::visit(
+        [this](const auto& asked) { return std::make_unique<FetchAnswer>(answer(asked)); }, request);
+  }
+
+ private:
+  ProbeAnswer answer(const ProbeRequest& request) {
+    ++probes;
+    ProbeAnswer out;
+    out.group = request.group;
+    if (!transactions.empty()) {
+      out.max = transactions.rbegin()->first;
+    }
+    for (const uint32_t index : groups[request.group]) {
+      const MemoryTable& table = tables[index];
+      TableProbe probe;
+      probe.low = table.low;
+      for (const auto& [key, value] : table.rows) {
+        if (transactions.contains(key.commit)) {
+          probe.newest = std::max(probe.newest, key.commit);
+        }
+      }
+      out.tables.push_back(probe);
+    }
+    const TimesAnswer range = answer(TimesRequest{request.times_from, Lsn::max()});
+    --times;
+    out.times = range.times;
+    out.times_complete = range.covered == Lsn::max();
+    return out;
+  }
+
+  PageAnswer answer(const PageRequest& request) {
+    ++pages;
+    PageAnswer out;
+    out.table = request.table;
+    out.complete = true;
+    const MemoryTable& table = tables[request.table];
+    std::shared_ptr<Chunk> chunk;
+    for (auto row = table.rows.upper_bound(request.after); row != table.rows.end(); ++row) {
+      if (row->first.commit > request.to) {
+        break;
+      }
+      const bool other_command = row->first.commit != request.after.commit ||
+                                 row->first.command != request.after.command;
+      if (out.rows == request.rows || (request.same_command && other_command)) {
+        out.complete = false;
+        break;
+      }
+      if (chunk == nullptr || chunk->rows.size() == chunk_rows) {
+        chunk = std::make_shared<Chunk>(pool_, 100);
+        out.chunks.push_back(chunk);
+      }
+      auto* value = static_cast<dstream_value*>(chunk->arena.allocate(sizeof(dstream_value)));
+      *value = {};
+      value->type = DSTREAM_INT64;
+      value->as.i64 = row->second;
+      chunk->rows.push_back({row->first, value});
+      ++out.rows;
+    }
+    out.complete = out.complete && !request.same_command;
+    for (const ChunkPointer& each : out.chunks) {
+      out.bytes += each->arena.held();
+    }
+    return out;
+  }
+
+  TimesAnswer answer(const TimesRequest& request) {
+    ++times;
+    TimesAnswer out;
+    out.covered = request.to;
+    for (auto at = transactions.lower_bound(request.from);
+         at != transactions.end() && at->first <= request.to; ++at) {
+      if (out.times.size() == times_max) {
+        out.covered = out.times.back().commit;
+        break;
+      }
+      out.times.push_back({at->first, at->second});
+    }
+    return out;
+  }
+
+  std::shared_ptr<SlabPool> pool_ = std::make_shared<SlabPool>(1 << 20);
+  std::deque<FetchRequest> requests_;
+};
+
+}  // namespace dstream::sqlserver

@@ -1,0 +1,109 @@
+// The exported symbol and the functions behind it: exceptions end here.
+//
+// Written against the C ABI rather than the C++ layer's BatchBuilder: batches refer to pages that
+// were decoded elsewhere, and errors carry SQLSTATE.
+#include <Poco/Exception.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "dstream/plugin.hpp"
+#include "plugins/sqlserver_cdc/config_schema.h"
+#include "plugins/sqlserver_cdc/source.h"
+#include "plugins/sqlserver_cdc/source_error.h"
+
+namespace dstream::sqlserver {
+namespace {
+
+Source& source_of(dstream_source* self) { return *reinterpret_cast<Source*>(self); }
+
+dstream_status fill(dstream_error* out, dstream_status status, const char* message,
+                    int32_t vendor_code = 0, const char* sqlstate = "") noexcept {
+  if (out != nullptr && out->struct_size >= sizeof *out) {
+    out->vendor_code = vendor_code;
+    out->retry_after_ms = 0;
+    const size_t state_size = std::min(std::strlen(sqlstate), sizeof out->sqlstate - 1);
+    std::memcpy(out->sqlstate, sqlstate, state_size);
+    out->sqlstate[state_size] = '\0';
+    const size_t size = std::min(std::strlen(message), sizeof out->message - 1);
+    std::memcpy(out->message, message, size);
+    out->message[size] = '\0';
+  }
+  return status;
+}
+
+template <class Body>
+dstream_status guard(dstream_error* out, Body&& body) noexcept {
+  try {
+    return body();
+  } catch (const SourceError& error) {
+    return fill(out, error.status, error.what(), error.vendor_code, error.sqlstate.c_str());
+  } catch (const std::bad_alloc&) {
+    // Half a step may have been taken: the stored position is the safe place to go on from.
+    return fill(out, DSTREAM_REOPEN, "Out of memory.");
+  } catch (const Poco::Exception& error) {
+    return fill(out, DSTREAM_FATAL, error.name());  // its text may quote the connection (I11)
+  } catch (const std::exception& error) {
+    return fill(out, DSTREAM_FATAL, error.what());
+  } catch (...) {
+    return fill(out, DSTREAM_FATAL, "Unknown exception.");
+  }
+}
+
+dstream_status create(const dstream_host* host, const char* config, dstream_source** out,
+                      dstream_error* error) noexcept {
+  return guard(error, [&] {
+    *out = reinterpret_cast<dstream_source*>(new Source(Host(host), config));
+    return dstream_status{DSTREAM_OK};
+  });
+}
+
+dstream_status open(dstream_source* self, dstream_bytes position, dstream_error* error) noexcept {
+  return guard(error, [&] {
+    source_of(self).open(view(position));
+    return dstream_status{DSTREAM_OK};
+  });
+}
+
+dstream_status read(dstream_source* self, uint32_t max_records, uint32_t max_wait_ms,
+                    dstream_batch** out, dstream_error* error) noexcept {
+  *out = nullptr;
+  return guard(error, [&]() -> dstream_status {
+    *out = source_of(self).read(max_records, Millis(max_wait_ms));
+    if (*out != nullptr) {
+      return DSTREAM_OK;
+    }
+    return source_of(self).stopped() ? DSTREAM_CANCELLED : DSTREAM_AGAIN;
+  });
+}
+
+void request_stop(dstream_source* self) noexcept { source_of(self).request_stop(); }
+
+void close(dstream_source* self) noexcept {
+  guard(nullptr, [&] {
+    source_of(self).close();
+    return dstream_status{DSTREAM_OK};
+  });
+}
+
+void destroy(dstream_source* self) noexcept {
+  guard(nullptr, [&] {
+    delete reinterpret_cast<Source*>(self);
+    return dstream_status{DSTREAM_OK};
+  });
+}
+
+// Nothing is told upstream: the server keeps its own retention. So there is no commit.
+constexpr dstream_source_api kTable = {sizeof(dstream_source_api), 0,      &create,
+                                       &open,                      &read,  nullptr,
+                                       &request_stop,              &close, &destroy,
+                                       nullptr};
+
+}  // namespace
+}  // namespace dstream::sqlserver
+
+DSTREAM_PLUGIN("sqlserver-cdc", "DStream", "MIT",
+               {sizeof(dstream_connector), 0, "sqlserver-cdc", "0.1.0",
+                "Reads the changes that SQL Server Change Data Capture has recorded.",
+                dstream::sqlserver::kConfigSchema, &dstream::sqlserver::kTable, nullptr});

@@ -1,0 +1,45 @@
+// The source as the host sees it: open, read, stop, close.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "dstream/plugin.hpp"
+#include "plugins/sqlserver_cdc/change_stream.h"
+#include "plugins/sqlserver_cdc/odbc_fetcher.h"
+#include "plugins/sqlserver_cdc/options.h"
+#include "plugins/sqlserver_cdc/stop_signal.h"
+
+namespace dstream::sqlserver {
+
+// Thread rule: [worker]; request_stop() is [any-thread].
+class Source {
+ public:
+  // `config` satisfies kConfigSchema. Throws SourceError(CONFIG) for what a schema cannot say.
+  Source(Host host, std::string_view config);
+
+  // Connects and checks. Returns within the login time-out and a few statements; a stop ends it at
+  // once with SourceError(CANCELLED).
+  void open(std::string_view position);
+  // At most `records_max` records, waiting at most `wait` for them; nullptr if there are none or a
+  // stop was requested. Errors are those of ChangeStream::step().
+  dstream_batch* read(uint32_t records_max, Millis wait);
+  void close();
+
+  void request_stop() noexcept { signal_.request(); }
+  bool stopped() const { return signal_.stopped(); }
+
+ private:
+  void make_stream(const Catalog& catalog, const Position& position);
+
+  Host host_;
+  Options options_;
+  OdbcConnection target_;
+  StopSignal signal_;
+  std::shared_ptr<SlabPool> pool_;
+  std::unique_ptr<OdbcFetcher> fetcher_;
+  std::unique_ptr<ChangeStream> stream_;
+};
+
+}  // namespace dstream::sqlserver

@@ -1,0 +1,134 @@
+#include "plugins/sqlserver_cdc/statements.h"
+
+#include <algorithm>
+
+namespace dstream::sqlserver {
+namespace {
+
+// Branches of one UNION ALL. Plans of a few hundred compile fast and are cached.
+constexpr size_t kProbePart = 200;
+
+std::string selected_columns(const CaptureInstance& instance) {
+  std::string out = "c.[__$start_lsn], ";
+  if (instance.has_command_id) {
+    out += "c.[__$command_id], ";
+  }
+  out += "c.[__$seqval], c.[__$operation]";
+  for (const CapturedColumn& column : instance.description.columns) {
+    if (column.type.fetch != Fetch::kAbsent) {
+      out += ", c." + quote_identifier(column.name);
+    }
+  }
+  return out;
+}
+
+std::string order(const CaptureInstance& instance) {
+  return std::string(" ORDER BY c.[__$start_lsn], ") +
+         (instance.has_command_id ? "c.[__$command_id], " : "") +
+         "c.[__$seqval], c.[__$operation]";
+}
+
+constexpr char kAfterSequence[] =
+    "c.[__$seqval] > ? OR (c.[__$seqval] = ? AND c.[__$operation] > ?)";
+
+// The rest of a transaction in key order. There are no row comparisons in T-SQL.
+std::string after_key(const CaptureInstance& instance, bool null_command) {
+  if (!instance.has_command_id) {
+    return kAfterSequence;
+  }
+  // NULL sorts first: rows that have a command id follow all of those without.
+  if (null_command) {
+    return std::string("c.[__$command_id] IS NOT NULL OR ") + kAfterSequence;
+  }
+  return "c.[__$command_id] > ? OR (c.[__$command_id] = ? AND c.[__$seqval] > ?)"
+         " OR (c.[__$command_id] = ? AND c.[__$seqval] = ? AND c.[__$operation] > ?)";
+}
+
+}  // namespace
+
+std::string CaptureInstance::change_table() const {
+  return "[cdc]." + quote_identifier(name + "_CT");
+}
+
+size_t probe_parts(size_t instance_count) { return (instance_count + kProbePart - 1) / kProbePart; }
+
+std::string probe_statement(const std::vector<const CaptureInstance*>& instances) {
+  std::string sql =
+      "SELECT MAX(start_lsn), DATEPART(TZOFFSET, SYSDATETIMEOFFSET()) FROM cdc.lsn_time_mapping;\n";
+  for (size_t i = 0; i < instances.size(); ++i) {
+    const bool first = i % kProbePart == 0;
+    const bool last = i % kProbePart == kProbePart - 1 || i + 1 == instances.size();
+    sql += first ? "SELECT " : " UNION ALL SELECT ";
+    sql += std::to_string(i) + " AS i, MAX([__$start_lsn]) AS newest FROM " +
+           instances[i]->change_table();
+    sql += last ? ";\n" : "";
+  }
+  sql += "SELECT TOP (?) start_lsn, tran_end_time FROM cdc.lsn_time_mapping"
+         " WHERE start_lsn >= ? ORDER BY start_lsn;\n"
+         "SELECT object_id, start_lsn FROM cdc.change_tables;";
+  return sql;
+}
+
+PageForm page_form(const CaptureInstance& instance, const ChangeKey& after, bool same_command) {
+  if (after.is_beginning() || after.is_end_of_transaction()) {
+    return PageForm::kAfterTransaction;
+  }
+  return same_command && instance.has_command_id && after.command >= 0 ? PageForm::kInCommand
+                                                                       : PageForm::kInTransaction;
+}
+
+std::string page_statement(const CaptureInstance& instance, PageForm form, bool null_command) {
+  std::string sql = "SELECT TOP (?) " + selected_columns(instance) + " FROM " +
+                    instance.change_table() + " AS c WHERE ";
+  switch (form) {
+    case PageForm::kAfterTransaction:
+      sql += "c.[__$start_lsn] > ? AND c.[__$start_lsn] <= ?";
+      break;
+    case PageForm::kInTransaction:
+      sql += "c.[__$start_lsn] >= ? AND c.[__$start_lsn] <= ? AND (c.[__$start_lsn] > ? OR " +
+             after_key(instance, null_command) + ")";
+      break;
+    case PageForm::kInCommand:
+      sql += "c.[__$start_lsn] = ? AND c.[__$command_id] = ? AND c.[__$seqval] >= ?"
+             " AND (c.[__$seqval] > ? OR c.[__$operation] > ?)";
+      break;
+  }
+  sql += order(instance) +
+         ";\nSELECT @@ROWCOUNT, start_lsn FROM cdc.change_tables WHERE object_id = ?;";
+  return sql;
+}
+
+std::vector<BindValue> page_values(const CaptureInstance& instance, PageForm form,
+                                   const ChangeKey& after, Lsn to, uint32_t rows) {
+  const auto lsn = [](Lsn value) { return BindValue::of(value); };
+  const auto number = [](int32_t value) { return BindValue::of(value); };
+  std::vector<BindValue> values{number(static_cast<int32_t>(rows))};
+  const auto add = [&values](std::initializer_list<BindValue> more) {
+    values.insert(values.end(), more);
+  };
+  switch (form) {
+    case PageForm::kAfterTransaction: add({lsn(after.commit), lsn(to)}); break;
+    case PageForm::kInTransaction:
+      add({lsn(after.commit), lsn(to), lsn(after.commit)});
+      if (instance.has_command_id && after.command >= 0) {
+        add({number(after.command), number(after.command), lsn(after.sequence),
+             number(after.command), lsn(after.sequence), number(after.operation)});
+      } else {
+        add({lsn(after.sequence), lsn(after.sequence), number(after.operation)});
+      }
+      break;
+    case PageForm::kInCommand:
+      add({lsn(after.commit), number(after.command), lsn(after.sequence), lsn(after.sequence),
+           number(after.operation)});
+      break;
+  }
+  values.push_back(number(instance.object_id));
+  return values;
+}
+
+std::string times_statement() {
+  return "SELECT TOP (?) start_lsn, tran_end_time FROM cdc.lsn_time_mapping"
+         " WHERE start_lsn >= ? AND start_lsn <= ? ORDER BY start_lsn;";
+}
+
+}  // namespace dstream::sqlserver

@@ -1,0 +1,56 @@
+// The statements the source sends, as text. Texts depend on the captured tables only, never on
+// positions, so that the server's plan cache holds; LSNs and counts are parameters.
+//
+// Nothing sets a hint or an isolation level: reads are READ COMMITTED, each statement its own
+// transaction, so that neither cleanup nor sp_cdc_disable_table ever waits for a reader.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plugins/sqlserver_cdc/connection.h"
+#include "plugins/sqlserver_cdc/lsn.h"
+#include "plugins/sqlserver_cdc/table_schema.h"
+
+namespace dstream::sqlserver {
+
+// What is read of one table.
+struct CaptureInstance {
+  TableDescription description;
+  std::string name;           // capture instance
+  int32_t object_id = 0;      // of the change table
+  Lsn start;                  // low end point when it was chosen
+  bool has_command_id = true; // change tables from before SQL Server 2012 SP3 / 2014 SP1 have none
+
+  std::string change_table() const;  // [cdc].[dbo_Persons_CT]
+};
+
+// What is new? Result sets: (1) committed maximum and the server's offset from UTC in minutes,
+// (2...) number and newest LSN of each table, in parts, (last but one) commit times from parameter
+// 2, at most parameter 1, (last) object id and low end point of every change table.
+//
+// The order matters: rows up to the maximum of (1) are visible to everything after it, and the low
+// end points come last, so that a cleanup in between shows.
+std::string probe_statement(const std::vector<const CaptureInstance*>& instances);
+
+// Result sets of a probe that hold (2).
+size_t probe_parts(size_t instance_count);
+
+// How a page continues.
+enum class PageForm {
+  kAfterTransaction,  // after a whole transaction: parameters rows, lsn, to
+  kInTransaction,     // inside one: rows, lsn, to, then the rest of the key
+  kInCommand          // inside one command of one transaction: a seek on the full key
+};
+PageForm page_form(const CaptureInstance& instance, const ChangeKey& after, bool same_command);
+
+// The next rows of a change table in the order of its clustered key, then a result set with the
+// number of rows the server sent and the low end point of the instance now.
+std::string page_statement(const CaptureInstance& instance, PageForm form, bool null_command);
+std::vector<BindValue> page_values(const CaptureInstance& instance, PageForm form,
+                                   const ChangeKey& after, Lsn to, uint32_t rows);
+
+// Commit times: parameters count, from, to.
+std::string times_statement();
+
+}  // namespace dstream::sqlserver
