@@ -124,7 +124,7 @@ void Histogram::observe(double seconds) {
 double Histogram::bound(int index) { return std::ldexp(kFirstBoundSeconds, index); }
 
 template <class T>
-T& MetricsRegistry::find_or_add(const std::string& name, const std::string& help,
+T* MetricsRegistry::find_or_add(const std::string& name, const std::string& help,
                                 const MetricLabels& labels, int kind, std::deque<T>& store) {
   MetricLabels sorted;
   for (const auto& [label, text] : labels) {
@@ -137,30 +137,53 @@ T& MetricsRegistry::find_or_add(const std::string& name, const std::string& help
     family.kind = kind;
     family.help = help;
   }
-  DSTREAM_ASSERT(family.kind == kind);
+  if (family.kind != kind) {
+    return nullptr;
+  }
   for (const Series& series : family.series) {
     if (series.labels == sorted) {
-      return *static_cast<T*>(const_cast<void*>(series.instrument));
+      return static_cast<T*>(const_cast<void*>(series.instrument));
     }
   }
   T& instrument = store.emplace_back();
   family.series.push_back({std::move(sorted), &instrument});
-  return instrument;
+  return &instrument;
+}
+
+Counter* MetricsRegistry::try_counter(const std::string& name, const std::string& help,
+                                      const MetricLabels& labels) {
+  return find_or_add(name, help, labels, kCounterKind, counters_);
+}
+
+Gauge* MetricsRegistry::try_gauge(const std::string& name, const std::string& help,
+                                  const MetricLabels& labels) {
+  return find_or_add(name, help, labels, kGaugeKind, gauges_);
+}
+
+Histogram* MetricsRegistry::try_histogram(const std::string& name, const std::string& help,
+                                          const MetricLabels& labels) {
+  return find_or_add(name, help, labels, kHistogramKind, histograms_);
 }
 
 Counter& MetricsRegistry::counter(const std::string& name, const std::string& help,
                                   const MetricLabels& labels) {
-  return find_or_add(name, help, labels, kCounterKind, counters_);
+  Counter* found = try_counter(name, help, labels);
+  DSTREAM_ASSERT(found != nullptr);
+  return *found;
 }
 
 Gauge& MetricsRegistry::gauge(const std::string& name, const std::string& help,
                               const MetricLabels& labels) {
-  return find_or_add(name, help, labels, kGaugeKind, gauges_);
+  Gauge* found = try_gauge(name, help, labels);
+  DSTREAM_ASSERT(found != nullptr);
+  return *found;
 }
 
 Histogram& MetricsRegistry::histogram(const std::string& name, const std::string& help,
                                       const MetricLabels& labels) {
-  return find_or_add(name, help, labels, kHistogramKind, histograms_);
+  Histogram* found = try_histogram(name, help, labels);
+  DSTREAM_ASSERT(found != nullptr);
+  return *found;
 }
 
 std::string MetricsRegistry::prometheus_text() const {

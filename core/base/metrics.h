@@ -65,13 +65,20 @@ class MetricsRegistry {
   Histogram& histogram(const std::string& name, const std::string& help,
                        const MetricLabels& labels = {});
 
+  // The same for a name that comes from a plugin: nullptr if it belongs to another kind.
+  Counter* try_counter(const std::string& name, const std::string& help,
+                       const MetricLabels& labels);
+  Gauge* try_gauge(const std::string& name, const std::string& help, const MetricLabels& labels);
+  Histogram* try_histogram(const std::string& name, const std::string& help,
+                           const MetricLabels& labels);
+
   // Prometheus text format 0.0.4.
   std::string prometheus_text() const;
 
  private:
   struct Family;
   template <class T>
-  T& find_or_add(const std::string& name, const std::string& help, const MetricLabels& labels,
+  T* find_or_add(const std::string& name, const std::string& help, const MetricLabels& labels,
                  int kind, std::deque<T>& store);
 
   struct Series {

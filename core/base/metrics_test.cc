@@ -107,5 +107,12 @@ TEST(MetricsDeathTest, OneNameHasOneKind) {
   EXPECT_DEATH(registry.gauge("x", "h"), "family.kind == kind");
 }
 
+TEST(MetricsRegistry, RefusesANameOfAnotherKindFromAPlugin) {
+  MetricsRegistry registry;
+  Gauge& lag = registry.gauge("lag_seconds", "Lag.");
+  EXPECT_EQ(registry.try_histogram("lag_seconds", "Lag.", {}), nullptr);
+  EXPECT_EQ(registry.try_gauge("lag_seconds", "Lag.", {}), &lag);
+}
+
 }  // namespace
 }  // namespace dstream::core
