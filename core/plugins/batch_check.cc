@@ -151,14 +151,12 @@ const char* BatchCheck::find_schema_breach(const dstream_schema* schema) {
   if (schema == nullptr || !is_aligned(schema)) {
     return "returned a record without a schema.";
   }
-  Passed& passed = passed_[(reinterpret_cast<uintptr_t>(schema) / sizeof *schema) %
-                           passed_.size()];
+  Passed& passed = passed_[(reinterpret_cast<uintptr_t>(schema) / sizeof *schema) % passed_.size()];
   if (passed.schema == schema && passed.id == schema->id && passed.columns == schema->columns) {
     return nullptr;
   }
   if (schema->struct_size < sizeof *schema || schema->column_stride < sizeof(dstream_column) ||
-      schema->column_stride > kStrideMax ||
-      schema->column_stride % alignof(dstream_column) != 0) {
+      schema->column_stride > kStrideMax || schema->column_stride % alignof(dstream_column) != 0) {
     return "returned a schema whose struct_size or column_stride is wrong.";
   }
   if (schema->column_count > DSTREAM_MAX_COLUMNS) {

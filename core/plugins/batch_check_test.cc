@@ -40,9 +40,7 @@ dstream_bytes long_bytes() {
 
 const dstream_field kNamelessHeader = {nullptr, {}};
 
-INSTANTIATE_TEST_SUITE_P(
-    Batches, BatchCheckCase,
-    testing::Values(
+const Case kCases[] = {
         Case{"good", nullptr, [](TestBatch&) {}},
         Case{"struct_size", "struct_size", [](TestBatch& b) { b.raw.struct_size = 40; }},
         Case{"release", "release()", [](TestBatch& b) { b.raw.release = nullptr; }},
@@ -88,7 +86,7 @@ INSTANTIATE_TEST_SUITE_P(
              [](TestBatch& b) { b.schema.raw.column_count = DSTREAM_MAX_COLUMNS + 1; }},
         Case{"columns_null", "NULL", [](TestBatch& b) { b.schema.raw.columns = nullptr; }},
         Case{"table_null", "NULL", [](TestBatch& b) { b.schema.raw.name = nullptr; }},
-        Case{"column_name_null", "column", [](TestBatch& b) { b.schema.columns[1].name = nullptr; }},
+        Case{"column_nameless", "column", [](TestBatch& b) { b.schema.columns[1].name = nullptr; }},
         Case{"key_outside", "key", [](TestBatch& b) { b.schema.key = 2; }},
         Case{"position_long", "64 KiB",
              [](TestBatch& b) { b.records[1].position = long_bytes(); }},
@@ -111,8 +109,10 @@ INSTANTIATE_TEST_SUITE_P(
              [](TestBatch& b) {
                b.values[1].type = DSTREAM_TIMESTAMP;
                b.values[1].as.time.nanos = 1'000'000'000;
-             }}),
-    [](const auto& tested) { return std::string(tested.param.name); });
+             }}};
+
+INSTANTIATE_TEST_SUITE_P(Batches, BatchCheckCase, testing::ValuesIn(kCases),
+                         [](const auto& tested) { return std::string(tested.param.name); });
 
 TEST(BatchCheck, ReadsRecordsAndColumnsOfANewerPluginByTheirStride) {
   struct NewerRecord {

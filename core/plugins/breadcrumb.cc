@@ -8,11 +8,11 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <cxxabi.h>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <cxxabi.h>
 #include <exception>
 #include <string_view>
 #include <typeinfo>

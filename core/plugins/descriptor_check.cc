@@ -52,7 +52,8 @@ Result<void> check_id(const char* id) {
   }
   for (char c : *text) {
     if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.')) {
-      return bad("The connector id \"" + printable(*text) + "\" has a character other than a-z, "
+      return bad("The connector id \"" + printable(*text) +
+                 "\" has a character other than a-z, "
                  "0-9, '-' and '.'.");
     }
   }
@@ -105,7 +106,8 @@ Result<void> check_tables(const dstream_connector& connector) {
   }
   if (const dstream_source_api* table = connector.source; table != nullptr) {
     if ((connector.flags & DSTREAM_CONNECTOR_MESSAGES) != 0) {
-      return bad("Connector " + id + " is a source and sets DSTREAM_CONNECTOR_MESSAGES, which is "
+      return bad("Connector " + id +
+                 " is a source and sets DSTREAM_CONNECTOR_MESSAGES, which is "
                  "for sinks.");
     }
     // The size comes first: in a smaller table the functions are not there to be looked at.

@@ -63,7 +63,7 @@ struct InstanceOptions {
 
 // A call that has not returned yet, for whoever watches over deadlines.
 struct CallInProgress {
-  const char* call = nullptr;   // "read()"
+  const char* call = nullptr;  // "read()"
   int64_t since_monotonic_ns = 0;
 };
 
@@ -87,11 +87,11 @@ class GuardedSink {
  public:
   virtual ~GuardedSink() = default;
   virtual CallResult open() = 0;
-  // OK: all of [first, delivery.count) is accepted. AGAIN: a part, maybe none. An error: `*accepted`
-  // items were taken before it. Accepted items are remembered until they are settled or close() is
-  // called; what `delivery` points to stays valid as long. The sink sees an id of the guard's own.
-  // A delivery accepted in part is continued, with `first` moved on, before another is begun.
-  // REQUIRES: first < delivery.count.
+  // OK: all of [first, delivery.count) is accepted. AGAIN: a part, maybe none. An error:
+  // `*accepted` items were taken before it. Accepted items are remembered until they are settled or
+  // close() is called; what `delivery` points to stays valid as long. The sink sees an id of the
+  // guard's own. A delivery accepted in part is continued, with `first` moved on, before another is
+  // begun. REQUIRES: first < delivery.count.
   virtual CallResult write(const dstream_delivery& delivery, uint32_t first,
                            uint32_t* accepted) = 0;
   // OK: something happened. AGAIN: nothing did, or the sink has no poll().

@@ -27,9 +27,7 @@ const Clock& clock_of(const InstanceOptions& options) {
 
 GuardedCalls::GuardedCalls(const LoadedConnector& connector, const InstanceOptions& options,
                            std::unique_ptr<HostServices> services)
-    : plugin_(connector.connector->id),
-      clock_(clock_of(options)),
-      services_(std::move(services)) {}
+    : plugin_(connector.connector->id), clock_(clock_of(options)), services_(std::move(services)) {}
 
 int64_t GuardedCalls::begin(const char* name) {
   int64_t now = clock_.monotonic_ns();
@@ -114,7 +112,9 @@ std::optional<CallInProgress> GuardedCalls::in_progress() const {
 Error create_error(const GuardedCalls& calls, const CallResult& result) {
   return Error{"DS-PLUGIN-CREATE",
                std::string(calls.plugin()) + " refused its configuration: " + result.error.message,
-               {}, std::nullopt, ExitCode::kUsage};
+               {},
+               std::nullopt,
+               ExitCode::kUsage};
 }
 
 }  // namespace dstream::core

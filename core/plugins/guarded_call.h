@@ -26,8 +26,8 @@ enum AllowedStatus : uint32_t {
 class GuardedCalls {
  public:
   static constexpr int64_t kNoLimit = -1;
-  static constexpr int64_t kGraceMs = 1000;         // the ABI's "plus a second"
-  static constexpr int64_t kStopGraceMs = 10'000;   // from request_stop() to the call's return
+  static constexpr int64_t kGraceMs = 1000;        // the ABI's "plus a second"
+  static constexpr int64_t kStopGraceMs = 10'000;  // from request_stop() to the call's return
 
   GuardedCalls(const LoadedConnector& connector, const InstanceOptions& options,
                std::unique_ptr<HostServices> services);

@@ -43,10 +43,10 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
   }
 
   Result<void> create(const std::string& config_json) {
-    CallResult result = calls_.run("create()", GuardedCalls::kNoLimit, kAllowOk,
-                                   [&](dstream_error* error) {
-      return api_.create(calls_.host(), config_json.c_str(), &self_, error);
-    });
+    CallResult result =
+        calls_.run("create()", GuardedCalls::kNoLimit, kAllowOk, [&](dstream_error* error) {
+          return api_.create(calls_.host(), config_json.c_str(), &self_, error);
+        });
     if (result.ok() && self_ == nullptr) {
       result = calls_.breach("create", "returned OK from create() without an instance.");
     }
@@ -68,8 +68,7 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
     return result;
   }
 
-  CallResult write(const dstream_delivery& delivery, uint32_t first,
-                   uint32_t* accepted) override {
+  CallResult write(const dstream_delivery& delivery, uint32_t first, uint32_t* accepted) override {
     DSTREAM_ASSERT(open_.load() && first < delivery.count);
     *accepted = 0;
     if (auto earlier = calls_.breach()) {
@@ -83,11 +82,9 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
     }
     uint32_t count = delivery.count;
     uint32_t taken = 0;
-    CallResult result =
-        worker_call("write()", GuardedCalls::kNoLimit, kAllowOk | kAllowAgain | kAllowCancelled,
-                    [&](dstream_error* error) {
-      return api_.write(self_, shown, first, &taken, error);
-    });
+    CallResult result = worker_call(
+        "write()", GuardedCalls::kNoLimit, kAllowOk | kAllowAgain | kAllowCancelled,
+        [&](dstream_error* error) { return api_.write(self_, shown, first, &taken, error); });
     if (taken > count - first) {
       return calls_.breach("accepted", "accepted more items than it was offered.");
     }
@@ -113,17 +110,13 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
       return calls_.breach().value_or(nothing);
     }
     return worker_call("poll()", max_wait_ms, kAllowOk | kAllowAgain | kAllowCancelled,
-                       [&](dstream_error* error) {
-      return api_.poll(self_, max_wait_ms, error);
-    });
+                       [&](dstream_error* error) { return api_.poll(self_, max_wait_ms, error); });
   }
 
   CallResult flush(uint32_t max_wait_ms) override {
     DSTREAM_ASSERT(open_.load());
     return worker_call("flush()", max_wait_ms, kAllowOk | kAllowAgain | kAllowCancelled,
-                       [&](dstream_error* error) {
-      return api_.flush(self_, max_wait_ms, error);
-    });
+                       [&](dstream_error* error) { return api_.flush(self_, max_wait_ms, error); });
   }
 
   void request_stop() override {
@@ -145,9 +138,7 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
 
   bool wants_messages() const override { return wants_messages_; }
   bool has_poll() const override { return api_.poll != nullptr; }
-  std::optional<CallInProgress> call_in_progress() const override {
-    return calls_.in_progress();
-  }
+  std::optional<CallInProgress> call_in_progress() const override { return calls_.in_progress(); }
 
  private:
   template <class Body>
@@ -186,9 +177,9 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
       return;
     }
     if (result != DSTREAM_OK && result != DSTREAM_RETRY && result != DSTREAM_REJECTED) {
-      calls_.misbehaviour().fatal(
-          "settle", "settled with status " + std::to_string(result) +
-                        "; only OK, RETRY and REJECTED are results of an item.");
+      calls_.misbehaviour().fatal("settle",
+                                  "settled with status " + std::to_string(result) +
+                                      "; only OK, RETRY and REJECTED are results of an item.");
       return;
     }
     SettleLedger::Settled settled = ledger_.settle(delivery_id, first, count);
@@ -208,17 +199,18 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
   }
 
   void report(SettleLedger::Verdict verdict, uint32_t first, uint32_t count) {
-    std::string items = "items " + std::to_string(first) + " to " +
-                        std::to_string(uint64_t{first} + count - 1);
+    std::string items =
+        "items " + std::to_string(first) + " to " + std::to_string(uint64_t{first} + count - 1);
     switch (verdict) {
-      case SettleLedger::Verdict::kOk: break;
+      case SettleLedger::Verdict::kOk:
+        break;
       case SettleLedger::Verdict::kUnknownDelivery:
-        calls_.misbehaviour().fatal("settle", "settled " + items +
-                                                  " of a delivery that is not open.");
+        calls_.misbehaviour().fatal("settle",
+                                    "settled " + items + " of a delivery that is not open.");
         break;
       case SettleLedger::Verdict::kOutOfRange:
-        calls_.misbehaviour().fatal("settle", "settled " + items +
-                                                  " of a delivery that it was not given.");
+        calls_.misbehaviour().fatal("settle",
+                                    "settled " + items + " of a delivery that it was not given.");
         break;
       case SettleLedger::Verdict::kTwice:
         calls_.misbehaviour().fatal("settle", "settled one of " + items + " twice.");
@@ -262,8 +254,8 @@ Result<std::unique_ptr<GuardedSink>> make_sink(const LoadedConnector& connector,
   if (!services) {
     return fail(services.error());
   }
-  auto sink = std::make_unique<GuardedSinkImpl>(connector, options, std::move(*services),
-                                                settle_handler);
+  auto sink =
+      std::make_unique<GuardedSinkImpl>(connector, options, std::move(*services), settle_handler);
   if (auto created = sink->create(options.config_json); !created) {
     return fail(created.error());
   }

@@ -33,10 +33,10 @@ class GuardedSourceImpl final : public GuardedSource {
   }
 
   Result<void> create(const std::string& config_json) {
-    CallResult result = calls_.run("create()", GuardedCalls::kNoLimit, kAllowOk,
-                                   [&](dstream_error* error) {
-      return api_.create(calls_.host(), config_json.c_str(), &self_, error);
-    });
+    CallResult result =
+        calls_.run("create()", GuardedCalls::kNoLimit, kAllowOk, [&](dstream_error* error) {
+          return api_.create(calls_.host(), config_json.c_str(), &self_, error);
+        });
     if (result.ok() && self_ == nullptr) {
       result = calls_.breach("create", "returned OK from create() without an instance.");
     }
@@ -49,10 +49,9 @@ class GuardedSourceImpl final : public GuardedSource {
 
   CallResult open(std::string_view position) override {
     DSTREAM_ASSERT(!open_);
-    CallResult result = calls_.run("open()", GuardedCalls::kNoLimit, kAllowOk | kAllowCancelled,
-                                   [&](dstream_error* error) {
-      return api_.open(self_, bytes_of(position), error);
-    });
+    CallResult result = calls_.run(
+        "open()", GuardedCalls::kNoLimit, kAllowOk | kAllowCancelled,
+        [&](dstream_error* error) { return api_.open(self_, bytes_of(position), error); });
     open_ = result.ok();
     return result;
   }
@@ -67,8 +66,8 @@ class GuardedSourceImpl final : public GuardedSource {
     CallResult result =
         calls_.run("read()", max_wait_ms, kAllowOk | kAllowAgain | kAllowEnd | kAllowCancelled,
                    [&](dstream_error* error) {
-      return api_.read(self_, max_records, max_wait_ms, &batch, error);
-    });
+                     return api_.read(self_, max_records, max_wait_ms, &batch, error);
+                   });
     const char* breach = nullptr;
     if (!result.ok()) {
       breach = batch != nullptr ? "returned a batch without OK." : nullptr;
@@ -110,9 +109,7 @@ class GuardedSourceImpl final : public GuardedSource {
     }
   }
 
-  std::optional<CallInProgress> call_in_progress() const override {
-    return calls_.in_progress();
-  }
+  std::optional<CallInProgress> call_in_progress() const override { return calls_.in_progress(); }
 
  private:
   const dstream_source_api& api_;
@@ -131,8 +128,7 @@ Result<std::unique_ptr<GuardedSource>> make_source(const LoadedConnector& connec
   if (!services) {
     return fail(services.error());
   }
-  auto source =
-      std::make_unique<GuardedSourceImpl>(connector, options, std::move(*services));
+  auto source = std::make_unique<GuardedSourceImpl>(connector, options, std::move(*services));
   if (auto created = source->create(options.config_json); !created) {
     return fail(created.error());
   }

@@ -133,9 +133,9 @@ TEST_F(GuardedSourceTest, StatusesACallCannotHaveAreFatal) {
 TEST_F(GuardedSourceTest, StatusesThatSaySomethingPass) {
   dstream_batch* out = nullptr;
   ASSERT_TRUE(source_->open("").ok());
-  for (dstream_status status : {DSTREAM_AGAIN, DSTREAM_END, DSTREAM_CANCELLED, DSTREAM_RETRY,
-                                DSTREAM_REOPEN, DSTREAM_CONFIG, DSTREAM_DENIED,
-                                DSTREAM_DATA_LOSS, DSTREAM_UNSUPPORTED, DSTREAM_FATAL}) {
+  for (dstream_status status :
+       {DSTREAM_AGAIN, DSTREAM_END, DSTREAM_CANCELLED, DSTREAM_RETRY, DSTREAM_REOPEN,
+        DSTREAM_CONFIG, DSTREAM_DENIED, DSTREAM_DATA_LOSS, DSTREAM_UNSUPPORTED, DSTREAM_FATAL}) {
     CallResult result = read_once(status, nullptr, &out);
     EXPECT_EQ(result.status, status);
     EXPECT_EQ(result.message().empty(), status > 0) << "an error has a message, always";

@@ -61,8 +61,7 @@ Result<std::unique_ptr<HostServices>> HostServices::create(const InstanceOptions
   if (!config) {
     return fail(config.error());
   }
-  return std::unique_ptr<HostServices>(
-      new HostServices(options, connector_id, std::move(*config)));
+  return std::unique_ptr<HostServices>(new HostServices(options, connector_id, std::move(*config)));
 }
 
 HostServices::HostServices(const InstanceOptions& options, const std::string& connector_id,
@@ -166,10 +165,10 @@ uint64_t HostServices::metric_define(const dstream_host* host, const char* name,
 
 uint64_t HostServices::define_metric(const char* name, uint32_t kind, const char* unit,
                                      const char* help) {
-  std::string exported =
-      kind > 2 ? std::string()
-               : exported_metric_name(connector_id_, text_of(name, kNameBytesMax + 1),
-                                      text_of(unit, kNameBytesMax + 1), kind == 0);
+  std::string exported = kind > 2
+                             ? std::string()
+                             : exported_metric_name(connector_id_, text_of(name, kNameBytesMax + 1),
+                                                    text_of(unit, kNameBytesMax + 1), kind == 0);
   if (exported.empty()) {
     return 0;
   }
@@ -186,18 +185,26 @@ uint64_t HostServices::define_metric(const char* name, uint32_t kind, const char
     return 0;
   }
   Instrument& added = instruments_[instrument_count_];
-  added.name = exported;
   switch (kind) {
-    case 0: added.instrument = &metrics_->counter(exported, help_text, labels); break;
-    case 1: added.instrument = &metrics_->gauge(exported, help_text, labels); break;
-    default: added.instrument = &metrics_->histogram(exported, help_text, labels); break;
+    case 0:
+      added.instrument = metrics_->try_counter(exported, help_text, labels);
+      break;
+    case 1:
+      added.instrument = metrics_->try_gauge(exported, help_text, labels);
+      break;
+    default:
+      added.instrument = metrics_->try_histogram(exported, help_text, labels);
+      break;
   }
+  if (added.instrument == nullptr) {
+    return 0;
+  }
+  added.name = exported;
   added.kind.store(static_cast<int>(kind), std::memory_order_release);
   return ++instrument_count_;
 }
 
-void HostServices::metric_record(const dstream_host* host, uint64_t metric,
-                                 double value) noexcept {
+void HostServices::metric_record(const dstream_host* host, uint64_t metric, double value) noexcept {
   if (metric == 0 || metric > kMetricsMax) {
     return;
   }
@@ -208,9 +215,14 @@ void HostServices::metric_record(const dstream_host* host, uint64_t metric,
         static_cast<Counter*>(known.instrument)->add(value);
       }
       break;
-    case 1: static_cast<Gauge*>(known.instrument)->set(value); break;
-    case 2: static_cast<Histogram*>(known.instrument)->observe(value); break;
-    default: break;
+    case 1:
+      static_cast<Gauge*>(known.instrument)->set(value);
+      break;
+    case 2:
+      static_cast<Histogram*>(known.instrument)->observe(value);
+      break;
+    default:
+      break;
   }
 }
 

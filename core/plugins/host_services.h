@@ -54,8 +54,8 @@ class HostServices {
   static dstream_log_level log_level(const dstream_host* host) noexcept;
   static void log(const dstream_host* host, dstream_log_level level, const char* message,
                   const dstream_field* fields, uint32_t field_count) noexcept;
-  static void settle(const dstream_host* host, uint64_t delivery_id, uint32_t first,
-                     uint32_t count, dstream_status result, const dstream_error* error) noexcept;
+  static void settle(const dstream_host* host, uint64_t delivery_id, uint32_t first, uint32_t count,
+                     dstream_status result, const dstream_error* error) noexcept;
   static const void* get_extension(const dstream_host* host, const char* id) noexcept;
   static dstream_status config_get(const dstream_host* host, const char* json_pointer,
                                    dstream_value* out) noexcept;

@@ -107,6 +107,8 @@ TEST_F(HostServicesTest, RefusesMetricsItCannotExport) {
   EXPECT_EQ(metrics->define(host_, "", 0, "", ""), 0u);
   EXPECT_EQ(metrics->define(host_, "has space", 0, "", ""), 0u);
   EXPECT_EQ(metrics->define(host_, "fine", 3, "", ""), 0u);
+  metrics_.gauge("dstream_event_hubs_lag_seconds", "Taken.");
+  EXPECT_EQ(metrics->define(host_, "lag", 2, "seconds", ""), 0u) << "it is a gauge elsewhere";
   EXPECT_EQ(metrics->define(host_, std::string(300, 'a').c_str(), 0, "", ""), 0u);
   for (uint32_t i = 0; i < HostServices::kMetricsMax; i++) {
     std::string name = "n" + std::to_string(i);

@@ -27,8 +27,9 @@ constexpr size_t kAnswerBytesMax = 8 * 1024 * 1024;
 constexpr size_t kDiagnosticBytesMax = 4096;
 
 tl::unexpected<Error> no_child(const char* what, int error) {
-  return fail("DS-PLUGIN-CHILD", std::string("The plugin cannot be looked at in a child process: ") +
-                                     what + ": " + std::generic_category().message(error) + ".");
+  return fail("DS-PLUGIN-CHILD",
+              std::string("The plugin cannot be looked at in a child process: ") + what + ": " +
+                  std::generic_category().message(error) + ".");
 }
 
 // Both ends close on exec, and with this object.
@@ -84,8 +85,8 @@ class Child {
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                              POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     std::string command = kInspectCommand;
     std::string name = self_exe;
     std::string argument = file;
@@ -166,18 +167,16 @@ tl::unexpected<Error> with_place(Error error, const std::string& file) {
 }
 
 // The document, or the error the child reports in its place; nothing if it is neither.
-std::optional<Result<std::string>> read_answer(const std::string& answer,
-                                               const std::string& file) {
+std::optional<Result<std::string>> read_answer(const std::string& answer, const std::string& file) {
   try {
     Poco::JSON::Parser parser;
     auto document = parser.parse(answer).extract<Poco::JSON::Object::Ptr>();
     if (document->has("error")) {
       auto error = document->getObject("error");
-      return with_place(Error{error->getValue<std::string>("code"),
-                              error->getValue<std::string>("message"),
-                              error->getValue<std::string>("hint"), std::nullopt,
-                              ExitCode::kFailed},
-                        file);
+      return with_place(
+          Error{error->getValue<std::string>("code"), error->getValue<std::string>("message"),
+                error->getValue<std::string>("hint"), std::nullopt, ExitCode::kFailed},
+          file);
     }
     if (document->has("connectors")) {
       return answer;
@@ -226,8 +225,7 @@ Result<std::string> inspect_in_child(const std::string& self_exe, const std::str
                     " and without a description of it.";
   } else if (!complete) {
     error.code = "DS-PLUGIN-TIMEOUT";
-    error.message =
-        "Loading the plugin did not end within " + std::to_string(timeout_ms) + " ms.";
+    error.message = "Loading the plugin did not end within " + std::to_string(timeout_ms) + " ms.";
   }
   return with_place(std::move(error), file);
 }

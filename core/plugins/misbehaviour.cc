@@ -45,8 +45,7 @@ void Misbehaviour::forgive() {
 void Misbehaviour::count(const char* kind) {
   if (metrics_ != nullptr) {
     metrics_
-        ->counter("dstream_plugin_misbehaviour_total",
-                  "Breaches of the plugin contract, by kind.",
+        ->counter("dstream_plugin_misbehaviour_total", "Breaches of the plugin contract, by kind.",
                   {{"pipeline", pipeline_}, {"plugin", plugin_}, {"kind", kind}})
         .add();
   }

@@ -39,8 +39,8 @@ tl::unexpected<Error> truncated() {
 }
 
 tl::unexpected<Error> not_a_library(const std::string& reason) {
-  return fail("DS-PLUGIN-FORMAT", "The file is not a shared library this machine can load: " +
-                                      reason + ".");
+  return fail("DS-PLUGIN-FORMAT",
+              "The file is not a shared library this machine can load: " + reason + ".");
 }
 
 class File {
@@ -148,8 +148,8 @@ Result<void> Elf::read_headers() {
       header.e_machine != kMachine) {
     return not_a_library("it is built for another processor");
   }
-  if (header.e_type != ET_DYN || header.e_phentsize != sizeof(Elf64_Phdr) ||
-      header.e_phnum == 0 || header.e_phnum > kProgramHeadersMax) {
+  if (header.e_type != ET_DYN || header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phnum == 0 ||
+      header.e_phnum > kProgramHeadersMax) {
     return not_a_library("it is an ELF file of another kind");
   }
   segments_.resize(header.e_phnum);
@@ -184,12 +184,23 @@ Result<void> Elf::read_dynamic() {
         break;
       }
       switch (entry.d_tag) {
-        case DT_SYMTAB: symbols_ = entry.d_un.d_ptr; break;
-        case DT_STRTAB: strings_ = entry.d_un.d_ptr; break;
-        case DT_STRSZ: strings_size_ = entry.d_un.d_val; break;
-        case DT_HASH: hash_ = entry.d_un.d_ptr; break;
-        case DT_GNU_HASH: gnu_hash_ = entry.d_un.d_ptr; break;
-        default: break;
+        case DT_SYMTAB:
+          symbols_ = entry.d_un.d_ptr;
+          break;
+        case DT_STRTAB:
+          strings_ = entry.d_un.d_ptr;
+          break;
+        case DT_STRSZ:
+          strings_size_ = entry.d_un.d_val;
+          break;
+        case DT_HASH:
+          hash_ = entry.d_un.d_ptr;
+          break;
+        case DT_GNU_HASH:
+          gnu_hash_ = entry.d_un.d_ptr;
+          break;
+        default:
+          break;
       }
     }
     return {};
@@ -320,10 +331,10 @@ Result<void> check_plugin_image(const PluginImage& image) {
                 "Define it as struct dstream_plugin of dstream/abi.h.");
   }
   if (image.struct_size < sizeof(dstream_plugin)) {
-    return fail("DS-PLUGIN-STRUCT-SIZE",
-                "dstream_plugin_v1 says it is " + std::to_string(image.struct_size) +
-                    " bytes; version 1.0 of the ABI has " +
-                    std::to_string(sizeof(dstream_plugin)) + ".");
+    return fail("DS-PLUGIN-STRUCT-SIZE", "dstream_plugin_v1 says it is " +
+                                             std::to_string(image.struct_size) +
+                                             " bytes; version 1.0 of the ABI has " +
+                                             std::to_string(sizeof(dstream_plugin)) + ".");
   }
   if (image.abi_minor_needed > DSTREAM_ABI_MINOR) {
     return fail("DS-PLUGIN-ABI-MINOR",

@@ -21,14 +21,14 @@ namespace {
 Result<struct stat> check_permissions(const std::string& path, const char* what) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    return fail("DS-PLUGIN-FILE", "The " + std::string(what) + " " + path +
-                                      " cannot be read: " +
+    return fail("DS-PLUGIN-FILE", "The " + std::string(what) + " " + path + " cannot be read: " +
                                       std::generic_category().message(errno) + ".");
   }
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && status.st_uid != ::geteuid()) {
     return fail("DS-PLUGIN-PERMISSIONS",
-                "The " + std::string(what) + " " + path + " belongs to another user and may be "
-                "written by more than its owner.",
+                "The " + std::string(what) + " " + path +
+                    " belongs to another user and may be "
+                    "written by more than its owner.",
                 "chmod go-w " + path);
   }
   return status;
@@ -116,13 +116,12 @@ Result<void> PluginRegistry::load_checked(const std::string& file) {
   }
   if (library == nullptr) {
     const char* reason = ::dlerror();
-    return fail("DS-PLUGIN-LOAD",
-                "The library cannot be loaded: " + printable(reason ? reason : "no reason given") +
-                    ".",
-                "Install the libraries it needs; ldd -r names them.");
+    return fail(
+        "DS-PLUGIN-LOAD",
+        "The library cannot be loaded: " + printable(reason ? reason : "no reason given") + ".",
+        "Install the libraries it needs; ldd -r names them.");
   }
-  const auto* plugin =
-      static_cast<const dstream_plugin*>(::dlsym(library, "dstream_plugin_v1"));
+  const auto* plugin = static_cast<const dstream_plugin*>(::dlsym(library, "dstream_plugin_v1"));
   if (plugin == nullptr) {
     return fail("DS-PLUGIN-SYMBOL", "The library has no symbol dstream_plugin_v1.");
   }
@@ -143,8 +142,8 @@ Result<void> PluginRegistry::add(const dstream_plugin& plugin, const std::string
     for (const LoadedConnector& other : connectors_) {
       if (same_kind_and_id(*plugin.connectors[i], *other.connector)) {
         return fail("DS-PLUGIN-DUPLICATE",
-                    "Its connector " + std::string(plugin.connectors[i]->id) +
-                        " is offered by " + other.file + " already.",
+                    "Its connector " + std::string(plugin.connectors[i]->id) + " is offered by " +
+                        other.file + " already.",
                     "Remove one of the two files.");
       }
     }

@@ -27,8 +27,7 @@ struct ScriptedSource {
 };
 
 struct ScriptedSink {
-  std::function<dstream_status(const dstream_delivery*, uint32_t, uint32_t*, dstream_error*)>
-      write;
+  std::function<dstream_status(const dstream_delivery*, uint32_t, uint32_t*, dstream_error*)> write;
   std::function<dstream_status(uint32_t, dstream_error*)> poll;
   std::function<dstream_status(uint32_t, dstream_error*)> flush;
   std::function<void()> close;
@@ -36,8 +35,8 @@ struct ScriptedSink {
   const dstream_host* host = nullptr;
 
   void arm() { armed = this; }
-  void settle(uint64_t delivery, uint32_t first, uint32_t count,
-              dstream_status result = DSTREAM_OK, const dstream_error* error = nullptr) const {
+  void settle(uint64_t delivery, uint32_t first, uint32_t count, dstream_status result = DSTREAM_OK,
+              const dstream_error* error = nullptr) const {
     host->settle(host, delivery, first, count, result, error);
   }
   static inline ScriptedSink* armed = nullptr;
@@ -111,16 +110,28 @@ inline constexpr dstream_sink_api kSinkTable = {
     nullptr};
 
 inline constexpr const char* kAnyConfig = R"({"type":"object"})";
-inline constexpr dstream_connector kSource = {
-    sizeof(dstream_connector), 0, "scripted", "1.0.0", "A test.", kAnyConfig, &kSourceTable,
-    nullptr};
+inline constexpr dstream_connector kSource = {sizeof(dstream_connector),
+                                              0,
+                                              "scripted",
+                                              "1.0.0",
+                                              "A test.",
+                                              kAnyConfig,
+                                              &kSourceTable,
+                                              nullptr};
 inline constexpr dstream_connector kSink = {
-    sizeof(dstream_connector), 0, "scripted", "1.0.0", "A test.", kAnyConfig, nullptr,
-    &kSinkTable};
+    sizeof(dstream_connector), 0, "scripted", "1.0.0", "A test.", kAnyConfig, nullptr, &kSinkTable};
 inline constexpr const dstream_connector* kConnectors[] = {&kSource, &kSink};
-inline constexpr dstream_plugin kPlugin = {DSTREAM_MAGIC, sizeof(dstream_plugin),
-                                           DSTREAM_ABI_MINOR, 0, "scripted", "DStream", "MIT",
-                                           "test", kConnectors, 2, 0};
+inline constexpr dstream_plugin kPlugin = {DSTREAM_MAGIC,
+                                           sizeof(dstream_plugin),
+                                           DSTREAM_ABI_MINOR,
+                                           0,
+                                           "scripted",
+                                           "DStream",
+                                           "MIT",
+                                           "test",
+                                           kConnectors,
+                                           2,
+                                           0};
 
 inline LoadedConnector source_connector() { return {&kSource, &kPlugin, "(test)"}; }
 inline LoadedConnector sink_connector() { return {&kSink, &kPlugin, "(test)"}; }

@@ -91,9 +91,9 @@ class SettleLedger {
   static Verdict mark(Slot& slot, uint32_t generation, uint32_t first, uint32_t count);
 
   std::atomic<Slot*> chunks_[kDeliveriesMax / kSlotsPerChunk]{};
-  uint32_t slot_count_ = 0;   // [worker]
-  Slot* partial_ = nullptr;   // [worker] the delivery accepted in part, if there is one
-  Slot* free_ = nullptr;      // [worker]
+  uint32_t slot_count_ = 0;  // [worker]
+  Slot* partial_ = nullptr;  // [worker] the delivery accepted in part, if there is one
+  Slot* free_ = nullptr;     // [worker]
   std::atomic<Slot*> returned_{nullptr};
   std::atomic<uint32_t> open_count_{0};
   // Every bitmap ever made: a stale settle may still look at one that was outgrown. [worker]

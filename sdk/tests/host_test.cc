@@ -152,10 +152,26 @@ TEST(TestingJson, ReadsDocuments) {
 }
 
 TEST(TestingJson, RefusesWhatIsNotJson) {
-  for (const char* text :
-       {"", "{", "[1,]", "{\"a\":}", "{a:1}", "01", "+1", "1.", "nul", "\"a", "\"\\x\"", "\"\\u12\"",
-        "\"\\ud800\"", "\"\\ud800\\u0041\"", "[1] 2", "\"\n\"", "1e999", "99999999999999999999",
-        "-", "--1"}) {
+  for (const char* text : {"",
+                           "{",
+                           "[1,]",
+                           "{\"a\":}",
+                           "{a:1}",
+                           "01",
+                           "+1",
+                           "1.",
+                           "nul",
+                           "\"a",
+                           "\"\\x\"",
+                           "\"\\u12\"",
+                           "\"\\ud800\"",
+                           "\"\\ud800\\u0041\"",
+                           "[1] 2",
+                           "\"\n\"",
+                           "1e999",
+                           "99999999999999999999",
+                           "-",
+                           "--1"}) {
     EXPECT_THROW(testing::read_json(text), std::invalid_argument) << text;
   }
   EXPECT_THROW(testing::read_json(std::string(100'000, '[')), std::invalid_argument);

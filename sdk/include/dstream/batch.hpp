@@ -118,8 +118,8 @@ class Row {
  public:
   Row(detail::BatchArena& arena, const dstream_schema* schema)
       : arena_(&arena),
-        values_(static_cast<dstream_value*>(arena.allocate(
-            sizeof(dstream_value) * schema->column_count, alignof(dstream_value)))),
+        values_(static_cast<dstream_value*>(
+            arena.allocate(sizeof(dstream_value) * schema->column_count, alignof(dstream_value)))),
         at_(values_),
         end_(values_ + schema->column_count) {
     std::memset(static_cast<void*>(values_), 0, sizeof(dstream_value) * schema->column_count);

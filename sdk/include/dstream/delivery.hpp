@@ -36,9 +36,7 @@ class Delivery {
   uint32_t count() const { return raw_->count; }
 
   // REQUIRES: index < count(), and the sink asked for messages.
-  const dstream_message& message(uint32_t index) const {
-    return *DSTREAM_MESSAGE_AT(raw_, index);
-  }
+  const dstream_message& message(uint32_t index) const { return *DSTREAM_MESSAGE_AT(raw_, index); }
   // The record of item `index`, whichever kind the items are. REQUIRES: index < count().
   const dstream_record& record(uint32_t index) const {
     return *DSTREAM_RECORD_AT(raw_, raw_->messages == nullptr ? index : message(index).record);

@@ -79,8 +79,8 @@ struct LogField {
   LogField(const char* key_, std::string_view value_) : key(key_), value(value_) {}
   LogField(const char* key_, const char* value_) : key(key_), value(value_) {}
   template <class T>
-    requires std::is_arithmetic_v<T>
-  LogField(const char* key_, T value_) : key(key_), value(text_of(value_)) {}
+  requires std::is_arithmetic_v<T> LogField(const char* key_, T value_)
+      : key(key_), value(text_of(value_)) {}
   const char* key;
   std::string value;
 
@@ -122,8 +122,8 @@ class Host {
  public:
   explicit Host(const dstream_host* host)
       : host_(host),
-        config_(static_cast<const dstream_config*>(
-            host->get_extension(host, DSTREAM_EXT_CONFIG))) {}
+        config_(static_cast<const dstream_config*>(host->get_extension(host, DSTREAM_EXT_CONFIG))) {
+  }
 
   // --- configuration -----------------------------------------------------------------------
   // Values are looked up by JSON Pointer: "/topic", "/tables/0/name". The host has checked them
@@ -195,8 +195,8 @@ class Host {
   // Items [first, first + count) of a delivery are done. Every item that write() took is settled
   // exactly once, in any order, from any thread; cheap enough to be called item by item. After the
   // last one, forget the delivery: its memory may be gone when this returns.
-  void settle(uint64_t delivery, uint32_t first, uint32_t count,
-              dstream_status result = DSTREAM_OK, const dstream_error* error = nullptr) const {
+  void settle(uint64_t delivery, uint32_t first, uint32_t count, dstream_status result = DSTREAM_OK,
+              const dstream_error* error = nullptr) const {
     host_->settle(host_, delivery, first, count, result, error);
   }
   // Items that were not delivered. RETRY: the host closes, opens and writes again from the lowest
@@ -258,8 +258,8 @@ class Host {
   }
 
   Metric define(const char* name, uint32_t kind, const char* unit, const char* help) const {
-    const auto* metrics = static_cast<const dstream_metrics*>(
-        host_->get_extension(host_, DSTREAM_EXT_METRICS));
+    const auto* metrics =
+        static_cast<const dstream_metrics*>(host_->get_extension(host_, DSTREAM_EXT_METRICS));
     if (metrics == nullptr) return {};
     return {host_, metrics, metrics->define(host_, name, kind, unit, help)};
   }

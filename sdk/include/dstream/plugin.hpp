@@ -23,9 +23,9 @@
 // dstream/testing.hpp drives your class in a unit test as the host would.
 //
 // The life of an instance
-//   constructor -> open() -> read() ... | write(), poll() ... -> close() -> [open() ...] -> destructor
-//   An open() that throws leaves the instance closed: release what it had acquired before; close()
-//   is not called. close() and open() may repeat many times.
+//   constructor -> open() -> read() ... | write(), poll() ... -> close() -> [open() ...] ->
+//   destructor An open() that throws leaves the instance closed: release what it had acquired
+//   before; close() is not called. close() and open() may repeat many times.
 //
 // Threads
 //   The host calls one function of an instance at a time: no locks are needed. The thread may
@@ -58,7 +58,8 @@ namespace dstream {
 // open(position): connects and goes on after `position`, the position of a record this source
 //   returned in this life or an earlier one; empty means from the beginning. If it is too old to go
 //   on from, throw DSTREAM_DATA_LOSS: never start from "now" instead.
-// read(max_records, max_wait): returns at most `max_records` records, or nullopt if there is nothing
+// read(max_records, max_wait): returns at most `max_records` records, or nullopt if there is
+// nothing
 //   within `max_wait`. Must return within `max_wait` plus a second, stop request or not, and must
 //   never wait for a commit. A class that manages its own batch memory may return dstream_batch*
 //   instead, nullptr for nothing. Throw Error(DSTREAM_END, "") when nothing will ever come again.
@@ -67,12 +68,12 @@ namespace dstream {
 // close(): disconnects. Batches that were returned stay valid until the host releases them.
 // probe(): optional. Checks that the other side can be reached, for `dstream check`; throws if not.
 template <class S>
-concept SourceLike = detail::Makeable<S> && requires(S source, std::string_view position,
-                                                     uint32_t max_records, Millis max_wait) {
+concept SourceLike = detail::Makeable<S> &&
+    requires(S source, std::string_view position, uint32_t max_records, Millis max_wait) {
   source.open(position);
   requires std::same_as<decltype(source.read(max_records, max_wait)),
                         std::optional<BatchBuilder>> ||
-               std::same_as<decltype(source.read(max_records, max_wait)), dstream_batch*>;
+      std::same_as<decltype(source.read(max_records, max_wait)), dstream_batch*>;
   source.close();
 };
 
@@ -91,8 +92,8 @@ concept SourceLike = detail::Makeable<S> && requires(S source, std::string_view 
 // close(): disconnects. No settle() for earlier writes may follow it.
 // probe(): optional, as for a source.
 template <class S>
-concept SinkLike = detail::Makeable<S> && requires(S sink, const Delivery& delivery,
-                                                   uint32_t first, Millis max_wait) {
+concept SinkLike = detail::Makeable<S> &&
+    requires(S sink, const Delivery& delivery, uint32_t first, Millis max_wait) {
   sink.open();
   { sink.write(delivery, first) } -> std::same_as<uint32_t>;
   { sink.flush(max_wait) } -> std::same_as<bool>;
@@ -110,7 +111,7 @@ concept SinkLike = detail::Makeable<S> && requires(S sink, const Delivery& deliv
 template <SourceLike S>
 constexpr dstream_connector source(const char* id, const char* version, const char* summary,
                                    const char* config_schema) {
-  return {sizeof(dstream_connector), 0, id, version, summary, config_schema,
+  return {sizeof(dstream_connector),      0,      id, version, summary, config_schema,
           &detail::SourceTable<S>::table, nullptr};
 }
 
@@ -118,7 +119,7 @@ constexpr dstream_connector source(const char* id, const char* version, const ch
 template <SinkLike S>
 constexpr dstream_connector record_sink(const char* id, const char* version, const char* summary,
                                         const char* config_schema) {
-  return {sizeof(dstream_connector), 0, id, version, summary, config_schema, nullptr,
+  return {sizeof(dstream_connector),   0, id, version, summary, config_schema, nullptr,
           &detail::SinkTable<S>::table};
 }
 
@@ -126,8 +127,14 @@ constexpr dstream_connector record_sink(const char* id, const char* version, con
 template <SinkLike S>
 constexpr dstream_connector message_sink(const char* id, const char* version, const char* summary,
                                          const char* config_schema) {
-  return {sizeof(dstream_connector), DSTREAM_CONNECTOR_MESSAGES, id, version, summary,
-          config_schema, nullptr, &detail::SinkTable<S>::table};
+  return {sizeof(dstream_connector),
+          DSTREAM_CONNECTOR_MESSAGES,
+          id,
+          version,
+          summary,
+          config_schema,
+          nullptr,
+          &detail::SinkTable<S>::table};
 }
 
 }  // namespace dstream
@@ -140,18 +147,25 @@ constexpr dstream_connector message_sink(const char* id, const char* version, co
 
 // Defines the one exported symbol, as constant data: the host reads it before it runs any of the
 // plugin's code. Arguments: name, vendor, license (SPDX id), one or more connectors.
-#define DSTREAM_PLUGIN(name_, vendor_, license_, ...)                                        \
-  namespace {                                                                                \
-  constexpr dstream_connector dstream_connectors_[] = {__VA_ARGS__};                         \
-  template <std::size_t... Index>                                                            \
-  constexpr auto dstream_pointers_(std::index_sequence<Index...>) {                          \
-    return std::array<const dstream_connector*, sizeof...(Index)>{                           \
-        &dstream_connectors_[Index]...};                                                     \
-  }                                                                                          \
-  constexpr auto dstream_list_ =                                                             \
-      dstream_pointers_(std::make_index_sequence<std::size(dstream_connectors_)>{});         \
-  }                                                                                          \
-  extern "C" DSTREAM_EXPORT constinit const dstream_plugin dstream_plugin_v1 = {             \
-      DSTREAM_MAGIC, sizeof(dstream_plugin), DSTREAM_ABI_MINOR, 0, name_, vendor_, license_, \
-      DSTREAM_BUILD_TEXT, dstream_list_.data(),                                              \
-      static_cast<uint32_t>(dstream_list_.size()), 0}
+#define DSTREAM_PLUGIN(name_, vendor_, license_, ...)                                              \
+  namespace {                                                                                      \
+  constexpr dstream_connector dstream_connectors_[] = {__VA_ARGS__};                               \
+  template <std::size_t... Index>                                                                  \
+  constexpr auto dstream_pointers_(std::index_sequence<Index...>) {                                \
+    return std::array<const dstream_connector*, sizeof...(Index)>{&dstream_connectors_[Index]...}; \
+  }                                                                                                \
+  constexpr auto dstream_list_ =                                                                   \
+      dstream_pointers_(std::make_index_sequence<std::size(dstream_connectors_)>{});               \
+  }                                                                                                \
+  extern "C" DSTREAM_EXPORT constinit const dstream_plugin dstream_plugin_v1 = {                   \
+      DSTREAM_MAGIC,                                                                               \
+      sizeof(dstream_plugin),                                                                      \
+      DSTREAM_ABI_MINOR,                                                                           \
+      0,                                                                                           \
+      name_,                                                                                       \
+      vendor_,                                                                                     \
+      license_,                                                                                    \
+      DSTREAM_BUILD_TEXT,                                                                          \
+      dstream_list_.data(),                                                                        \
+      static_cast<uint32_t>(dstream_list_.size()),                                                 \
+      0}

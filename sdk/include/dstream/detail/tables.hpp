@@ -22,8 +22,8 @@ namespace dstream::detail {
 
 // A plugin class may be made from (Host) or from (Host, config JSON text).
 template <class T>
-concept Makeable = std::constructible_from<T, Host> ||
-                   std::constructible_from<T, Host, std::string_view>;
+concept Makeable =
+    std::constructible_from<T, Host> || std::constructible_from<T, Host, std::string_view>;
 
 template <class T>
 concept HasStop = requires(T t) {
@@ -34,11 +34,11 @@ concept HasStop = requires(T t) {
 // that a class need not be movable.
 template <Makeable T>
 struct Box {
-  Box(const dstream_host* host_, const char* config)
-    requires std::constructible_from<T, Host, std::string_view>
+  Box(const dstream_host* host_,
+      const char* config) requires std::constructible_from<T, Host, std::string_view>
       : host(host_), impl(Host(host_), std::string_view(config)) {}
-  Box(const dstream_host* host_, const char*)
-    requires(!std::constructible_from<T, Host, std::string_view>)
+  Box(const dstream_host* host_,
+      const char*) requires(!std::constructible_from<T, Host, std::string_view>)
       : host(host_), impl(Host(host_)) {}
   const dstream_host* host;
   T impl;
@@ -61,8 +61,8 @@ inline dstream_status fill(dstream_error* out, dstream_status status, const char
 
 inline dstream_status fill(dstream_error* out, const Error& error) noexcept {
   // Thrown OK and AGAIN would claim that there is a result.
-  bool can_be_thrown = error.status < 0 || error.status == DSTREAM_END ||
-                       error.status == DSTREAM_CANCELLED;
+  bool can_be_thrown =
+      error.status < 0 || error.status == DSTREAM_END || error.status == DSTREAM_CANCELLED;
   auto most = static_cast<Millis::rep>(std::numeric_limits<uint32_t>::max());
   auto retry_after_ms =
       static_cast<uint32_t>(std::clamp<Millis::rep>(error.retry_after.count(), 0, most));
@@ -187,11 +187,16 @@ struct SourceTable : CommonTable<S, dstream_source> {
     }
   }
 
-  static constexpr dstream_source_api table = {sizeof(dstream_source_api), 0,
-                                               &Common::create, &open,
-                                               &read, commit_or_null(),
-                                               &Common::request_stop, &Common::close,
-                                               &Common::destroy, &Common::get_extension};
+  static constexpr dstream_source_api table = {sizeof(dstream_source_api),
+                                               0,
+                                               &Common::create,
+                                               &open,
+                                               &read,
+                                               commit_or_null(),
+                                               &Common::request_stop,
+                                               &Common::close,
+                                               &Common::destroy,
+                                               &Common::get_extension};
 };
 
 template <class S>
@@ -220,7 +225,9 @@ struct SinkTable : CommonTable<S, dstream_sink> {
                              dstream_error* error) noexcept {
     return guard(error, [&]() -> dstream_status {
       Millis wait(max_wait_ms);
-      if constexpr (requires { { impl(self).poll(wait) } -> std::same_as<bool>; }) {
+      if constexpr (requires {
+                      { impl(self).poll(wait) } -> std::same_as<bool>;
+                    }) {
         return impl(self).poll(wait) ? DSTREAM_OK : DSTREAM_AGAIN;
       } else {
         impl(self).poll(wait);
@@ -243,12 +250,10 @@ struct SinkTable : CommonTable<S, dstream_sink> {
     });
   }
 
-  static constexpr dstream_sink_api table = {sizeof(dstream_sink_api), 0,
-                                             &Common::create, &open,
-                                             &write, poll_or_null(),
-                                             &flush, &Common::request_stop,
-                                             &Common::close, &Common::destroy,
-                                             &Common::get_extension};
+  static constexpr dstream_sink_api table = {
+      sizeof(dstream_sink_api), 0,      &Common::create,       &open,          &write,
+      poll_or_null(),           &flush, &Common::request_stop, &Common::close, &Common::destroy,
+      &Common::get_extension};
 };
 
 }  // namespace dstream::detail

@@ -102,7 +102,9 @@ class Batch {
   dstream_status status() const { return status_; }
   uint32_t size() const { return raw_ != nullptr ? raw_->record_count : 0; }
   // REQUIRES: index < size().
-  RecordView operator[](uint32_t index) const { return RecordView(*DSTREAM_RECORD_AT(raw_, index)); }
+  RecordView operator[](uint32_t index) const {
+    return RecordView(*DSTREAM_RECORD_AT(raw_, index));
+  }
   // The last position that is not empty; "" if there is none.
   std::string last_position() const {
     for (uint32_t i = size(); i > 0; i--) {
@@ -123,8 +125,7 @@ class Batch {
 class SourceDriver {
  public:
   // Calls create().
-  SourceDriver(const dstream_connector& connector, const FakeHost& host)
-      : api_(connector.source) {
+  SourceDriver(const dstream_connector& connector, const FakeHost& host) : api_(connector.source) {
     detail::require(api_ != nullptr, "create()", "the connector is no source");
     dstream_error error = detail::fresh_error();
     dstream_status status = api_->create(host.raw(), host.config_json(), &self_, &error);
@@ -150,8 +151,8 @@ class SourceDriver {
   Batch read(uint32_t max_records, Millis max_wait) {
     dstream_error error = detail::fresh_error();
     dstream_batch* raw = nullptr;
-    dstream_status status = api_->read(self_, max_records, static_cast<uint32_t>(max_wait.count()),
-                                       &raw, &error);
+    dstream_status status =
+        api_->read(self_, max_records, static_cast<uint32_t>(max_wait.count()), &raw, &error);
     Batch batch(status, raw);
     detail::checked("read()", status, error,
                     {DSTREAM_OK, DSTREAM_AGAIN, DSTREAM_END, DSTREAM_CANCELLED});
@@ -188,13 +189,22 @@ class SourceDriver {
     bool fits = false;
     switch (record.op) {
       case DSTREAM_OP_SNAPSHOT:
-      case DSTREAM_OP_INSERT: fits = !has_before && has_after; break;
-      case DSTREAM_OP_UPDATE: fits = has_after; break;
-      case DSTREAM_OP_DELETE: fits = has_before && !has_after; break;
+      case DSTREAM_OP_INSERT:
+        fits = !has_before && has_after;
+        break;
+      case DSTREAM_OP_UPDATE:
+        fits = has_after;
+        break;
+      case DSTREAM_OP_DELETE:
+        fits = has_before && !has_after;
+        break;
       case DSTREAM_OP_TRUNCATE:
       case DSTREAM_OP_SCHEMA:
-      case DSTREAM_OP_WATERMARK: fits = !has_before && !has_after; break;
-      default: break;
+      case DSTREAM_OP_WATERMARK:
+        fits = !has_before && !has_after;
+        break;
+      default:
+        break;
     }
     detail::require(fits, "read()", "before and after do not fit the operation");
     detail::require(record.op == DSTREAM_OP_WATERMARK || record.schema != nullptr, "read()",

@@ -117,9 +117,7 @@ class FakeHost {
     double value = 0;
   };
 
-  static FakeHost& of(const dstream_host* host) {
-    return *static_cast<FakeHost*>(host->host_data);
-  }
+  static FakeHost& of(const dstream_host* host) { return *static_cast<FakeHost*>(host->host_data); }
   static dstream_log_level log_level(const dstream_host* host) noexcept { return of(host).level_; }
 
   static void log(const dstream_host* host, dstream_log_level level, const char* message,
@@ -219,9 +217,15 @@ class FakeHost {
     }
     Instrument& instrument = self.metrics_[metric - 1];
     switch (instrument.kind) {
-      case 0: instrument.value += value; break;
-      case 1: instrument.value = value; break;
-      default: instrument.value += 1; break;
+      case 0:
+        instrument.value += value;
+        break;
+      case 1:
+        instrument.value = value;
+        break;
+      default:
+        instrument.value += 1;
+        break;
     }
   }
 

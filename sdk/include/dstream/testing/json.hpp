@@ -63,10 +63,18 @@ class JsonReader {
   void read_value(const std::string& pointer) {
     if (++depth_ > kDepthMax) fail("nested too deeply");
     switch (peek()) {
-      case '{': read_object(pointer); break;
-      case '[': read_array(pointer); break;
-      case '"': out_[pointer] = read_string(); break;
-      default: read_word(pointer); break;
+      case '{':
+        read_object(pointer);
+        break;
+      case '[':
+        read_array(pointer);
+        break;
+      case '"':
+        out_[pointer] = read_string();
+        break;
+      default:
+        read_word(pointer);
+        break;
     }
     depth_--;
   }
@@ -109,8 +117,8 @@ class JsonReader {
     std::string_view word = text_.substr(at_, size);
     size_t digits = word.starts_with('-') ? 1 : 0;
     bool is_number = word.size() > digits && word[digits] >= '0' && word[digits] <= '9' &&
-                     !(word[digits] == '0' && word.size() > digits + 1 &&
-                       word[digits + 1] >= '0' && word[digits + 1] <= '9');
+                     !(word[digits] == '0' && word.size() > digits + 1 && word[digits + 1] >= '0' &&
+                       word[digits + 1] <= '9');
     if (!is_number) fail("a value is expected");
     size_t point = word.find('.');
     if (point != word.npos && word.find_first_of("0123456789", point) != point + 1) {
