@@ -33,9 +33,10 @@ std::string bare_name(std::string_view name) {
 }  // namespace
 
 Connection::Connection(int fd, uint16_t session_id, std::string client_address,
-                       const ServerOptions& options, Handler* handler, Statistics* statistics,
-                       Faults* faults)
+                       const ServerOptions& options, const TlsContext* tls, Handler* handler,
+                       Statistics* statistics, Faults* faults)
     : options_(options),
+      tls_(tls),
       handler_(handler),
       statistics_(statistics),
       faults_(faults),

@@ -21,7 +21,7 @@ class Connection {
  public:
   // Borrows everything but the socket; all of it outlives the connection.
   Connection(int fd, uint16_t session_id, std::string client_address, const ServerOptions& options,
-             Handler* handler, Statistics* statistics, Faults* faults);
+             const TlsContext* tls, Handler* handler, Statistics* statistics, Faults* faults);
   ~Connection();
 
   // Returns when the client has gone or was sent away.
@@ -31,7 +31,10 @@ class Connection {
  private:
   // The handshake; false ends the connection.
   bool log_in();
+  bool start_strict_tls();
+  bool read_login_message(RequestMessage* request);
   bool answer_prelogin(std::string_view body);
+  bool start_wrapped_tls();
   bool answer_login(std::string_view body);
   bool apply_login_faults(const Login7& login, ServerMessage* refusal);
 
@@ -47,6 +50,7 @@ class Connection {
   void note_sent();
 
   const ServerOptions& options_;
+  const TlsContext* tls_;  // null without encryption
   Handler* handler_;
   Statistics* statistics_;
   Faults* faults_;
@@ -60,6 +64,8 @@ class Connection {
   ConnectionState state_;
   Response response_;
   std::unique_ptr<Session> session_;
+  EncryptionOption encryption_ = EncryptionOption::kNotSupported;  // as agreed in PRELOGIN
+  bool is_strict_ = false;
   uint64_t sent_bytes_noted_ = 0;
 };
 

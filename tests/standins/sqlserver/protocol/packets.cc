@@ -35,20 +35,24 @@ size_t PacketReader::packet_length() const {
 }
 
 // Reads more bytes behind those that are there.
-bool PacketReader::fill(int timeout_ms) {
+PacketReader::Filled PacketReader::fill(int timeout_ms) {
   if (begin_ > 0 && (begin_ == end_ || end_ == buffer_.size())) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
   }
-  const size_t got = transport_->read(buffer_.data() + end_, buffer_.size() - end_, timeout_ms);
-  end_ += got;
-  return got > 0;
+  const std::optional<size_t> got =
+      transport_->read(buffer_.data() + end_, buffer_.size() - end_, timeout_ms);
+  if (!got.has_value()) {
+    return Filled::kTimedOut;
+  }
+  end_ += *got;
+  return *got > 0 ? Filled::kBytes : Filled::kClosed;
 }
 
 bool PacketReader::await_header(int timeout_ms) {
   while (!header_is_complete()) {
-    if (!fill(timeout_ms)) {
+    if (fill(timeout_ms) != Filled::kBytes) {
       return false;
     }
   }
@@ -72,7 +76,7 @@ ReadResult PacketReader::read(RequestMessage* message, int timeout_ms) {
       return ReadResult::kMalformed;
     }
     while (buffered() < length) {
-      if (!fill(timeout_ms)) {
+      if (fill(timeout_ms) != Filled::kBytes) {
         return ReadResult::kClosed;
       }
     }
@@ -112,8 +116,9 @@ PacketReader::Interruption PacketReader::check_interruption(int timeout_ms) {
     if (!transport_->wait_readable(timeout_ms)) {
       return Interruption::kNone;
     }
-    if (!fill(0)) {
-      return Interruption::kClosed;
+    const Filled filled = fill(0);
+    if (filled != Filled::kBytes) {
+      return filled == Filled::kClosed ? Interruption::kClosed : Interruption::kNone;
     }
   }
 }

@@ -73,7 +73,8 @@ class PacketReader {
   std::string take_buffered();
 
  private:
-  bool fill(int timeout_ms);
+  enum class Filled { kBytes, kTimedOut, kClosed };
+  Filled fill(int timeout_ms);
   bool await_header(int timeout_ms);
   size_t buffered() const { return end_ - begin_; }
   bool header_is_complete() const { return buffered() >= kPacketHeaderBytes; }

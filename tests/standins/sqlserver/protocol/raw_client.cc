@@ -122,6 +122,42 @@ bool RawClient::receive(std::string* body) {
   }
 }
 
+bool RawClient::receive_some(std::string* bytes) {
+  if (!fill(buffered_.size() + 1)) {
+    return false;
+  }
+  *bytes = std::move(buffered_);
+  buffered_.clear();
+  return true;
+}
+
+bool RawClient::skip_message() {
+  std::vector<char> piece(256 * 1024);
+  for (;;) {
+    size_t at = 0;
+    // Whole packets that are here already, then the rest of the one that is not.
+    while (buffered_.size() - at >= kPacketHeaderBytes) {
+      const size_t length = static_cast<size_t>(static_cast<uint8_t>(buffered_[at + 2])) << 8 |
+                            static_cast<uint8_t>(buffered_[at + 3]);
+      const bool ends = (static_cast<uint8_t>(buffered_[at + 1]) & kEndOfMessage) != 0;
+      if (buffered_.size() - at < length) {
+        break;
+      }
+      at += length;
+      if (ends) {
+        buffered_.erase(0, at);
+        return true;
+      }
+    }
+    buffered_.erase(0, at);
+    const ssize_t got = ::recv(fd_, piece.data(), piece.size(), 0);
+    if (got <= 0) {
+      return false;
+    }
+    buffered_.append(piece.data(), static_cast<size_t>(got));
+  }
+}
+
 bool RawClient::drain() {
   char piece[16 * 1024];
   for (;;) {

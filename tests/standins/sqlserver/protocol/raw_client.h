@@ -27,6 +27,10 @@ class RawClient {
   void finish_sending();
   // The body of the next message, or nothing if the server closed first; waits 20 s at most.
   bool receive(std::string* body);
+  // Whatever comes next, as it is on the socket; false at the end.
+  bool receive_some(std::string* bytes);
+  // Takes the next message off the socket without keeping it, as fast as it comes.
+  bool skip_message();
   // All bytes until the server closes; false if it did not within 20 s.
   bool drain();
   void close();

@@ -82,6 +82,7 @@ class Server::State {
 
   uint16_t port_ = 0;
   Faults faults_;
+  std::unique_ptr<TlsContext> tls_;
 
   Statistics& statistics() { return statistics_; }
 
@@ -117,6 +118,12 @@ bool Server::State::start(std::string* error) {
     stop();
     return false;
   };
+  if (options_.encryption != EncryptionPolicy::kUnsupported) {
+    tls_ = TlsContext::make(options_.certificate_file, options_.key_file, error);
+    if (tls_ == nullptr) {
+      return false;
+    }
+  }
   Address address;
   if (!parse_address(options_.address, options_.port, &address)) {
     *error = "The address " + options_.address + " is not a numeric IPv4 or IPv6 address.";
@@ -176,7 +183,7 @@ void Server::State::admit(int fd, const sockaddr_storage& peer) {
   clients_.emplace_back();
   Client* client = &clients_.back();
   client->connection = std::make_unique<Connection>(fd, next_session_id(), text_of(peer), options_,
-                                                    handler_, &statistics_, &faults_);
+                                                    tls_.get(), handler_, &statistics_, &faults_);
   statistics_.update([](ServerCounters& counters) {
     ++counters.connections_opened;
     ++counters.connections_open;
@@ -254,6 +261,9 @@ Server::~Server() = default;
 bool Server::start(std::string* error) { return state_->start(error); }
 void Server::stop() { state_->stop(); }
 uint16_t Server::port() const { return state_->port_; }
+std::string Server::certificate_pem() const {
+  return state_->tls_ == nullptr ? std::string() : state_->tls_->certificate_pem();
+}
 Faults& Server::faults() { return state_->faults_; }
 Statistics& Server::statistics() { return state_->statistics(); }
 void Server::drop_connections() { state_->drop_connections(); }

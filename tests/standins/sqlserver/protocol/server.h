@@ -24,6 +24,14 @@
 
 namespace dstream::standin {
 
+// Whether and how clients may encrypt. Every policy but kUnsupported also takes clients that speak
+// TLS before anything else (TDS 8.0 "strict").
+enum class EncryptionPolicy : uint8_t {
+  kUnsupported,  // plain only
+  kOptional,     // as the client wishes; those that wish nothing encrypt their login only
+  kRequired,     // everything; clients that cannot are sent away
+};
+
 struct ServerOptions {
   std::string address = "127.0.0.1";            // numeric, IPv4 or IPv6
   uint16_t port = 0;                            // 0 takes a free one; see Server::port()
@@ -31,6 +39,10 @@ struct ServerOptions {
   uint32_t packet_size_max = 32'767;            // 512-32767; a client that asks for more gets this
   size_t request_bytes_max = size_t{64} << 20;  // a larger request ends the connection
   int login_timeout_ms = 30'000;  // for each message before the first statement; -1: for ever
+  EncryptionPolicy encryption = EncryptionPolicy::kOptional;
+  // PEM files; both empty makes a self-signed certificate for "localhost" at start.
+  std::string certificate_file;
+  std::string key_file;
   std::string server_name = "DSTREAM-STANDIN";  // as it stands in messages
   ServerVersion version;                        // as it stands in the login response
   size_t requests_kept = 1'000;                 // of Server::statistics().requests()
@@ -52,6 +64,9 @@ class Server {
   void stop();
   // The bound port, once start() has returned true.
   uint16_t port() const;
+
+  // The server's certificate in PEM, for clients that are to trust it; empty without TLS.
+  std::string certificate_pem() const;
 
   Faults& faults();
   Statistics& statistics();

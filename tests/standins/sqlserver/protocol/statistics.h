@@ -21,7 +21,7 @@ struct ServerCounters {
   uint64_t connections_refused = 0;  // above connections_max
   uint64_t logins = 0;
   uint64_t logins_refused = 0;
-  uint64_t logins_encrypted = 0;
+  uint64_t logins_encrypted = 0;  // of both, those whose LOGIN7 came through TLS
   uint64_t batches = 0;
   uint64_t procedures = 0;
   uint64_t transaction_requests = 0;

@@ -81,9 +81,13 @@ uint32_t unit_at(std::string_view bytes, size_t at) {
 }  // namespace
 
 void append_utf16(std::string_view utf8, std::string* out) {
-  const auto put_unit = [out](uint32_t unit) {
-    const char bytes[2] = {static_cast<char>(unit & 0xFF), static_cast<char>(unit >> 8)};
-    out->append(bytes, 2);
+  // No character takes more than two bytes of UTF-16 for each of its bytes.
+  size_t end = out->size();
+  out->resize(end + utf8.size() * 2);
+  char* bytes = out->data();
+  const auto put_unit = [&](uint32_t unit) {
+    bytes[end++] = static_cast<char>(unit & 0xFF);
+    bytes[end++] = static_cast<char>(unit >> 8);
   };
   while (!utf8.empty()) {
     const uint32_t value = take_utf8(&utf8);
@@ -94,6 +98,7 @@ void append_utf16(std::string_view utf8, std::string* out) {
       put_unit(0xDC00 + ((value - 0x10000) & 0x3FF));
     }
   }
+  out->resize(end);
 }
 
 void append_utf8_of_utf16(std::string_view bytes, std::string* out) {
