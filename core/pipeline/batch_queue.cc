@@ -7,8 +7,7 @@
 namespace dstream::core {
 
 uint64_t batch_bytes(const dstream_batch& batch) {
-  return std::max(batch.byte_size,
-                  static_cast<uint64_t>(batch.record_stride) * batch.record_count);
+  return std::max(batch.byte_size, static_cast<uint64_t>(batch.record_stride) * batch.record_count);
 }
 
 void BatchQueue::push(dstream_batch* batch) {
@@ -46,20 +45,17 @@ bool BatchQueue::pop(QueuedBatch* out) {
   return true;
 }
 
-uint64_t BatchQueue::close() {
+void BatchQueue::close() {
   {
     std::lock_guard lock(mutex_);
     closed_ = true;
   }
-  uint64_t records = 0;
   QueuedBatch queued;
   while (pop(&queued)) {
-    records += queued.batch->record_count;
     budget_->release(queued.bytes);
     budget_->release_reserved(queued.reserved);
     release_batch(queued.batch);
   }
-  return records;
 }
 
 }  // namespace dstream::core

@@ -39,9 +39,8 @@ class BatchQueue {
   bool pop(QueuedBatch* out);
   bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
-  // Releases what is in the queue and everything pushed from now on. The number of records that
-  // were in it.
-  uint64_t close();
+  // Releases what is in the queue and everything pushed from now on.
+  void close();
 
  private:
   ByteBudget* const budget_;

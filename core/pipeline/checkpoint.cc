@@ -221,8 +221,9 @@ Result<std::optional<Checkpoint>> read_checkpoint(FileSystem& files, const std::
   }
   if (auto before = read_one(files, previous, pipeline); before && !error.hint.empty()) {
     error.hint += " To continue from the previous checkpoint (" + std::to_string(before->records) +
-                  " records, written at " + wall_time_text(before->written_wall_ns) + "), run: cp " +
-                  previous + " " + path + "; what came after it is delivered again.";
+                  " records, written at " + wall_time_text(before->written_wall_ns) +
+                  "), run: cp " + previous + " " + path +
+                  "; what came after it is delivered again.";
   }
   return fail(std::move(error));
 }

@@ -34,7 +34,9 @@ struct Checkpoint {
   std::string pipeline;
   std::string source_type;  // the connector that wrote the position
   std::string position;     // opaque bytes, up to DSTREAM_MAX_POSITION; never empty in a file
-  uint64_t records = 0;     // settled up to there since the very first start, dead letters included
+  // Settled up to there since the very first start, dead letters included; what the source read
+  // twice, because its connection broke inside a transaction, counts twice.
+  uint64_t records = 0;
   int64_t written_wall_ns = 0;
   uint64_t gaps = 0;                      // since the very first start
   std::optional<CheckpointGap> last_gap;  // there if gaps > 0

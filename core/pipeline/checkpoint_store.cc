@@ -64,6 +64,11 @@ Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(FileSystem& files
                         "in .previous to start from the beginning."));
   }
   if (store->current_) {
+    // The owner before may have gone between the rename and the sync. What the source is told to
+    // forget must not depend on that name (I2).
+    if (Result<void> synced = files.sync_folder(state_dir); !synced) {
+      return fail(refused("DS-STATE-FOLDER", synced.error().message, synced.error().hint));
+    }
     store->current_content_ = format_checkpoint(*store->current_);
   }
   return store;

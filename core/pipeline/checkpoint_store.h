@@ -1,8 +1,8 @@
 // The one writer of a pipeline's checkpoint file.
 //
-// A write leaves the old or the new file whole, whenever the machine stops (I8): a temporary file is
-// written and fsynced, renamed over the old one, and the folder is fsynced. Before that the content
-// of the last write is kept as `.previous`, for the person who finds the file damaged.
+// A write leaves the old or the new file whole, whenever the machine stops (I8): a temporary file
+// is written and fsynced, renamed over the old one, and the folder is fsynced. Before that the
+// content of the last write is kept as `.previous`, for the person who finds the file damaged.
 //
 // Thread rule: one thread at a time.
 #pragma once
@@ -20,8 +20,8 @@ class CheckpointStore {
  public:
   // Makes the folder, takes the pipeline's lock (I9) and reads what is there. Errors, all with exit
   // code kRefused: DS-STATE-LOCKED if another owner runs this pipeline, DS-STATE-FOLDER if the
-  // folder cannot be used, those of read_checkpoint(), and DS-CHECKPOINT-MISMATCH if another kind of
-  // source wrote the position.
+  // folder cannot be used, those of read_checkpoint(), and DS-CHECKPOINT-MISMATCH if another kind
+  // of source wrote the position.
   static Result<std::unique_ptr<CheckpointStore>> open(FileSystem& files,
                                                        const std::string& state_dir,
                                                        const std::string& pipeline,
@@ -31,8 +31,9 @@ class CheckpointStore {
   const std::optional<Checkpoint>& current() const { return current_; }
 
   // Durable when it returns without an error. After an error the file is the old or the new one;
-  // the caller must take it for the old one and write again later (I2). Errors: DS-CHECKPOINT-WRITE.
-  // REQUIRES: pipeline and source are those of open(), the position is not empty.
+  // the caller must take it for the old one and write again later (I2). Errors:
+  // DS-CHECKPOINT-WRITE. REQUIRES: pipeline and source are those of open(), the position is not
+  // empty.
   Result<void> write(const Checkpoint& checkpoint);
 
  private:

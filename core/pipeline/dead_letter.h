@@ -12,8 +12,9 @@
 //    "record":null}
 //
 // Keys, values and headers of messages are base64, null if there is none. A record that was never a
-// message (the sink takes records, or it could not be encoded) is in `record` instead, as the `json`
-// format writes it. `position` is hexadecimal, "-" inside a transaction that cannot be resumed.
+// message (the sink takes records, or it could not be encoded) is in `record` instead, as the
+// `json` format writes it. `position` is hexadecimal, "-" inside a transaction that cannot be
+// resumed.
 //
 // A line that a crash cut short is ended by the next start; its record was not settled and comes
 // again.

@@ -139,8 +139,9 @@ void Delivery::settle(uint32_t first, uint32_t count) {
 
 void Delivery::reject_item(uint32_t item, Error reason, int32_t vendor_code) {
   uint32_t index = record_of_item(item);
-  auto at = std::lower_bound(rejects_.begin(), rejects_.end(), index,
-                             [](const Reject& each, uint32_t value) { return each.record < value; });
+  auto at =
+      std::lower_bound(rejects_.begin(), rejects_.end(), index,
+                       [](const Reject& each, uint32_t value) { return each.record < value; });
   // The second message of a record may be rejected as well; one dead letter holds both.
   if (!is_dead(index)) {
     rejects_.insert(at, {index, std::move(reason), vendor_code});
@@ -202,7 +203,10 @@ int64_t Delivery::newest_commit_time_ns() const {
   return 0;
 }
 
-void Delivery::rewind() {
+void Delivery::rewind(bool is_lowest) {
+  if (!is_lowest) {
+    cursor_ = 0;
+  }
   if (wants_messages_) {
     auto keep = messages_.begin();
     for (auto each = messages_.begin() + cursor_; each != messages_.end(); ++each) {

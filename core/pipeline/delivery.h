@@ -8,7 +8,8 @@
 //   delivery.encode(*encoder, ...)  or  delivery.use_records();
 //   delivery.start(id);                         // view() is what write() takes
 //   delivery.settle(first, count);              // any order
-//   delivery.rewind();                          // from the lowest unsettled item again, as a new id
+//   delivery.rewind();                          // from the lowest unsettled item again, as a new
+//   id
 //
 // Belongs to the sink worker; not thread safe. Recycled: memory is kept from one batch to the next.
 #pragma once
@@ -83,9 +84,10 @@ class Delivery {
   uint32_t data_records(uint32_t records) const;
   int64_t newest_commit_time_ns() const;
 
-  // What is left, from the lowest unsettled item on, becomes a delivery of its own: also what had
-  // settled behind that item, without what was rejected. start() follows.
-  void rewind();
+  // Everything is to be written again, without what was rejected; start() follows. Of the lowest
+  // open delivery only what is left from its lowest unsettled item on; of the others also what had
+  // settled, because something before it had not (I3).
+  void rewind(bool is_lowest);
 
   // Memory held besides the batch.
   uint64_t encoding_bytes() const;
@@ -112,11 +114,11 @@ class Delivery {
   uint32_t first_item_record_ = 0;
 
   uint32_t written_ = 0;
-  uint32_t settled_ = 0;          // items settled
-  uint32_t cursor_ = 0;           // lowest unsettled item
-  std::vector<uint64_t> bits_;    // settled items above the cursor; empty until one is
-  std::vector<Reject> rejects_;   // ordered by record
-  std::vector<uint32_t> dead_;    // ordered; safe in the dead letters
+  uint32_t settled_ = 0;         // items settled
+  uint32_t cursor_ = 0;          // lowest unsettled item
+  std::vector<uint64_t> bits_;   // settled items above the cursor; empty until one is
+  std::vector<Reject> rejects_;  // ordered by record
+  std::vector<uint32_t> dead_;   // ordered; safe in the dead letters
 };
 
 }  // namespace dstream::core

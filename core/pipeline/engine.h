@@ -20,9 +20,9 @@ namespace dstream::core {
 class PipelineEngine {
  public:
   // As Pipeline::create(). `encoder` replaces the one of the settings, for tests.
-  static Result<std::unique_ptr<PipelineEngine>> create(
-      const PipelineSettings& settings, const PipelineEnvironment& environment,
-      std::unique_ptr<Encoder> encoder = nullptr);
+  static Result<std::unique_ptr<PipelineEngine>> create(const PipelineSettings& settings,
+                                                        const PipelineEnvironment& environment,
+                                                        std::unique_ptr<Encoder> encoder = nullptr);
   ~PipelineEngine();
   PipelineEngine(const PipelineEngine&) = delete;
   PipelineEngine& operator=(const PipelineEngine&) = delete;

@@ -133,14 +133,14 @@ void Lifecycle::stop_now() {
   wake_all();
 }
 
-void Lifecycle::set_unsettled_records(uint64_t records) {
+void Lifecycle::set_uncovered_records(uint64_t records) {
   std::lock_guard lock(mutex_);
-  given_up_ = Error{"DS-STOP-UNSETTLED",
-                     "The pipeline '" + pipeline_ + "' was stopped with " +
-                         std::to_string(records) + " records that the sink had not confirmed.",
-                     "They are delivered again after the next start; a longer stop_timeout gives "
-                     "the sink more time.",
-                     std::nullopt, ExitCode::kFailed};
+  given_up_ = Error{"DS-STOP-INCOMPLETE",
+                    "The pipeline '" + pipeline_ + "' was stopped with " + std::to_string(records) +
+                        " records that the sink had not confirmed.",
+                    "They are delivered again after the next start; a longer stop_timeout gives "
+                    "the sink more time.",
+                    std::nullopt, ExitCode::kFailed};
 }
 
 void Lifecycle::leave_behind(Role role, const std::string& call) {
@@ -241,8 +241,8 @@ void Lifecycle::log_state(PipelineState state) const {
 }
 
 std::optional<Error> Lifecycle::shown_error() const {
-  for (const auto* each : {&failure_, &given_up_, &errors_[0], &errors_[1], &troubles_[0],
-                           &troubles_[1]}) {
+  for (const auto* each :
+       {&failure_, &given_up_, &errors_[0], &errors_[1], &troubles_[0], &troubles_[1]}) {
     if (*each) {
       return *each;
     }

@@ -47,9 +47,10 @@ class Lifecycle {
   void request_stop(int64_t now_ns);
   // Gives up at once.
   void stop_now();
-  // The drain was given up, with these records unsettled.
-  void set_unsettled_records(uint64_t records);
-  // A worker hangs in a plugin call past every deadline: the pipeline counts as finished without it.
+  // The drain was given up; so many records were read and are not covered by the stored position.
+  void set_uncovered_records(uint64_t records);
+  // A worker hangs in a plugin call past every deadline: the pipeline counts as finished without
+  // it.
   void leave_behind(Role role, const std::string& call);
 
   bool stop_requested() const { return stop_requested_.load(std::memory_order_acquire); }

@@ -1,10 +1,11 @@
 // One source, one bounded queue, one sink, run by two threads.
 //
-// What a pipeline does with each status of a plugin, and what a stop or a crash leaves behind, is in
-// docs/design/001-pipeline-engine.md and docs/delivery-guarantee.md. Files in the state folder:
+// What a pipeline does with each status of a plugin, and what a stop or a crash leaves behind, is
+// in docs/design/001-pipeline-engine.md and docs/delivery-guarantee.md. Files in the state folder:
 // `<name>.checkpoint`, `<name>.checkpoint.previous`, `<name>.dead-letter.jsonl`, `<name>.lock`.
 //
-//   auto pipeline = Pipeline::create(settings, environment);   // checks, locks, loads the checkpoint
+//   auto pipeline = Pipeline::create(settings, environment);   // checks, locks, loads the
+//   checkpoint
 //   (*pipeline)->start();
 //   ...
 //   (*pipeline)->request_stop();                                // drains; honoured in time (I10)
@@ -35,11 +36,11 @@ struct PipelineStatus {
   PipelineState state = PipelineState::kStarting;
   int64_t since_wall_ns = 0;
   std::optional<Error> last_error;  // why it backs off or failed
-  uint64_t records_read = 0;           // since this start, watermarks included
-  uint64_t records_delivered = 0;      // confirmed by the sink
+  uint64_t records_read = 0;        // since this start, watermarks included
+  uint64_t records_delivered = 0;   // confirmed by the sink
   uint64_t records_dead_lettered = 0;
-  uint64_t queue_bytes = 0;            // memory in the queue, in flight and in encodings
-  uint64_t in_flight_records = 0;      // taken by the sink worker and not confirmed
+  uint64_t queue_bytes = 0;        // memory in the queue, in flight and in encodings
+  uint64_t in_flight_records = 0;  // taken by the sink worker and not confirmed
   // Since the last durable checkpoint; 0 while it covers everything that was read.
   int64_t checkpoint_age_ns = 0;
   int64_t last_commit_time_ns = 0;  // commit time of the newest delivered record; 0 unknown
@@ -59,8 +60,8 @@ struct PipelineEnvironment {
 // Thread rule: create, start and wait from one thread; the rest [any-thread].
 class Pipeline {
  public:
-  // Errors: DS-PLUGIN-UNKNOWN, DS-PLUGIN-CREATE, DS-FORMAT-UNKNOWN, DS-TOPIC-TEMPLATE; and with exit
-  // code kRefused DS-STATE-LOCKED, DS-STATE-FOLDER, DS-CHECKPOINT-* (never started over).
+  // Errors: DS-PLUGIN-UNKNOWN, DS-PLUGIN-CREATE, DS-FORMAT-UNKNOWN, DS-TOPIC-TEMPLATE; and with
+  // exit code kRefused DS-STATE-LOCKED, DS-STATE-FOLDER, DS-CHECKPOINT-* (never started over).
   // Settings are copied. The state folder is locked until the pipeline is destroyed.
   static Result<std::unique_ptr<Pipeline>> create(const PipelineSettings& settings,
                                                   const PipelineEnvironment& environment);
@@ -71,9 +72,9 @@ class Pipeline {
   virtual void request_stop() = 0;
   // Give up the drain: what is unsettled will be read again after the next start. Returns at once.
   virtual void stop_now() = 0;
-  // Returns when the pipeline is stopped or failed, or after `timeout_ms` (-1: no limit) with false.
-  // It is also what holds a stop to its deadline when a plugin does not return: half a second later
-  // the thread is left behind and the pipeline counts as stopped (I10).
+  // Returns when the pipeline is stopped or failed, or after `timeout_ms` (-1: no limit) with
+  // false. It is also what holds a stop to its deadline when a plugin does not return: half a
+  // second later the thread is left behind and the pipeline counts as stopped (I10).
   virtual bool wait(int64_t timeout_ms) = 0;
   virtual PipelineStatus status() const = 0;
   // True if wait() left a thread behind in a plugin call. The environment must then never be

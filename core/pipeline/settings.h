@@ -22,7 +22,7 @@ enum class OnDataLoss { kStop, kContinue };
 struct RetrySettings {
   int64_t backoff_min_ms = 100;
   int64_t backoff_max_ms = 30'000;
-  int64_t max_elapsed_ms = 0;         // 0: without limit
+  int64_t max_elapsed_ms = 0;          // 0: without limit
   int64_t denied_for_ms = 5 * 60'000;  // how long DENIED is retried: keys rotate
 };
 

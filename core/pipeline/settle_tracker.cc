@@ -82,7 +82,7 @@ void SettleTracker::recycle(Open open) {
 
 void SettleTracker::rewind() {
   for (Open& open : open_) {
-    open.delivery->rewind();
+    open.delivery->rewind(&open == &open_.front());
     open.delivery->start(next_id_++);
   }
   in_flight_ = 0;

@@ -21,7 +21,7 @@ namespace dstream::core {
 
 // What a checkpoint says.
 struct Frontier {
-  std::string position;         // empty: none yet
+  std::string position;          // empty: none yet
   uint64_t position_record = 0;  // the number of records it covers, watermarks included
   uint64_t data_records = 0;     // of those, the data
 };
@@ -98,7 +98,7 @@ class SettleTracker {
   uint64_t next_write_id_ = 1;
   int64_t in_flight_ = 0;  // below zero while write() settles what it has not returned yet
   uint64_t next_record_ = 0;
-  Frontier retired_;              // of the records that retired
+  Frontier retired_;  // of the records that retired
   uint64_t retired_data_ = 0;
 };
 

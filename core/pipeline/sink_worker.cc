@@ -113,6 +113,14 @@ StepResult SinkWorker::step_open(int64_t now_ns, int64_t max_wait_ns, int64_t du
     due_ns = std::min(due_ns, write_at_ns_);
   }
   if (tracker_.in_flight_items() == 0 && next == nullptr) {
+    int64_t recovered_at_ns = std::max(write_at_ns_, serve_at_ns_);
+    if (retrying_ != Call::kNone && now_ns >= recovered_at_ns) {
+      // What failed had done its work all the same; there is nothing left to try again.
+      context_.lifecycle->set_phase(Role::kSink, Phase::kOpening);
+      call_succeeded(retrying_);
+    } else if (retrying_ != Call::kNone) {
+      due_ns = std::min(due_ns, recovered_at_ns);
+    }
     // Nothing to do. The sink is served now and then all the same: it may have its own business.
     if (!sink_->has_poll()) {
       return StepResult::wait(due_ns);
@@ -226,8 +234,7 @@ bool SinkWorker::wants_flush(int64_t now_ns) {
     return false;
   }
   return context_.lifecycle->reading_finished() || session_ == Session::kSettling ||
-         now_ns - last_settle_ns_ >=
-             context_.settings->checkpoint_interval_ms * kNanosPerMilli;
+         now_ns - last_settle_ns_ >= context_.settings->checkpoint_interval_ms * kNanosPerMilli;
 }
 
 // ---- what settles -------------------------------------------------------------------------------
@@ -463,11 +470,13 @@ StepResult SinkWorker::finish(int64_t now_ns) {
     return StepResult::wait(
         std::min(checkpointer_.retry_at_ns(), context_.lifecycle->deadline_ns()));
   }
-  uint64_t left = tracker_.open_records() + context_.queue->close();
-  if (left > 0) {
-    context_.lifecycle->set_unsettled_records(left);
-  }
+  context_.queue->close();
   tracker_.clear();
+  uint64_t left =
+      context_.counters->records_read.load() - context_.counters->records_durable.load();
+  if (left > 0 && (failed_ || context_.lifecycle->must_give_up(now_ns))) {
+    context_.lifecycle->set_uncovered_records(left);
+  }
   context_.lifecycle->set_sink_finished();
   context_.lifecycle->set_phase(Role::kSink, Phase::kFinished);
   return StepResult::done();
@@ -481,8 +490,8 @@ void SinkWorker::update_gauges(int64_t now_ns) {
   bool covered = counters.records_durable.load(std::memory_order_relaxed) >=
                  counters.records_read.load(std::memory_order_relaxed);
   int64_t age_ns = now_ns - counters.last_durable_ns.load(std::memory_order_relaxed);
-  context_.metrics->checkpoint_age.set(
-      covered ? 0.0 : static_cast<double>(age_ns) / kNanosPerSecond);
+  context_.metrics->checkpoint_age.set(covered ? 0.0
+                                               : static_cast<double>(age_ns) / kNanosPerSecond);
 }
 
 }  // namespace dstream::core

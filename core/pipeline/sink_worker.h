@@ -81,10 +81,10 @@ class SinkWorker final : public SettleHandler {
   BackOff dead_letter_back_off_;
 
   Session session_ = Session::kClosed;
-  int64_t now_ns_ = 0;               // of the step that runs
-  bool failed_ = false;              // finish() is next
+  int64_t now_ns_ = 0;                // of the step that runs
+  bool failed_ = false;               // finish() is next
   bool stop_after_settling_ = false;  // a rejected record stops the pipeline
-  Call retrying_ = Call::kNone;      // the call that failed last and has not worked since
+  Call retrying_ = Call::kNone;       // the call that failed last and has not worked since
   int64_t open_at_ns_ = 0;
   int64_t write_at_ns_ = 0;
   int64_t serve_at_ns_ = 0;
@@ -92,13 +92,13 @@ class SinkWorker final : public SettleHandler {
   int64_t settle_until_ns_ = 0;
   int64_t dead_letter_at_ns_ = 0;
   int64_t last_settle_ns_ = 0;
-  bool full_ = false;                // write() took less than there was
-  bool poll_next_ = false;           // between two deliveries
-  bool settled_some_ = false;        // since the last retire()
+  bool full_ = false;          // write() took less than there was
+  bool poll_next_ = false;     // between two deliveries
+  bool settled_some_ = false;  // since the last retire()
   bool rejects_pending_ = false;
   uint64_t lowest_unsettled_ = 0;
-  uint64_t retried_items_ = 0;       // of this session
-  std::optional<CallResult> retry_;  // the first RETRY settle of this session
+  uint64_t retried_items_ = 0;        // of this session
+  std::optional<CallResult> retry_;   // the first RETRY settle of this session
   std::optional<CallResult> reject_;  // the first REJECTED one, if that stops the pipeline
 
   std::mutex inbox_mutex_;  // guards inbox_

@@ -13,7 +13,13 @@ SourceWorker::SourceWorker(const WorkerContext& context, GuardedSource* source,
       source_(source),
       back_off_(context.settings->retry, context.seed),
       commit_back_off_(context.settings->retry, context.seed + 1),
-      position_(std::move(position)) {}
+      position_(std::move(position)) {
+  // The process may have ended between making it durable and committing it (I2).
+  if (!position_.empty()) {
+    to_commit_ = position_;
+    commit_pending_ = true;
+  }
+}
 
 StepResult SourceWorker::step(int64_t now_ns, int64_t max_wait_ns) {
   if (finished_) {
@@ -34,10 +40,9 @@ StepResult SourceWorker::step(int64_t now_ns, int64_t max_wait_ns) {
   if (!reading_finished_ && lifecycle.failing()) {
     finish_reading();
   }
-  if (!reading_finished_ && lifecycle.stop_requested()) {
-    if (!open_ || between_transactions_.load(std::memory_order_relaxed)) {
-      finish_reading();
-    }
+  if (!reading_finished_ && lifecycle.stop_requested() &&
+      between_transactions_.load(std::memory_order_relaxed)) {
+    finish_reading();
   }
   int64_t due_ns = commit_pending_ && open_ ? commit_at_ns_ : INT64_MAX;
   if (reading_finished_) {
@@ -71,7 +76,6 @@ StepResult SourceWorker::open(int64_t now_ns) {
   open_ = true;
   read_at_ns_ = 0;
   retrying_ = Call::kNone;
-  between_transactions_.store(true, std::memory_order_relaxed);
   context_.lifecycle->set_phase(Role::kSource, Phase::kOpen);
   return StepResult::again();
 }
@@ -80,8 +84,7 @@ StepResult SourceWorker::read(int64_t now_ns, int64_t max_wait_ns) {
   // While something waits to be committed, the next position is at most an interval away.
   bool idle = context_.counters->records_durable.load(std::memory_order_relaxed) >=
               context_.counters->records_read.load(std::memory_order_relaxed);
-  int64_t wait_ns = idle ? kIdleWaitNs
-                         : context_.settings->checkpoint_interval_ms * kNanosPerMilli;
+  int64_t wait_ns = idle ? kIdleWaitNs : context_.settings->checkpoint_interval_ms * kNanosPerMilli;
   wait_ns = std::min({wait_ns, max_wait_ns, kIdleWaitNs});
   if (retrying_ == Call::kRead) {
     context_.lifecycle->set_phase(Role::kSource, Phase::kOpening);
@@ -185,7 +188,8 @@ void SourceWorker::handle_failure(Call call, const char* name, const CallResult&
   if (!again || (denied && !back_off.may_be_denied(now_ns)) || back_off.exhausted(now_ns)) {
     context_.lifecycle->fail(std::move(error), now_ns);
     if (call == Call::kCommit) {
-      commit_pending_ = false;  // Told once that it cannot be; the position is durable all the same.
+      commit_pending_ =
+          false;  // Told once that it cannot be; the position is durable all the same.
     }
     return;
   }
@@ -210,11 +214,9 @@ void SourceWorker::handle_data_loss(Call call, const CallResult& result, Error e
     context_.lifecycle->fail(std::move(error), now_ns);
     return;
   }
-  context_.log->write(LogLevel::kError,
-                      "Changes are missing; the pipeline goes on with the oldest still there.",
-                      {{"pipeline", context_.settings->name},
-                       {"code", error.code},
-                       {"reason", error.message}});
+  context_.log->write(
+      LogLevel::kError, "Changes are missing; the pipeline goes on with the oldest still there.",
+      {{"pipeline", context_.settings->name}, {"code", error.code}, {"reason", error.message}});
   context_.metrics->source_gaps.add();
   context_.positions->add_gap(
       {context_.clock->wall_ns(), position_, std::string(result.message())});

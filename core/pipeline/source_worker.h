@@ -43,7 +43,7 @@ class SourceWorker {
   BackOff back_off_;
   BackOff commit_back_off_;
 
-  std::string position_;        // where open() continues: the last one read, or the checkpoint's
+  std::string position_;  // where open() continues: the last one read, or the checkpoint's
   std::string to_commit_;
   bool commit_pending_ = false;
   bool open_ = false;

@@ -77,8 +77,7 @@ class TestSink {
       stage_.before_write();
     }
     for (uint32_t i = first; i < delivery.count(); ++i) {
-      const char* topic =
-          delivery.raw()->messages == nullptr ? "" : delivery.message(i).topic;
+      const char* topic = delivery.raw()->messages == nullptr ? "" : delivery.message(i).topic;
       stage_.deliver(delivery.record(i).after[0].as.i64, topic);
     }
     if (!stage_.settle_from_thread) {
@@ -145,9 +144,17 @@ const PluginRegistry& test_registry() {
   static constexpr dstream_connector messages =
       dstream::message_sink<TestSink>("test-messages", "1.0.0", "Takes messages.", kSchema);
   static constexpr const dstream_connector* list[] = {&source, &records, &messages};
-  static constexpr dstream_plugin plugin = {
-      DSTREAM_MAGIC, sizeof(dstream_plugin), DSTREAM_ABI_MINOR, 0, "test", "DStream", "MIT", "test",
-      list, 3, 0};
+  static constexpr dstream_plugin plugin = {DSTREAM_MAGIC,
+                                            sizeof(dstream_plugin),
+                                            DSTREAM_ABI_MINOR,
+                                            0,
+                                            "test",
+                                            "DStream",
+                                            "MIT",
+                                            "test",
+                                            list,
+                                            3,
+                                            0};
   static const PluginRegistry registry = [] {
     PluginRegistry made;
     auto added = made.add(plugin);

@@ -60,7 +60,7 @@ struct Stage {
   std::vector<std::string> committed;
   std::vector<std::string> topics;
   std::atomic<int64_t> batches_alive{0};
-  Event idle;       // the source has nothing more to say
+  Event idle;  // the source has nothing more to say
   Event delivered_enough;
   size_t enough = SIZE_MAX;
 
@@ -78,8 +78,7 @@ class MemoryLog final : public Log {
  public:
   using Log::write;
   LogLevel level() const override { return LogLevel::kInfo; }
-  void write(LogLevel level, std::string_view message,
-             std::span<const LogField> fields) override;
+  void write(LogLevel level, std::string_view message, std::span<const LogField> fields) override;
   bool contains(std::string_view text) const;
 
  private:

@@ -66,15 +66,15 @@ std::string to_base64(std::string_view bytes) {
 }
 
 std::string wall_time_text(int64_t wall_ns) {
-  return Poco::DateTimeFormatter::format(Poco::Timestamp(wall_ns / 1000),
-                                         "%Y-%m-%dT%H:%M:%S.%iZ");
+  return Poco::DateTimeFormatter::format(Poco::Timestamp(wall_ns / 1000), "%Y-%m-%dT%H:%M:%S.%iZ");
 }
 
 std::string to_json_string(std::string_view text) {
   Poco::UTF8Encoding utf8;
   std::string clean;
   // The converter replaces what it cannot read.
-  Poco::TextConverter(utf8, utf8, 0xFFFD).convert(text.data(), static_cast<int>(text.size()), clean);
+  Poco::TextConverter(utf8, utf8, 0xFFFD)
+      .convert(text.data(), static_cast<int>(text.size()), clean);
   return Poco::toJSON(clean, 0 | Poco::JSON_WRAP_STRINGS);
 }
 

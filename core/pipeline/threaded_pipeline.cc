@@ -99,9 +99,7 @@ class ThreadedPipeline final : public Pipeline {
     return finished || hangs;
   }
 
-  PipelineStatus status() const override {
-    return driven_->engine->status(clock_->monotonic_ns());
-  }
+  PipelineStatus status() const override { return driven_->engine->status(clock_->monotonic_ns()); }
 
   bool abandoned() const override { return abandoned_; }
 
@@ -109,7 +107,8 @@ class ThreadedPipeline final : public Pipeline {
   // When a worker that has not finished is taken for hanging (I10).
   int64_t hang_at_ns() const {
     int64_t deadline_ns = driven_->engine->lifecycle().deadline_ns();
-    return deadline_ns == INT64_MAX ? hang_at_ns_ : std::min(hang_at_ns_, deadline_ns + kHangGraceNs);
+    return deadline_ns == INT64_MAX ? hang_at_ns_
+                                    : std::min(hang_at_ns_, deadline_ns + kHangGraceNs);
   }
 
   void let_go(bool hangs) {

@@ -29,8 +29,7 @@ class Wakeup {
   }
   void wait(uint64_t seen, int64_t timeout_ns) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::nanoseconds(timeout_ns),
-                      [&] { return count_ != seen; });
+    changed_.wait_for(lock, std::chrono::nanoseconds(timeout_ns), [&] { return count_ != seen; });
   }
 
  private:

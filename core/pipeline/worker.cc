@@ -55,8 +55,8 @@ PipelineMetrics::PipelineMetrics(MetricsRegistry& registry, const std::string& p
       source_gaps(registry.counter("dstream_source_gaps_total",
                                    "Times changes were gone before they were read.",
                                    labels(pipeline))),
-      sink_records(registry.counter("dstream_sink_records_total",
-                                    "Records the sink has confirmed.", labels(pipeline))),
+      sink_records(registry.counter("dstream_sink_records_total", "Records the sink has confirmed.",
+                                    labels(pipeline))),
       sink_retries(registry.counter("dstream_sink_retries_total",
                                     "Sink calls and items that failed and were tried again.",
                                     labels(pipeline))),
@@ -74,8 +74,8 @@ PipelineMetrics::PipelineMetrics(MetricsRegistry& registry, const std::string& p
       queue_bytes(registry.gauge("dstream_queue_bytes",
                                  "Memory in the queue, in flight and in encodings.",
                                  labels(pipeline))),
-      queue_bytes_max(registry.gauge("dstream_queue_limit_bytes", "The limit of dstream_queue_bytes.",
-                                     labels(pipeline))),
+      queue_bytes_max(registry.gauge("dstream_queue_limit_bytes",
+                                     "The limit of dstream_queue_bytes.", labels(pipeline))),
       in_flight_items(registry.gauge("dstream_sink_in_flight_items",
                                      "Items the sink has taken and not confirmed.",
                                      labels(pipeline))),
@@ -97,8 +97,8 @@ Error plugin_error(Role role, const std::string& connector, const char* call,
   if (result.error.vendor_code != 0) {
     error.message += " [code " + std::to_string(result.error.vendor_code);
     if (result.error.sqlstate[0] != '\0') {
-      error.message += ", SQLSTATE " + std::string(result.error.sqlstate,
-                                                   strnlen(result.error.sqlstate, 8));
+      error.message +=
+          ", SQLSTATE " + std::string(result.error.sqlstate, strnlen(result.error.sqlstate, 8));
     }
     error.message += "]";
   }

@@ -32,8 +32,8 @@ struct StepResult {
   static StepResult done() { return {true, 0}; }
 };
 
-// What the sink worker has made durable, for the source worker to commit(); and gaps, the other way.
-// [any-thread]
+// What the sink worker has made durable, for the source worker to commit(); and gaps, the other
+// way. [any-thread]
 class PositionExchange {
  public:
   void publish(const std::string& position) {
@@ -98,9 +98,9 @@ struct PipelineCounters {
   std::atomic<uint64_t> records_read{0};       // watermarks included
   std::atomic<uint64_t> records_delivered{0};  // of this start
   std::atomic<uint64_t> records_dead_lettered{0};
-  std::atomic<uint64_t> records_durable{0};    // as records_read, up to the durable position
-  std::atomic<uint64_t> records_open{0};       // taken from the queue and not retired
-  std::atomic<int64_t> last_durable_ns{0};     // monotonic
+  std::atomic<uint64_t> records_durable{0};  // as records_read, up to the durable position
+  std::atomic<uint64_t> records_open{0};     // taken from the queue and not retired
+  std::atomic<int64_t> last_durable_ns{0};   // monotonic
   std::atomic<int64_t> last_commit_time_ns{0};
 };
 
