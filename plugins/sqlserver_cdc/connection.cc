@@ -2,13 +2,14 @@
 
 #include <Poco/Any.h>
 #include <Poco/Data/ODBC/Connector.h>
-#include <Poco/Data/ODBC/ODBCException.h>
 #include <Poco/Data/Session.h>
+#include <Poco/Exception.h>
 #include <Poco/UnicodeConverter.h>
 #include <sqlucode.h>
 
 #include <array>
-#include <cstring>
+#include <charconv>
+#include <sstream>
 
 #include "plugins/sqlserver_cdc/utf16.h"
 
@@ -22,11 +23,23 @@ void register_connector() {
   std::call_once(once, [] { Poco::Data::ODBC::Connector::registerConnector(); });
 }
 
-std::vector<Diagnostic> poco_diagnostics(const Poco::Data::ODBC::ConnectionException& error) {
+// Poco 1.11 wraps what went wrong while connecting into an exception that has the diagnostics as
+// text only: "SQLSTATE = 42000", "Native Error Code = 18456" and the message, a line each, a record
+// after the other.
+std::vector<Diagnostic> diagnostics_in(const std::string& text) {
+  constexpr std::string_view kState = "SQLSTATE = ";
+  constexpr std::string_view kNative = "Native Error Code = ";
   std::vector<Diagnostic> all;
-  const auto& from = error.diagnostics();
-  for (int i = 0; i < from.count(); ++i) {
-    all.push_back({from.sqlState(i), static_cast<int32_t>(from.nativeError(i)), from.message(i)});
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(kState)) {
+      all.push_back({line.substr(kState.size()), 0, ""});
+    } else if (line.starts_with(kNative) && !all.empty()) {
+      const std::string_view digits = std::string_view(line).substr(kNative.size());
+      std::from_chars(digits.data(), digits.data() + digits.size(), all.back().native);
+    } else if (!all.empty() && !line.empty() && line[0] != '=' && !line.starts_with("ODBC Diag")) {
+      all.back().message += (all.back().message.empty() ? "" : " ") + line;
+    }
   }
   return all;
 }
@@ -80,17 +93,12 @@ Connection::Connection(const OdbcConnection& target, std::chrono::seconds login_
     session_ = std::make_unique<Poco::Data::Session>(
         "ODBC", target.text, static_cast<std::size_t>(login_timeout.count()));
     handle_ = Poco::AnyCast<void*>(session_->getProperty("handle"));
-  } catch (const Poco::Data::ODBC::ConnectionException& failure) {
-    const auto diagnostics = poco_diagnostics(failure);
-    SourceError made = error(doing, diagnostics);
+  } catch (const Poco::Exception& failure) {
+    SourceError made = error(doing, diagnostics_in(failure.displayText()));
     if (made.status == DSTREAM_FATAL || made.status == DSTREAM_RETRY) {
       made.status = DSTREAM_REOPEN;  // whatever kept us out may be over at the next try
     }
     throw made;
-  } catch (const Poco::Exception& failure) {
-    // Poco wraps a refused login in exceptions of its own, with the driver's text inside.
-    throw SourceError(DSTREAM_REOPEN,
-                      scrub(doing + " failed: " + failure.displayText(), secrets_));
   }
 }
 

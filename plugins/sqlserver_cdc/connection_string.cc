@@ -141,6 +141,17 @@ Driver choose_driver(const UrlOptions& options, const std::vector<Driver>& insta
   return *best;
 }
 
+std::string quote_braced(std::string_view value) {
+  std::string out = "{";
+  for (const char c : value) {
+    out += c;
+    if (c == '}') {
+      out += c;
+    }
+  }
+  return out += '}';
+}
+
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 void add_microsoft(const UrlOptions& options, const std::string& host, int port, Pairs& pairs) {
@@ -165,10 +176,10 @@ void add_freetds(const UrlOptions& options, const std::string& host, int port, P
   pairs.emplace_back("TDS_Version", "7.4");
 }
 
-std::string join(const Pairs& pairs) {
+std::string join(const Pairs& pairs, DriverKind kind) {
   std::string text;
   for (const auto& [name, value] : pairs) {
-    text += name + '=' + quote_value(value) + ';';
+    text += name + '=' + quote_value(value, kind) + ';';
   }
   return text;
 }
@@ -231,9 +242,9 @@ OdbcConnection from_url(std::string_view connection, const std::vector<Driver>& 
     pairs.emplace_back("ApplicationIntent", options.application_intent);
   }
   pairs.emplace_back("APP", "DStream");
-  result.text = join(pairs);
+  result.text = join(pairs, result.driver.kind);
   if (!password.empty()) {
-    result.secrets = {password, quote_value(password)};
+    result.secrets = {password, quote_value(password, result.driver.kind)};
   }
   return result;
 }
@@ -265,7 +276,7 @@ OdbcConnection pass_through(std::string_view connection) {
     }
     rest.remove_prefix(rest.empty() ? 0 : 1);
     if (name == "PWD" || name == "PASSWORD") {
-      result.secrets.insert(result.secrets.end(), {value, quote_value(value)});
+      result.secrets.insert(result.secrets.end(), {value, quote_braced(value)});
     } else if (name == "SERVER" || name == "SERVERNAME" || name == "DSN") {
       result.target = value;
     } else if (name == "DRIVER") {
@@ -280,18 +291,21 @@ OdbcConnection pass_through(std::string_view connection) {
 
 }  // namespace
 
-std::string quote_value(std::string_view value) {
+std::string quote_value(std::string_view value, DriverKind kind) {
+  if (kind == DriverKind::kFreeTds) {
+    if (value.find(';') == std::string_view::npos && !value.starts_with('{')) {
+      return std::string(value);
+    }
+    if (value.find("};") != std::string_view::npos || value.ends_with('}')) {
+      refuse("FreeTDS cannot be given a user, password or database with both \";\" and \"};\" or a "
+             "final \"}\". Use Microsoft's driver (msodbcsql18).");
+    }
+    return '{' + std::string(value) + '}';
+  }
   if (!value.empty() && value.find_first_of("[]{}(),;?*=!@ ") == std::string_view::npos) {
     return std::string(value);
   }
-  std::string out = "{";
-  for (const char c : value) {
-    out += c;
-    if (c == '}') {
-      out += c;
-    }
-  }
-  return out += '}';
+  return quote_braced(value);
 }
 
 OdbcConnection make_connection(std::string_view connection, const std::vector<Driver>& installed) {

@@ -34,8 +34,10 @@ OdbcConnection make_connection(std::string_view connection, const std::vector<Dr
 // The drivers of odbcinst.ini that can speak to SQL Server, and FreeTDS where Debian installs it.
 std::vector<Driver> installed_drivers();
 
-// A value of a connection string, in braces if it needs them.
-std::string quote_value(std::string_view value);
+// A value of a connection string, in braces if it needs them. FreeTDS ends a braced value at "};"
+// and does not undo doubled braces, so it gets its own form.
+// Throws SourceError(CONFIG) for what FreeTDS cannot be told: a value with "};" in it.
+std::string quote_value(std::string_view value, DriverKind kind);
 
 // `text` with every secret replaced by "***".
 std::string scrub(std::string text, const std::vector<std::string>& secrets);

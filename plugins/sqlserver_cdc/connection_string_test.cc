@@ -60,10 +60,14 @@ TEST(ConnectionString, PercentEncodingAndBraces) {
   const OdbcConnection made = make_connection(
       "sqlserver://us%3Aer:p%40ss%3Bw%7Drd%2F%25@h?database=my%20shop", kFreeTdsOnly);
   EXPECT_THAT(made.text, HasSubstr("UID=us:er;"));
-  EXPECT_THAT(made.text, HasSubstr("PWD={p@ss;w}}rd/%};"));
-  EXPECT_THAT(made.text, HasSubstr("Database={my shop};"));
-  EXPECT_EQ(quote_value(""), "{}");
-  EXPECT_EQ(quote_value("plain-1"), "plain-1");
+  EXPECT_THAT(made.text, HasSubstr("PWD={p@ss;w}rd/%};"));
+  EXPECT_THAT(made.text, HasSubstr("Database=my shop;"));
+  EXPECT_EQ(quote_value("", DriverKind::kMicrosoft), "{}");
+  EXPECT_EQ(quote_value("plain-1", DriverKind::kMicrosoft), "plain-1");
+  EXPECT_EQ(quote_value("p@ss;w}rd", DriverKind::kMicrosoft), "{p@ss;w}}rd}");
+  EXPECT_EQ(quote_value("p@ssw}rd", DriverKind::kFreeTds), "p@ssw}rd");
+  EXPECT_THROW(quote_value("p;w};x", DriverKind::kFreeTds), SourceError);
+  EXPECT_THROW(quote_value("p;w}", DriverKind::kFreeTds), SourceError);
 }
 
 TEST(ConnectionString, OdbcStringPassesThrough) {
