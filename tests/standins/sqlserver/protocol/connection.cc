@@ -48,6 +48,7 @@ Connection::Connection(int fd, uint16_t session_id, std::string client_address,
       effects_(faults, &transport_),
       response_(&state_, &reader_, &writer_, &effects_) {
   state_.server_name = options.server_name;
+  state_.null_bitmap_rows = options.null_bitmap_rows;
 }
 
 Connection::~Connection() = default;

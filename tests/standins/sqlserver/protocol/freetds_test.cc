@@ -21,7 +21,8 @@ class FreeTds : public ServerFixture {
  protected:
   std::string parameters(const std::string& more = {}) const {
     return "Server=127.0.0.1;Port=" + std::to_string(server_->port()) +
-           ";UID=sa;PWD=Secret-1;TDS_Version=7.4;ClientCharset=UTF-8;" + more;
+           ";UID=sa;PWD=Secret-1;ClientCharset=UTF-8;" +
+           (more.find("TDS_Version") == std::string::npos ? "TDS_Version=7.4;" : "") + more;
   }
   void connect(OdbcClient* client, const std::string& more = {}) {
     ASSERT_TRUE(client->connect(parameters(more))) << client->diagnostics_text();
@@ -171,38 +172,77 @@ std::vector<Sample> samples() {
   };
 }
 
-TEST_F(FreeTds, ReadsEveryTypeExactly) {
-  std::vector<ResultColumn> columns;
-  std::vector<SqlValue> row;
-  for (const Sample& sample : samples()) {
-    columns.push_back({sample.name, sample.type});
-    row.push_back(sample.value);
+// Serves every sample, NULLs, and every sample again as a stored row; checks what arrives.
+class FreeTdsTypes : public FreeTds {
+ protected:
+  void expect_all_types(const ServerOptions& options, const std::string& more) {
+    for (const Sample& sample : samples()) {
+      columns_.push_back({sample.name, sample.type});
+      row_.push_back(sample.value);
+    }
+    handler_.statements["all types"] = [this](std::span<const Parameter>, ResponseWriter& out) {
+      out.columns(columns_);
+      out.row(row_);
+      out.row(std::vector<SqlValue>(row_.size()));
+      std::string token;
+      EXPECT_TRUE(encode_row(columns_, row_, &token));
+      out.encoded_row(token);
+      out.statement_done(0xC1, 3);
+    };
+    start(options);
+    OdbcClient client;
+    connect(&client, more);
+    ASSERT_TRUE(client.execute("all types")) << client.diagnostics_text();
+    result_ = client.fetch_all();
+    ASSERT_EQ(result_.rows.size(), 3u) << client.diagnostics_text();
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      const Sample sample = samples()[i];
+      EXPECT_EQ(result_.names[i], sample.name);
+      EXPECT_EQ(result_.rows[0][i].value_or("NULL"), sample.text) << sample.name;
+      EXPECT_FALSE(result_.rows[1][i].has_value()) << sample.name;
+      EXPECT_EQ(result_.rows[2][i], result_.rows[0][i]) << sample.name;
+    }
   }
-  const std::vector<SqlValue> nulls(row.size());
-  handler_.statements["all types"] = [&](std::span<const Parameter>, ResponseWriter& out) {
-    out.columns(columns);
-    out.row(row);
-    out.row(nulls);
-    std::string token;
-    EXPECT_TRUE(encode_row(columns, row, &token));
-    out.encoded_row(token);
-    out.statement_done(0xC1, 3);
-  };
-  start();
-  OdbcClient client;
-  connect(&client);
-  ASSERT_TRUE(client.execute("all types")) << client.diagnostics_text();
-  const OdbcResult result = client.fetch_all();
-  ASSERT_EQ(result.rows.size(), 3u) << client.diagnostics_text();
-  for (size_t i = 0; i < columns.size(); ++i) {
-    const Sample sample = samples()[i];
-    EXPECT_EQ(result.names[i], sample.name);
-    EXPECT_EQ(result.types[i], sample.odbc_type) << sample.name;
-    EXPECT_EQ(result.rows[0][i].value_or("NULL"), sample.text) << sample.name;
-    EXPECT_FALSE(result.rows[1][i].has_value()) << sample.name;
-    EXPECT_EQ(result.rows[2][i], result.rows[0][i]) << sample.name;
+  void expect_odbc_types() {
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      const Sample sample = samples()[i];
+      EXPECT_EQ(result_.types.at(i), sample.odbc_type) << sample.name;
+    }
   }
+
+  std::vector<ResultColumn> columns_;
+  std::vector<SqlValue> row_;
+  OdbcResult result_;
+};
+
+TEST_F(FreeTdsTypes, AllComeExactly) {
+  expect_all_types({}, "");
+  expect_odbc_types();
 }
+
+TEST_F(FreeTdsTypes, AllComeExactlyWithNullBitmaps) {
+  ServerOptions options;
+  options.null_bitmap_rows = true;
+  expect_all_types(options, "");
+  expect_odbc_types();
+}
+
+TEST_F(FreeTdsTypes, OlderDialectsGetTheirOldTypes) {
+  expect_all_types({}, "TDS_Version=7.1");
+  const auto odbc_type = [&](std::string_view name) {
+    for (size_t i = 0; i < result_.names.size(); ++i) {
+      if (result_.names[i] == name) {
+        return result_.types[i];
+      }
+    }
+    return SQLSMALLINT{0};
+  };
+  EXPECT_EQ(odbc_type("datetime2"), SQL_WVARCHAR);
+  EXPECT_EQ(odbc_type("nvarchar(max)"), SQL_WLONGVARCHAR);
+  EXPECT_EQ(odbc_type("varbinary(max)"), SQL_LONGVARBINARY);
+}
+
+TEST_F(FreeTdsTypes, TheDialectBeforeDateTypesHasMax) { expect_all_types({}, "TDS_Version=7.2"); }
 
 // An input parameter of ODBC and what the server must have received.
 struct Bound {

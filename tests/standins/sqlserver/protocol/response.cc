@@ -34,7 +34,6 @@ void Response::open() {
 
 void Response::begin(Kind kind, std::span<const Parameter> parameters) {
   kind_ = kind;
-  columns_.clear();
   outputs_.clear();
   pending_.reset();
   has_error_ = has_return_status_ = false;
@@ -123,9 +122,9 @@ bool Response::columns(std::span<const ResultColumn> columns) {
   if (is_stopped_) {
     return false;
   }
-  columns_.assign(columns.begin(), columns.end());
+  form_.begin(columns, state_->dialect, state_->null_bitmap_rows);
   scratch_.clear();
-  append_columns(columns, state_->dialect, &scratch_);
+  append_columns(form_.columns(), state_->dialect, &scratch_);
   return put_token(scratch_);
 }
 
@@ -155,25 +154,37 @@ bool Response::put_row(std::string_view token) {
   return unchecked_bytes_ < kCheckBytes || !check_interruption(0);
 }
 
-bool Response::encoded_row(std::string_view token) { return before_row() && put_row(token); }
+bool Response::encoded_row(std::string_view token) {
+  if (!before_row()) {
+    return false;
+  }
+  if (form_.is_plain()) {
+    return put_row(token);
+  }
+  const std::string_view converted = form_.convert(token);
+  return converted.empty() ? refuse_row(form_.columns().size()) : put_row(converted);
+}
 
 bool Response::row(std::span<const SqlValue> values) {
   if (!before_row()) {
     return false;
   }
-  scratch_.clear();
   size_t bad_column = 0;
-  if (!encode_row(columns_, values, &scratch_, &bad_column)) {
-    ServerMessage error;
-    error.number = 8115;
-    error.state = 2;
-    error.text = "Arithmetic overflow error converting expression to the data type of column '" +
-                 (bad_column < columns_.size() ? columns_[bad_column].name : "?") + "'.";
-    message(error);
-    is_stopped_ = true;
-    return false;
-  }
-  return put_row(scratch_);
+  const std::string_view token = form_.encode(values, &bad_column);
+  return token.empty() ? refuse_row(bad_column) : put_row(token);
+}
+
+// A row that cannot be sent is an error, never another row.
+bool Response::refuse_row(size_t bad_column) {
+  const auto columns = form_.columns();
+  ServerMessage error;
+  error.number = 8115;
+  error.state = 2;
+  error.text = "Arithmetic overflow error converting expression to the data type of column '" +
+               (bad_column < columns.size() ? columns[bad_column].name : "?") + "'.";
+  message(error);
+  is_stopped_ = true;
+  return false;
 }
 
 bool Response::message(const ServerMessage& message) {

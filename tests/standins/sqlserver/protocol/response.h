@@ -15,6 +15,7 @@
 #include "tests/standins/sqlserver/protocol/fault_effects.h"
 #include "tests/standins/sqlserver/protocol/handler.h"
 #include "tests/standins/sqlserver/protocol/packets.h"
+#include "tests/standins/sqlserver/protocol/row_form.h"
 #include "tests/standins/sqlserver/protocol/tokens.h"
 
 namespace dstream::standin {
@@ -23,6 +24,7 @@ namespace dstream::standin {
 struct ConnectionState {
   Dialect dialect;
   std::string server_name;
+  bool null_bitmap_rows = false;
   uint64_t transaction = 0;       // the descriptor clients repeat; 0 outside of transactions
   uint64_t last_transaction = 0;  // the last descriptor given out
 };
@@ -78,6 +80,7 @@ class Response final : public ResponseWriter {
 
   bool put_token(std::string_view token);
   bool put_row(std::string_view token);
+  bool refuse_row(size_t bad_column);
   void flush_pending(bool more);
   bool check_interruption(int timeout_ms);
   bool before_row();
@@ -90,7 +93,7 @@ class Response final : public ResponseWriter {
   FaultEffects* faults_;
 
   Kind kind_ = Kind::kBatch;
-  std::vector<ResultColumn> columns_;
+  RowForm form_;
   std::vector<OutputParameter> outputs_;
   std::optional<PendingDone> pending_;
   bool has_error_ = false;          // an ERROR token no DONE has told of yet

@@ -43,6 +43,8 @@ struct ServerOptions {
   // PEM files; both empty makes a self-signed certificate for "localhost" at start.
   std::string certificate_file;
   std::string key_file;
+  // Sends rows that hold a NULL as NBCROW, as SQL Server does at times, to clients of TDS 7.3.
+  bool null_bitmap_rows = false;
   std::string server_name = "DSTREAM-STANDIN";  // as it stands in messages
   ServerVersion version;                        // as it stands in the login response
   size_t requests_kept = 1'000;                 // of Server::statistics().requests()

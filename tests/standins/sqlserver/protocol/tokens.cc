@@ -4,6 +4,7 @@
 
 #include "tests/standins/sqlserver/protocol/bytes.h"
 #include "tests/standins/sqlserver/protocol/row_codec.h"
+#include "tests/standins/sqlserver/protocol/row_form.h"
 #include "tests/standins/sqlserver/protocol/text_codec.h"
 #include "tests/standins/sqlserver/protocol/wire_type.h"
 
@@ -182,12 +183,17 @@ bool append_return_value(const Parameter& parameter, uint16_t ordinal, const Dia
                          std::string* out) {
   SqlType type = parameter.type;
   type.nullable = true;  // an output value always has a form that can be NULL
+  const SqlValue value = value_in_dialect(parameter.type, parameter.value, dialect);
   // The long types cannot be output parameters; their (max) successors can.
   if (type.id == TypeId::kText || type.id == TypeId::kNText || type.id == TypeId::kImage) {
     type.id = type.id == TypeId::kText    ? TypeId::kVarChar
               : type.id == TypeId::kNText ? TypeId::kNVarChar
                                           : TypeId::kVarBinary;
     type.length = kMaxLength;
+  }
+  type = type_in_dialect(type, dialect);
+  if (wire_type(type).form == LengthForm::kText) {
+    return false;
   }
   const size_t start = out->size();
   put_u8(out, 0xAC);
@@ -197,7 +203,7 @@ bool append_return_value(const Parameter& parameter, uint16_t ordinal, const Dia
   append_user_type(type, dialect, out);
   put_u16(out, kNullable);
   append_type_info(type, out);
-  if (!append_value(type, parameter.value, out)) {
+  if (!append_value(type, value, out)) {
     out->resize(start);
     return false;
   }

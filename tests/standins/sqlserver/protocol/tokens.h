@@ -66,7 +66,7 @@ void append_done(DoneToken token, uint16_t status, uint16_t command, uint64_t ro
                  const Dialect& dialect, std::string* out);
 void append_order(std::span<const uint16_t> columns, std::string* out);
 void append_return_status(int32_t status, std::string* out);
-// False if the value does not fit its type.
+// False if the value does not fit its type, or the dialect has no such output value.
 bool append_return_value(const Parameter& parameter, uint16_t ordinal, const Dialect& dialect,
                          std::string* out);
 
