@@ -15,7 +15,7 @@ namespace dstream::core {
 namespace {
 
 // A file over the limit is read once more, up to this, so that the error can point into it.
-constexpr uint64_t kReadBytesMax = 64 << 20;
+constexpr uint64_t kReadBytesMax = 16 << 20;
 
 struct File {
   YamlNodePointer root;

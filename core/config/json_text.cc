@@ -7,11 +7,16 @@
 
 #include <sstream>
 
+#include "core/config/units.h"
+
 namespace dstream::core {
 namespace {
 
 // A plain scalar that YAML would not read back as this text is quoted.
 bool needs_quotes(const std::string& text) {
+  if (parse_duration_ms(text) || parse_size_bytes(text)) {
+    return false;
+  }
   static constexpr std::string_view kSafe = "/._-${}:@";
   bool letter_first = !text.empty() && (std::isalpha(static_cast<unsigned char>(text[0])) != 0 ||
                                         text[0] == '/' || text[0] == '$');

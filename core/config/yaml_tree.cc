@@ -130,10 +130,6 @@ class TreeBuilder final : public YAML::EventHandler {
     if (open_.size() >= limits_.depth_max) {
       refuse_depth(mark);
     }
-    if (!open_.empty() && open_.back().node->kind == YamlNode::Kind::kMap &&
-        !open_.back().has_key) {
-      refuse("DS-CONFIG-SYNTAX", mark, "A key must be plain text.");
-    }
     Open next;
     next.node = std::make_shared<YamlNode>();
     next.node->kind = kind;
