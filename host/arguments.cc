@@ -75,8 +75,9 @@ class Parser {
                     "A folder of plugins; may be given again. Comes before those of the file.")
         ->allow_extra_args(false)
         ->type_name("FOLDER");
-    sub->add_flag("!--no-default-plugins", arguments_.default_plugins,
-                  "Do not load the plugins that come with the program.");
+    sub->add_flag_callback(
+        "--no-default-plugins", [this] { arguments_.default_plugins = false; },
+        "Do not load the plugins that come with the program.");
   }
 
   void add_state_dir(CLI::App* sub) {
@@ -137,6 +138,9 @@ class Parser {
     add_plugin_dirs(list);
     list->add_option("--config", arguments_.paths, "Files whose plugin_dirs count, too.")
         ->type_name("FILE");
+    CLI::App* inspect = add(group, "inspect", "Describe one plugin file, or say why it is refused.",
+                            Command::kPluginsInspect);
+    inspect->add_option("FILE", arguments_.plugin_file, "The shared library.")->required();
   }
 
   void add_checkpoint() {
@@ -186,19 +190,21 @@ class Parser {
     for (const CLI::App* sub : at->get_subcommands([](const CLI::App*) { return true; })) {
       known.push_back(sub->get_name());
     }
+    std::string message = failure.what();
     std::string hint;
     for (const std::string& left : at->remaining()) {
-      if (auto nearest = core::nearest_name(left, known)) {
-        hint = "Did you mean " + *nearest + "? ";
+      if (!known.empty() && !left.starts_with('-')) {
+        auto nearest = core::nearest_name(left, known);
+        message = "There is no command " + (name.empty() ? "" : name + " ") + left;
+        hint = nearest ? "Did you mean " + *nearest + "? " : "";
         break;
       }
     }
     hint += "See dstream " + (name.empty() ? "" : name + " ") + "--help.";
-    Output output(json_anywhere_, name);
-    std::string message = failure.what();
     if (!message.ends_with('.')) {
       message += '.';
     }
+    Output output(json_anywhere_, name);
     core::Error error{"DS-USAGE", message, hint, std::nullopt, core::ExitCode::kUsage};
     return {std::nullopt, output.fail({error})};
   }

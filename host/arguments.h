@@ -16,6 +16,7 @@ enum class Command {
   kRun,
   kValidate,
   kPluginsList,
+  kPluginsInspect,
   kCheckpointShow,
   kConfigShow,
   kConfigSchema,
@@ -34,6 +35,7 @@ struct Arguments {
   std::optional<core::LogLevel> log_level;
   std::optional<core::LogFormat> log_format;
   int64_t status_interval_ms = 10'000;  // 0: no status lines
+  std::string plugin_file;              // plugins inspect
   std::vector<std::string> pipelines;   // checkpoint show; empty: all
   bool markdown = false;                // config schema
 };

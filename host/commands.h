@@ -9,6 +9,7 @@ namespace dstream::host {
 int run_command(const Arguments& arguments, Output& output);
 int validate_command(const Arguments& arguments, Output& output);
 int plugins_list_command(const Arguments& arguments, Output& output);
+int plugins_inspect_command(const Arguments& arguments, Output& output);
 int checkpoint_show_command(const Arguments& arguments, Output& output);
 int config_show_command(const Arguments& arguments, Output& output);
 int config_schema_command(const Arguments& arguments, Output& output);

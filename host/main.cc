@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "core/plugins/guard.h"
+#include "core/plugins/inspect.h"
 #include "host/arguments.h"
 #include "host/commands.h"
 #include "host/output.h"
@@ -19,6 +20,8 @@ int dispatch(const Arguments& arguments, Output& output) {
       return validate_command(arguments, output);
     case Command::kPluginsList:
       return plugins_list_command(arguments, output);
+    case Command::kPluginsInspect:
+      return plugins_inspect_command(arguments, output);
     case Command::kCheckpointShow:
       return checkpoint_show_command(arguments, output);
     case Command::kConfigShow:
@@ -36,6 +39,9 @@ int dispatch(const Arguments& arguments, Output& output) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (dstream::core::is_inspect_child(argc, argv)) {
+    dstream::core::inspect_child_main(argv);
+  }
   dstream::core::install_crash_reporter();
   ParsedArguments parsed = parse_arguments(argc, argv);
   if (!parsed.arguments) {
