@@ -1,0 +1,188 @@
+#include "tests/end_to_end/bank.h"
+
+#include <Poco/JSON/Object.h>
+#include <Poco/JSON/Parser.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <stdexcept>
+
+namespace dstream::end_to_end {
+namespace {
+
+constexpr int kLargeTransactionFirstKey = 1'000'000;
+constexpr int kRowsPerInsert = 500;
+constexpr int kKeys = 400;
+
+std::string insert_sql(int key, int version, const std::string& note) {
+  return "(" + std::to_string(key) + ", " + std::to_string(version) + ", " + note + ", " +
+         std::to_string(version) + ".25)";
+}
+
+constexpr const char* kInsert = "INSERT INTO dbo.Ledger (ID, Version, Note, Amount) VALUES ";
+
+}  // namespace
+
+uint64_t number_from_environment(const char* name, uint64_t fallback) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
+}
+
+void BankWriter::run(const std::atomic<bool>& stopping) {
+  while (!stopping) {
+    if (large_wanted_.exchange(false)) {
+      write_large_transaction();
+    } else {
+      write_transaction();
+    }
+  }
+}
+
+void BankWriter::write_transaction() {
+  std::string sql = "BEGIN TRANSACTION;\n";
+  std::vector<Change> changes;
+  for (int left = choose(1, 40); left > 0; --left) {
+    sql += statement(&changes);
+  }
+  if (choose(0, 9) == 0) {
+    client_.execute(sql + "ROLLBACK TRANSACTION;");
+    undo();
+    return;
+  }
+  client_.execute(sql + "COMMIT TRANSACTION;");
+  rows_before_.clear();
+  for (const auto& change : changes) {
+    ledger_->committed(change.key, change.name);
+  }
+}
+
+std::string BankWriter::statement(std::vector<Change>* changes) {
+  int key = choose(1, kKeys);
+  Row& row = rows_[key];
+  rows_before_.emplace(key, row);
+  std::string where = " WHERE ID = " + std::to_string(key) + ";\n";
+  if (row.exists && choose(0, 7) == 0) {
+    row.exists = false;
+    changes->push_back({key, "delete:" + std::to_string(row.version)});
+    return "DELETE FROM dbo.Ledger" + where;
+  }
+  bool insert = !row.exists;
+  row.exists = true;
+  row.version = ++row.version_last;
+  changes->push_back({key, (insert ? "insert:" : "update:") + std::to_string(row.version)});
+  if (insert) {
+    return kInsert + insert_sql(key, row.version, note()) + ";\n";
+  }
+  return "UPDATE dbo.Ledger SET Version = " + std::to_string(row.version) + ", Note = " + note() +
+         where;
+}
+
+void BankWriter::write_large_transaction() {
+  client_.execute("BEGIN TRANSACTION;");
+  for (int row = 0; row < kLargeTransactionRows;) {
+    std::string sql = kInsert;
+    for (int in_statement = 0; in_statement < kRowsPerInsert; ++in_statement, ++row) {
+      sql += (in_statement == 0 ? "" : ",") +
+             insert_sql(kLargeTransactionFirstKey + row, 1, "N'large'");
+    }
+    client_.execute(sql + ";");
+  }
+  client_.execute("COMMIT TRANSACTION;");
+  for (int row = 0; row < kLargeTransactionRows; ++row) {
+    ledger_->committed(kLargeTransactionFirstKey + row, "insert:1");
+  }
+}
+
+void BankWriter::undo() {
+  for (const auto& [key, row] : rows_before_) {
+    // Versions of a rolled back transaction are not used again: seen anywhere, they are invented.
+    rows_[key] = {row.exists, row.version, rows_[key].version_last};
+  }
+  rows_before_.clear();
+}
+
+std::string BankWriter::note() {
+  static const char* const notes[] = {"N'plain'", "N'it''s quoted \"twice\"'", "N'žluťoučký 🐎'",
+                                      "NULL", "N''", "N'line\nbreak\\'"};
+  return notes[choose(0, 5)];
+}
+
+Bank::Bank()
+    : folder_(std::filesystem::temp_directory_path() /
+              ("dstream-bank-" + std::to_string(getpid()))) {
+  std::filesystem::create_directories(folder_);
+  start_database();
+  broker_.start();
+  broker_.create_topic(kTopic, kPartitions);
+  write_config();
+}
+
+Bank::~Bank() { std::filesystem::remove_all(folder_); }
+
+void Bank::start_database() {
+  std::ofstream(folder_ / "bank.sql") << R"(
+CREATE TABLE dbo.Ledger (
+  ID int NOT NULL PRIMARY KEY, Version int NOT NULL, Note nvarchar(100) NULL,
+  Amount decimal(18,4) NOT NULL);
+GO
+EXEC sys.sp_cdc_enable_db;
+GO
+EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'Ledger', @role_name = NULL;
+GO
+)";
+  database_ = std::make_unique<Child>(std::vector<std::string>{
+      DSTREAM_SQLSERVER_PROGRAM, "--port", "0", "--database", "bank", "--script",
+      (folder_ / "bank.sql").string(), "--capture-interval", "50"});
+  auto line = database_->wait_line("port=", std::chrono::seconds(60));
+  if (!line) {
+    throw std::runtime_error("the SQL Server stand-in did not start:\n" + database_->output());
+  }
+  port_ = std::stoi(line->substr(line->find("port=") + 5));
+}
+
+void Bank::write_config() {
+  std::ofstream(folder_ / "dstream.yaml")
+      << "pipelines:\n"
+         "  - name: bank\n"
+         "    source:\n"
+         "      type: sqlserver-cdc\n"
+         "      connection: sqlserver://sa:secret@127.0.0.1:"
+      << port_
+      << "?database=bank&encrypt=no\n"
+         "      tables: [dbo.Ledger]\n"
+         "      poll_interval: 20ms\n"
+         "      max_poll_interval: 100ms\n"
+         "    sink:\n"
+         "      type: eventhubs\n"
+         "      connection: \""
+      << broker_.connection_string()
+      << "\"\n"
+         "      ca_file: "
+      << broker_.ca_file()
+      << "\n"
+         "    checkpoint: {interval: 50ms}\n"
+         "    queue: {max_bytes: 8MiB}\n";
+}
+
+std::unique_ptr<Child> Bank::start_host(const std::string& log_level) {
+  return std::make_unique<Child>(std::vector<std::string>{
+      DSTREAM_PROGRAM, "run", (folder_ / "dstream.yaml").string(), "--plugin-dir",
+      DSTREAM_PLUGIN_DIR, "--state-dir", (folder_ / "state").string(), "--log-level", log_level});
+}
+
+void Bank::judge(const StreamMessage& message, Ledger* ledger) {
+  Poco::JSON::Parser parser;
+  int key = parser.parse(message.key).extract<Poco::JSON::Object::Ptr>()->getValue<int>("ID");
+  if (message.tombstone) {
+    ledger->tombstone(key);
+    return;
+  }
+  parser.reset();
+  auto envelope = parser.parse(message.value).extract<Poco::JSON::Object::Ptr>();
+  auto op = envelope->getValue<std::string>("op");
+  auto row = envelope->getObject(op == "delete" ? "before" : "after");
+  ledger->arrived(key, op + ":" + row->getValue<std::string>("Version"));
+}
+
+}  // namespace dstream::end_to_end

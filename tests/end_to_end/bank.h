@@ -1,0 +1,100 @@
+// The scene of the end-to-end tests: a table in the SQL Server stand-in, a writer that changes it
+// all the time, a real broker, the host between them, and a judge at the far end.
+//
+//   Bank bank;
+//   BankWriter writer(bank.port(), seed, &ledger);      // its own thread, run(stopping)
+//   StreamReader reader(bank.broker().plaintext(), {Bank::kTopic}, Bank::kPartitions,
+//                       [&](const StreamMessage& message) { Bank::judge(message, &ledger); });
+//   auto host = bank.start_host();
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/end_to_end/child.h"
+#include "tests/end_to_end/ledger.h"
+#include "tests/end_to_end/sql_client.h"
+#include "tests/end_to_end/stream_reader.h"
+#include "tests/standins/kafka/kafka_broker.h"
+
+namespace dstream::end_to_end {
+
+uint64_t number_from_environment(const char* name, uint64_t fallback);
+
+// Changes random rows of dbo.Ledger in transactions of random size and tells the ledger what it
+// committed. A change is named by its kind and the row's version, which only ever grows. One
+// transaction in ten is rolled back; what it did may never be seen.
+class BankWriter {
+ public:
+  static constexpr int kLargeTransactionRows = 50'000;
+
+  BankWriter(int port, uint64_t seed, Ledger* ledger)
+      : client_(port, "bank"), random_(seed), ledger_(ledger) {}
+
+  // Until `stopping`; one thread.
+  void run(const std::atomic<bool>& stopping);
+  // The next transaction inserts kLargeTransactionRows rows. [any-thread]
+  void want_large_transaction() { large_wanted_ = true; }
+
+ private:
+  struct Change {
+    int key = 0;
+    std::string name;
+  };
+  struct Row {
+    bool exists = false;
+    int version = 0;       // in the table
+    int version_last = 0;  // ever used for this key
+  };
+
+  void write_transaction();
+  void write_large_transaction();
+  std::string statement(std::vector<Change>* changes);
+  void undo();
+  std::string note();
+  int choose(int low, int high) { return std::uniform_int_distribution<int>(low, high)(random_); }
+
+  SqlClient client_;
+  std::mt19937_64 random_;
+  Ledger* ledger_;
+  std::map<int, Row> rows_;
+  std::map<int, Row> rows_before_;  // what the open transaction has touched, as it was
+  std::atomic<bool> large_wanted_{false};
+};
+
+// Thread rule: one thread.
+class Bank {
+ public:
+  static constexpr int kPartitions = 4;
+  static constexpr const char* kTopic = "bank.dbo.Ledger";
+
+  // Starts database and broker; throws std::runtime_error with their words if they do not start.
+  Bank();
+  ~Bank();
+  Bank(const Bank&) = delete;
+  Bank& operator=(const Bank&) = delete;
+
+  std::unique_ptr<Child> start_host(const std::string& log_level = "warn");
+  int port() const { return port_; }
+  standin::KafkaBroker& broker() { return broker_; }
+  const std::filesystem::path& folder() const { return folder_; }
+
+  static void judge(const StreamMessage& message, Ledger* ledger);
+
+ private:
+  void start_database();
+  void write_config();
+
+  std::filesystem::path folder_;
+  std::unique_ptr<Child> database_;
+  int port_ = 0;
+  standin::KafkaBroker broker_;
+};
+
+}  // namespace dstream::end_to_end
