@@ -126,8 +126,14 @@ class Child {
     return true;
   }
 
-  // How it ended; nothing if it has not by then, or cannot be known.
-  std::optional<siginfo_t> wait_for_end(const Clock& clock, int64_t deadline_ns) const {
+  // How a child ended: by exit with a status, or by a signal.
+  struct End {
+    bool exited = false;
+    int status = 0;  // exit status, or the signal's number
+  };
+
+  // Nothing if it has not ended by then, or it cannot be known.
+  std::optional<End> wait_for_end(const Clock& clock, int64_t deadline_ns) const {
     do {
       siginfo_t info{};
       if (::waitid(P_PID, static_cast<id_t>(id_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 &&
@@ -135,7 +141,7 @@ class Child {
         return std::nullopt;
       }
       if (info.si_pid == id_) {
-        return info;
+        return End{info.si_code == CLD_EXITED, info.si_status};
       }
       ::poll(nullptr, 0, 1);  // its pipes are closed, so it is about to go
     } while (clock.monotonic_ns() < deadline_ns);
@@ -215,13 +221,13 @@ Result<std::string> inspect_in_child(const std::string& self_exe, const std::str
   Error error{"DS-PLUGIN-OUTPUT", "Loading the plugin ended without a description of it.",
               "The plugin is broken: remove it, or ask its vendor.", std::nullopt,
               ExitCode::kFailed};
-  if (end && end->si_code != CLD_EXITED) {
-    const char* name = sigabbrev_np(end->si_status);
+  if (end && !end->exited) {
+    const char* name = sigabbrev_np(end->status);
     error.code = "DS-PLUGIN-CRASH";
     error.message = std::string("Loading the plugin crashed with SIG") +
                     (name != nullptr ? name : "?") + "." + last_words(child.diagnostic);
   } else if (end) {
-    error.message = "Loading the plugin ended with exit code " + std::to_string(end->si_status) +
+    error.message = "Loading the plugin ended with exit code " + std::to_string(end->status) +
                     " and without a description of it.";
   } else if (!complete) {
     error.code = "DS-PLUGIN-TIMEOUT";
