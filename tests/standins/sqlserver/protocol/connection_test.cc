@@ -162,6 +162,8 @@ TEST_F(ConnectionTest, ResetIsAcknowledgedBeforeTheAnswer) {
 }
 
 TEST_F(ConnectionTest, TransactionRequestsCarryDescriptors) {
+  std::vector<std::string> events;
+  handler_.on_event = [&](std::string_view event) { events.emplace_back(event); };
   start();
   RawClient client;
   log_in(&client);
@@ -172,7 +174,10 @@ TEST_F(ConnectionTest, TransactionRequestsCarryDescriptors) {
   EXPECT_EQ(ask(&client, request("0700 00 01 00 00")), "ENV(9) ENV(8) DONE(0)");
   EXPECT_EQ(ask(&client, request("0800 00 00")), "ENV(10) DONE(0)");
   EXPECT_EQ(ask(&client, request("0700 00")), "ENV(9) DONE(0)");
-  EXPECT_EQ(ask(&client, request("0900 01 7300")), "ERROR(102) DONE(2)");  // SAVE TRANSACTION [s]
+  EXPECT_EQ(ask(&client, request("0900 02 7300")), "ERROR(102) DONE(2)");  // SAVE TRANSACTION [s]
+  EXPECT_EQ(server_->statistics().requests().back().text, "9");
+  EXPECT_EQ(ask(&client, request("0800 04 73003100 00")), "ENV(10) DONE(0)");
+  EXPECT_EQ(events.back(), "rollback s1");
   EXPECT_EQ(ask(&client, request("0000")), "ERROR(8009) DONE(2)");
   EXPECT_EQ(ask(&client, request("05")), "ERROR(8009) DONE(2)");
 }

@@ -36,6 +36,11 @@ std::string read_b_varchar(ByteReader* reader) {
   return utf8_of_utf16(reader->bytes(reader->u8() * size_t{2}));
 }
 
+// The name of a transaction, whose length is in bytes.
+std::string read_transaction_name(ByteReader* reader) {
+  return utf8_of_utf16(reader->bytes(reader->u8()));
+}
+
 // Between two calls of one message.
 bool at_separator(const ByteReader& reader, const Dialect& dialect) {
   return reader.peek() == 0xFE || reader.peek() == (dialect.wide ? 0xFF : 0x80);
@@ -175,20 +180,20 @@ bool read_transaction_request(std::string_view body, const Dialect& dialect,
   switch (request->action) {
     case TransactionAction::kBegin:
       request->isolation = reader.u8();
-      request->name = read_b_varchar(&reader);
+      request->name = read_transaction_name(&reader);
       return reader.ok();
     case TransactionAction::kCommit:
     case TransactionAction::kRollback:
-      request->name = read_b_varchar(&reader);
+      request->name = read_transaction_name(&reader);
       // Some clients leave the flags out.
       request->begins_anew = !reader.at_end() && (reader.u8() & 1) != 0;
       if (request->begins_anew) {
         request->next_isolation = reader.u8();
-        read_b_varchar(&reader);
+        read_transaction_name(&reader);
       }
       return reader.ok();
     case TransactionAction::kSave:
-      request->name = read_b_varchar(&reader);
+      request->name = read_transaction_name(&reader);
       return reader.ok() && !request->name.empty();
     case TransactionAction::kGetDtcAddress:
       return false;

@@ -108,12 +108,11 @@ void append_columns(std::span<const ResultColumn> columns, const Dialect& dialec
     put_u16(out, column_flags(column));
     append_type_info(column.type, out);
     if (wire_type(column.type).form == LengthForm::kText) {
-      // The table's name; a result of an expression has none.
+      // The table's name, as one part without text: some clients refuse a name of no parts.
       if (dialect.wide) {
-        put_u8(out, 0);
-      } else {
-        put_u16(out, 0);
+        put_u8(out, 1);
       }
+      put_u16(out, 0);
     }
     append_b_varchar(column.name, out);
   }

@@ -199,7 +199,8 @@ bool read_float(std::string_view raw, SqlValue* value) {
 }
 
 bool read_decimal(const SqlType& type, std::string_view raw, SqlValue* value) {
-  if (raw.size() < 5 || raw.size() > 17) {
+  // Clients may leave out leading zero bytes of a parameter's magnitude.
+  if (raw.empty() || raw.size() > 17) {
     return false;
   }
   Decimal decimal;

@@ -175,6 +175,15 @@ TEST(ValueCodec, DateTimeRoundsToThirdsOfAHundredthSecond) {
   EXPECT_EQ(rounded(kTicksPerDay - 1), kTicksPerDay);
 }
 
+TEST(ValueCodec, DecimalsMayComeWithoutLeadingZeroBytes) {
+  SqlValue value;
+  ASSERT_TRUE(read_raw(type_of(TypeId::kDecimal, 0, 38, 4), from_hex("00 44D612"), &value));
+  EXPECT_EQ(value.text, "-123.4500");
+  ASSERT_TRUE(read_raw(type_of(TypeId::kDecimal, 0, 38, 4), from_hex("01"), &value));
+  EXPECT_EQ(value.text, "0.0000");
+  EXPECT_FALSE(read_raw(type_of(TypeId::kDecimal, 0, 38, 4), "", &value));
+}
+
 TEST(ValueCodec, EveryTypeComesBackAsItWent) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
