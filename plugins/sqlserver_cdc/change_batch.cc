@@ -42,7 +42,9 @@ ChangeBatch::ChangeBatch(std::shared_ptr<SlabPool> pool, size_t records_max, int
     : records_max_(records_max), read_time_ns_(read_time_ns) {
   const size_t fixed =
       records_max * (sizeof(dstream_record) + kHeadersPerRecord * sizeof(dstream_field));
-  held_ = std::make_unique<Held>(std::move(pool), fixed + fixed / 2);
+  // Texts of a record: its change LSN and a position of the usual size.
+  constexpr size_t kTexts = 200;
+  held_ = std::make_unique<Held>(std::move(pool), fixed + records_max * kTexts);
   records_ = static_cast<dstream_record*>(
       held_->arena.allocate(records_max * sizeof(dstream_record)));
   headers_ = static_cast<dstream_field*>(

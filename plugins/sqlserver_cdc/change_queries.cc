@@ -63,6 +63,7 @@ ChangeQueries::ChangeQueries(Connection& connection, const Catalog& catalog,
                              std::shared_ptr<SlabPool> pool)
     : connection_(connection), catalog_(catalog), groups_(std::move(groups)),
       pool_(std::move(pool)) {
+  row_bytes_.resize(catalog_.tables.size());
   for (const auto& group : groups_) {
     std::vector<const CaptureInstance*> instances;
     for (const uint32_t index : group) {
@@ -211,7 +212,8 @@ ChunkPointer ChangeQueries::decode_block(BlockReader& reader, const CatalogTable
   const std::string& doing = instance.description.table.text();
   const std::vector<CapturedColumn>& columns = instance.description.columns;
   const size_t values_size = rows * columns.size() * sizeof(dstream_value);
-  auto chunk = std::make_shared<Chunk>(pool_, values_size + values_size / 2);
+  size_t& row_bytes = row_bytes_[request.table];
+  auto chunk = std::make_shared<Chunk>(pool_, std::max(rows * row_bytes, values_size + 64));
   auto* values = static_cast<dstream_value*>(chunk->arena.allocate(values_size));
 
   size_t at = 0;
@@ -241,6 +243,8 @@ ChunkPointer ChangeQueries::decode_block(BlockReader& reader, const CatalogTable
     }
     decode_column(fetched, rows, values + i, columns.size(), chunk->arena);
   }
+  // A little more than now, so that the next block fits into one slab.
+  row_bytes = chunk->arena.used() / rows * 17 / 16 + 1;
   return chunk;
 }
 

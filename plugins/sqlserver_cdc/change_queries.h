@@ -39,6 +39,7 @@ class ChangeQueries {
   const Catalog& catalog_;
   std::vector<std::vector<uint32_t>> groups_;
   std::vector<std::string> probe_statements_;  // by group
+  std::vector<size_t> row_bytes_;              // by table: what rows took lately
   std::shared_ptr<SlabPool> pool_;
   BlockBuffers buffers_;
   int64_t server_offset_minutes_ = 0;

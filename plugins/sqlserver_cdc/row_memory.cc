@@ -1,18 +1,32 @@
 #include "plugins/sqlserver_cdc/row_memory.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 
 namespace dstream::sqlserver {
+namespace {
+
+constexpr size_t kFurtherSlab = 32 << 10;
+
+size_t size_index(size_t size) {
+  return static_cast<size_t>(std::countr_zero(size) - std::countr_zero(SlabPool::kSizeMin));
+}
+
+}  // namespace
 
 Slab SlabPool::take(size_t size) {
-  const size_t rounded = size <= kSmallSize ? kSmallSize : std::max(size, kLargeSize);
-  if (rounded <= kLargeSize) {
+  const size_t rounded = std::max(std::bit_ceil(size), kSizeMin);
+  if (rounded > kSizeMax) {
+    return {std::unique_ptr<std::byte[]>(new std::byte[size]), size};
+  }
+  {
     const std::lock_guard lock(mutex_);
-    std::vector<Slab>& kept = rounded == kSmallSize ? small_ : large_;
+    std::vector<Slab>& kept = kept_[size_index(rounded)];
     if (!kept.empty()) {
       Slab slab = std::move(kept.back());
       kept.pop_back();
+      kept_bytes_ -= rounded;
       return slab;
     }
   }
@@ -21,14 +35,13 @@ Slab SlabPool::take(size_t size) {
 }
 
 void SlabPool::give(Slab slab) {
-  if (slab.size != kSmallSize && slab.size != kLargeSize) {
+  if (!std::has_single_bit(slab.size) || slab.size < kSizeMin || slab.size > kSizeMax) {
     return;
   }
   const std::lock_guard lock(mutex_);
-  const bool small = slab.size == kSmallSize;
-  std::vector<Slab>& kept = small ? small_ : large_;
-  if (kept.size() < (small ? kSmallMax : large_max_)) {
-    kept.push_back(std::move(slab));
+  if (kept_bytes_ + slab.size <= kept_max_) {
+    kept_bytes_ += slab.size;
+    kept_[size_index(slab.size)].push_back(std::move(slab));
   }
 }
 
@@ -48,8 +61,7 @@ void* Arena::allocate(size_t size) {
 }
 
 void Arena::grow(size_t size) {
-  Slab slab = pool_->take(slabs_.empty() ? std::max(size, expected_)
-                                         : std::max(size, SlabPool::kLargeSize));
+  Slab slab = pool_->take(std::max(size, slabs_.empty() ? expected_ : kFurtherSlab));
   next_ = reinterpret_cast<char*>(slab.memory.get());
   end_ = next_ + slab.size;
   held_ += slab.size;

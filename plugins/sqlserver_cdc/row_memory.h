@@ -4,6 +4,7 @@
 // releases the last such batch, the slabs go back to the pool. Nothing is allocated per row.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -21,31 +22,35 @@ struct Slab {
 
 // Keeps freed slabs so that their pages need not be zeroed by the kernel again. [any-thread]
 //
-// Two sizes are kept: a small one for the few rows of a quiet table, so that a queue of such batches
-// holds little, and a large one for a block of rows.
+// Sizes are powers of two, so that the few rows of a quiet table take little of the host's queue and
+// a block of rows wastes little.
 class SlabPool {
  public:
-  static constexpr size_t kSmallSize = 8 << 10;
-  static constexpr size_t kLargeSize = 256 << 10;
+  static constexpr size_t kSizeMin = 8 << 10;
+  static constexpr size_t kSizeMax = 512 << 10;
 
-  // At most `kept_bytes_max` of large slabs are kept for later.
-  explicit SlabPool(size_t kept_bytes_max) : large_max_(kept_bytes_max / kLargeSize) {}
-  // The smaller of the two sizes that will do, or exactly `size` if neither does.
+  // At most `kept_bytes_max` are kept for later.
+  explicit SlabPool(size_t kept_bytes_max) : kept_max_(kept_bytes_max) {}
+  // The smallest size that will do, or exactly `size` if that is beyond kSizeMax.
   Slab take(size_t size);
   void give(Slab slab);
+  size_t kept_bytes() const {
+    const std::lock_guard lock(mutex_);
+    return kept_bytes_;
+  }
 
  private:
-  static constexpr size_t kSmallMax = 64;
-  const size_t large_max_;
-  std::mutex mutex_;  // guards everything below
-  std::vector<Slab> small_;
-  std::vector<Slab> large_;
+  static constexpr size_t kSizes = 7;  // kSizeMin << 0 .. 6
+  const size_t kept_max_;
+  mutable std::mutex mutex_;  // guards everything below
+  size_t kept_bytes_ = 0;
+  std::array<std::vector<Slab>, kSizes> kept_;
 };
 
 // Bump allocation in slabs. Addresses are stable; everything is freed at once.
 class Arena {
  public:
-  // The first slab is made for `expected` bytes, further ones are large.
+  // The first slab is made for `expected` bytes, further ones are small.
   Arena(std::shared_ptr<SlabPool> pool, size_t expected)
       : pool_(std::move(pool)), expected_(expected) {}
   ~Arena();
@@ -60,11 +65,13 @@ class Arena {
     return next_;
   }
   void use(const char* end) {
+    used_ += static_cast<size_t>(end - next_);
     next_ += end - next_;
   }
   // `size` bytes aligned for any record structure.
   void* allocate(size_t size);
 
+  size_t used() const { return used_; }
   // Bytes of the slabs: what the arena really holds.
   size_t held() const { return held_; }
 
@@ -76,6 +83,7 @@ class Arena {
   std::vector<Slab> slabs_;
   char* next_ = nullptr;
   char* end_ = nullptr;
+  size_t used_ = 0;
   size_t held_ = 0;
 };
 
