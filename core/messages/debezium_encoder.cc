@@ -1,5 +1,6 @@
 // The format `debezium-json`: what Debezium 3.x's SQL Server connector sends through Connect's
 // JsonConverter, field for field. Described in docs/messages.md.
+#include <algorithm>
 #include <utility>
 
 #include "core/messages/connect_type.h"
@@ -43,6 +44,25 @@ char op_letter(dstream_op op) {
 int64_t floor_divide(int64_t value, int64_t divisor) {
   return value / divisor - (value % divisor < 0 ? 1 : 0);
 }
+
+// An instant in three units. The digits of the longer ones begin with those of the shorter.
+class InstantDigits {
+ public:
+  explicit InstantDigits(int64_t unix_ns) {
+    // Below 0 the digits would not line up. No change is older than 1970: that is no time at all.
+    size_ = static_cast<size_t>(write_integer(text_, std::max<int64_t>(unix_ns, 0)) - text_);
+  }
+  std::string_view milliseconds() const { return first(6); }
+  std::string_view microseconds() const { return first(3); }
+  std::string_view nanoseconds() const { return {text_, size_}; }
+
+ private:
+  std::string_view first(size_t without) const {
+    return size_ > without ? std::string_view(text_, size_ - without) : std::string_view("0");
+  }
+  char text_[kScalarBytesMax];
+  size_t size_;
+};
 
 char* write_quoted(char* out, std::string_view text) {
   *out++ = '"';
@@ -308,12 +328,13 @@ class DebeziumEncoder final : public RecordEncoder {
     out = write_source(out, plan, change);
     out = write_raw(out, ",\"transaction\":null,\"op\":\"");
     *out++ = op_letter(change.op);
+    const InstantDigits read_at(change.record.read_time_ns);
     out = write_raw(out, "\",\"ts_ms\":");
-    out = write_integer(out, floor_divide(change.record.read_time_ns, 1'000'000));
+    out = write_raw(out, read_at.milliseconds());
     out = write_raw(out, ",\"ts_us\":");
-    out = write_integer(out, floor_divide(change.record.read_time_ns, 1'000));
+    out = write_raw(out, read_at.microseconds());
     out = write_raw(out, ",\"ts_ns\":");
-    out = write_integer(out, change.record.read_time_ns);
+    out = write_raw(out, read_at.nanoseconds());
     *out++ = '}';
     out = write_raw(out, plan.tail);
     texts->value = {reinterpret_cast<const uint8_t*>(begin), static_cast<uint64_t>(out - begin)};
@@ -321,15 +342,15 @@ class DebeziumEncoder final : public RecordEncoder {
   }
 
   static char* write_source(char* out, const DebeziumPlan& plan, const Change& change) {
-    const int64_t commit_ns = change.record.commit_time_ns;
+    const InstantDigits committed_at(change.record.commit_time_ns);
     out = write_fragment(out, plan.source_head);
-    out = write_integer(out, floor_divide(commit_ns, 1'000'000));
+    out = write_raw(out, committed_at.milliseconds());
     out = write_raw(out, ",\"snapshot\":\"");
     out = write_raw(out, snapshot_word(change));
     out = write_fragment(out, plan.source_db);
-    out = write_integer(out, floor_divide(commit_ns, 1'000));
+    out = write_raw(out, committed_at.microseconds());
     out = write_raw(out, ",\"ts_ns\":");
-    out = write_integer(out, commit_ns);
+    out = write_raw(out, committed_at.nanoseconds());
     out = write_fragment(out, plan.source_table);
     out = write_optional_text(out, change.facts.change_lsn);
     out = write_raw(out, ",\"commit_lsn\":");

@@ -71,6 +71,43 @@ UnscaledResult read_digits(std::string_view text, int32_t scale, Digits* digits)
   return UnscaledResult::kDone;
 }
 
+// The common case: everything fits 64 bits. False if it does not, or if something is wrong; the
+// long way then says what.
+bool short_unscaled_bytes(std::string_view text, int32_t scale, uint8_t* out, size_t* size) {
+  if (text.size() + static_cast<size_t>(scale) > kDigitsOfInt64 || text.empty()) {
+    return false;
+  }
+  const bool negative = text[0] == '-';
+  text.remove_prefix(negative ? 1 : 0);
+  int64_t value = 0;
+  size_t i = 0;
+  unsigned digit = 0;
+  for (; i < text.size() && (digit = static_cast<unsigned>(text[i] - '0')) < 10; ++i) {
+    value = value * 10 + digit;
+  }
+  const size_t whole = i;
+  if (i < text.size() && text[i] == '.') {
+    for (++i; i < text.size() && (digit = static_cast<unsigned>(text[i] - '0')) < 10; ++i) {
+      value = value * 10 + digit;
+    }
+  }
+  const auto behind_point = static_cast<int32_t>(i - whole) - (i > whole ? 1 : 0);
+  if (i != text.size() || whole == 0 || (i > whole && behind_point == 0) ||
+      behind_point > scale) {
+    return false;
+  }
+  for (int32_t missing = scale - behind_point; missing > 0; --missing) {
+    value *= 10;
+  }
+  value = negative ? -value : value;
+  // All bytes but those that only repeat the sign.
+  *size = 8 - static_cast<size_t>(__builtin_clrsbll(value)) / 8;
+  for (size_t byte = 0; byte < *size; ++byte) {
+    out[byte] = static_cast<uint8_t>(value >> (8 * (*size - 1 - byte)));
+  }
+  return true;
+}
+
 }  // namespace
 
 bool is_decimal(std::string_view text) {
@@ -97,24 +134,16 @@ bool is_decimal(std::string_view text) {
 }
 
 UnscaledResult unscaled_bytes(std::string_view text, int32_t scale, uint8_t* out, size_t* size) {
+  if (short_unscaled_bytes(text, scale, out, size)) {
+    return UnscaledResult::kDone;
+  }
   Digits digits;
   const UnscaledResult result = read_digits(text, scale, &digits);
   if (result != UnscaledResult::kDone) {
     return result;
   }
+  // The number in base 256, least significant byte first, grown digit by digit.
   uint8_t magnitude[kUnscaledBytesMax];
-  if (digits.count <= kDigitsOfInt64) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < digits.count; ++i) {
-      value = value * 10 + digits.values[i];
-    }
-    for (size_t i = 0; i < 8; ++i) {
-      magnitude[i] = static_cast<uint8_t>(value >> (56 - 8 * i));
-    }
-    *size = to_twos_complement(magnitude, 8, digits.negative && value != 0, out);
-    return result;
-  }
-  // Long ones: the number in base 256, least significant byte first, grown digit by digit.
   size_t used = 1;
   uint8_t grown[kUnscaledBytesMax] = {0};
   for (size_t i = 0; i < digits.count; ++i) {

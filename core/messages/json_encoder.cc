@@ -184,9 +184,9 @@ class JsonEncoder final : public RecordEncoder {
               ? write_raw(out, change.facts.sequence)
               : write_optional_text(out, change.facts.sequence);
     out = write_raw(out, ",\"committed_at\":");
-    out = write_optional_instant(out, change.record.commit_time_ns);
+    out = write_optional_instant(out, change.record.commit_time_ns, &committed_at_);
     out = write_raw(out, "},\"read_at\":");
-    out = write_optional_instant(out, change.record.read_time_ns);
+    out = write_optional_instant(out, change.record.read_time_ns, &read_at_);
     *out++ = '}';
     texts->value = {reinterpret_cast<const uint8_t*>(begin), static_cast<uint64_t>(out - begin)};
     return out;
@@ -205,17 +205,19 @@ class JsonEncoder final : public RecordEncoder {
     return text.empty() ? write_raw(out, "null") : write_string(out, text, &replaced);
   }
 
-  static char* write_optional_instant(char* out, int64_t unix_ns) {
+  static char* write_optional_instant(char* out, int64_t unix_ns, InstantWriter* writer) {
     if (unix_ns == 0) {
       return write_raw(out, "null");
     }
     *out = '"';
-    out = write_instant(out + 1, unix_ns);
+    out = writer->write(out + 1, unix_ns);
     *out++ = '"';
     return out;
   }
 
   JsonValue value_;
+  mutable InstantWriter committed_at_;  // records of a batch mostly share these seconds
+  mutable InstantWriter read_at_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "core/messages/json_text.h"
 
 #include <array>
+#include <charconv>
 #include <cmath>
 
 #if defined(__SSE2__)
@@ -71,54 +72,77 @@ constexpr std::array<Escape, 128> make_escapes() {
 }
 constexpr std::array<Escape, 128> kEscapes = make_escapes();
 
+bool is_plain(uint8_t c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
+
+// True if one of 8 bytes is not plain. (A borrow may name a byte above one that is not; never
+// alone.)
+bool any_special(uint64_t bytes) {
+  constexpr uint64_t kOnes = 0x0101010101010101u;
+  constexpr uint64_t kHigh = 0x8080808080808080u;
+  const uint64_t quote = bytes ^ (kOnes * '"');
+  const uint64_t backslash = bytes ^ (kOnes * '\\');
+  return ((bytes | ((bytes - kOnes * 0x20) & ~bytes) | ((quote - kOnes) & ~quote) |
+           ((backslash - kOnes) & ~backslash)) &
+          kHigh) != 0;
+}
+
 // Copies the plain bytes at `in` and returns how many there were. Plain is what stands for itself:
-// ASCII without control characters, quote and backslash.
+// ASCII without control characters, quote and backslash. Whole blocks go through a register; the
+// rest is the last block of the text once more, overlapping what is already done.
 template <bool kWrite>
-size_t copy_plain(const uint8_t* in, const uint8_t* end, char* out) {
-  const uint8_t* const start = in;
+size_t copy_plain(const uint8_t* const start, const uint8_t* const end, char* out) {
+  const auto size = static_cast<size_t>(end - start);
+  size_t done = 0;
 #if defined(__SSE2__)
-  while (end - in >= 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in));
+  // The index of the first special byte of 16, or 16.
+  const auto block = [&](size_t at) -> size_t {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(start + at));
     if constexpr (kWrite) {
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + (in - start)), bytes);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + at), bytes);
     }
     // Signed: bytes from 0x80 up are negative, so one comparison finds them and the controls.
     const __m128i special = _mm_or_si128(
         _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
         _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
                      _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
-    const auto mask = static_cast<unsigned>(_mm_movemask_epi8(special));
-    if (mask != 0) {
-      return static_cast<size_t>(in - start) + static_cast<size_t>(__builtin_ctz(mask));
+    const auto mask = static_cast<unsigned>(_mm_movemask_epi8(special)) | 0x10000u;
+    return static_cast<size_t>(__builtin_ctz(mask));
+  };
+  if (size >= 16) {
+    for (; size - done >= 16; done += 16) {
+      if (const size_t plain = block(done); plain < 16) {
+        return done + plain;
+      }
     }
-    in += 16;
+    return done == size ? size : size - 16 + block(size - 16);
   }
 #endif
-  while (end - in >= 8) {
-    constexpr uint64_t kOnes = 0x0101010101010101u;
-    constexpr uint64_t kHigh = 0x8080808080808080u;
+  for (; size - done >= 8; done += 8) {
     uint64_t bytes;
-    std::memcpy(&bytes, in, 8);
-    const uint64_t quote = bytes ^ (kOnes * '"');
-    const uint64_t backslash = bytes ^ (kOnes * '\\');
-    const uint64_t special = (bytes | ((bytes - kOnes * 0x20) & ~bytes) |
-                              ((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash)) &
-                             kHigh;
-    if (special != 0) {
+    std::memcpy(&bytes, start + done, 8);
+    if (any_special(bytes)) {
       break;
     }
     if constexpr (kWrite) {
-      std::memcpy(out + (in - start), &bytes, 8);
+      std::memcpy(out + done, &bytes, 8);
     }
-    in += 8;
   }
-  while (in != end && *in >= 0x20 && *in < 0x80 && *in != '"' && *in != '\\') {
+  if (done >= 8 && size - done < 8) {
+    uint64_t bytes;
+    std::memcpy(&bytes, end - 8, 8);
+    if (!any_special(bytes)) {
+      if constexpr (kWrite) {
+        std::memcpy(out + size - 8, &bytes, 8);
+      }
+      return size;
+    }
+  }
+  for (; done < size && is_plain(start[done]); ++done) {
     if constexpr (kWrite) {
-      out[in - start] = static_cast<char>(*in);
+      out[done] = static_cast<char>(start[done]);
     }
-    ++in;
   }
-  return static_cast<size_t>(in - start);
+  return done;
 }
 
 // Writes or only measures.

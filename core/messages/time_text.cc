@@ -9,6 +9,7 @@ namespace {
 constexpr int64_t kFirstDay = -719'162;   // 0001-01-01
 constexpr int64_t kLastDay = 2'932'896;   // 9999-12-31
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
+constexpr size_t kSecondBytes = 19;  // "2026-11-23T05:49:07"
 constexpr int32_t kOffsetMinutesMax = 18 * 60;
 
 constexpr std::array<char, 200> make_pairs() {
@@ -49,13 +50,8 @@ char* write_checked_date(char* out, int64_t days) {
   return write_pair(out, day_of_month);
 }
 
-// REQUIRES: second of the day and nanoseconds in range.
-char* write_checked_time(char* out, uint32_t second, uint32_t nanos) {
-  out = write_pair(out, second / 3600);
-  *out++ = ':';
-  out = write_pair(out, second / 60 % 60);
-  *out++ = ':';
-  out = write_pair(out, second % 60);
+// Nothing, or ".123" with 3, 6, 7 or 9 digits. REQUIRES: nanos below 10^9.
+char* write_fraction(char* out, uint32_t nanos) {
   if (nanos == 0) {
     return out;
   }
@@ -76,6 +72,16 @@ char* write_checked_time(char* out, uint32_t second, uint32_t nanos) {
   }
   std::memcpy(out, digits, 9);
   return out + count;
+}
+
+// REQUIRES: second of the day and nanoseconds in range.
+char* write_checked_time(char* out, uint32_t second, uint32_t nanos) {
+  out = write_pair(out, second / 3600);
+  *out++ = ':';
+  out = write_pair(out, second / 60 % 60);
+  *out++ = ':';
+  out = write_pair(out, second % 60);
+  return write_fraction(out, nanos);
 }
 
 }  // namespace
@@ -132,15 +138,22 @@ char* write_timestamp_with_zone(char* out, int64_t seconds, int32_t nanos,
   return write_pair(out, distance % 60);
 }
 
-char* write_instant(char* out, int64_t unix_ns) {
-  int64_t seconds = unix_ns / kNanosPerSecond;
+char* write_instant(char* out, int64_t unix_ns) { return InstantWriter().write(out, unix_ns); }
+
+char* InstantWriter::write(char* out, int64_t unix_ns) {
+  int64_t second = unix_ns / kNanosPerSecond;
   int64_t nanos = unix_ns % kNanosPerSecond;
   if (nanos < 0) {
     nanos += kNanosPerSecond;
-    --seconds;
+    --second;
   }
-  // 64 bits of nanoseconds reach from 1677 to 2262: always in range.
-  out = write_timestamp(out, seconds, static_cast<int32_t>(nanos));
+  if (second != second_) {
+    // 64 bits of nanoseconds reach from 1677 to 2262: always in range.
+    write_timestamp(text_, second, 0);
+    second_ = second;
+  }
+  std::memcpy(out, text_, kSecondBytes);
+  out = write_fraction(out + kSecondBytes, static_cast<uint32_t>(nanos));
   *out++ = 'Z';
   return out;
 }
