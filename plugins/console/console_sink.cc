@@ -137,10 +137,11 @@ void ConsoleSink::append_text(const dstream_record& record, const dstream_messag
   text_ += '\n';
 }
 
-void ConsoleSink::poll(dstream::Millis max_wait) {
+bool ConsoleSink::poll(dstream::Millis max_wait) {
   const size_t written = output_.write(text_, max_wait.count());
   text_.erase(0, written);
   settle_written();
+  return written > 0;
 }
 
 bool ConsoleSink::flush(dstream::Millis max_wait) {

@@ -29,8 +29,8 @@ class ConsoleSink {
   void open() {}
   // Formats messages into memory; takes no more while a good deal of text waits to be written.
   uint32_t write(const dstream::Delivery& delivery, uint32_t first);
-  // Writes and settles every message whose last byte is out.
-  void poll(dstream::Millis max_wait);
+  // Writes and settles every message whose last byte is out. False: nothing was written.
+  bool poll(dstream::Millis max_wait);
   bool flush(dstream::Millis max_wait);
   void close();
 

@@ -8,13 +8,14 @@
 #include <string>
 
 #include "console_sink.h"
-#include "fake_sink_host.h"
+#include "dstream/testing.hpp"
+#include "fake_delivery.h"
 
 namespace console {
 namespace {
 
 using message_lines::FakeDelivery;
-using message_lines::FakeSinkHost;
+using dstream::testing::FakeHost;
 
 class Pipe {
  public:
@@ -52,16 +53,16 @@ constexpr dstream::Millis kNoWait{0};
 
 TEST(Console, TextHasTimeTopicOperationKeyAndValue) {
   Pipe pipe;
-  FakeSinkHost host;
+  FakeHost host;
   ConsoleSink sink(host.host(), pipe.writer(), Options{});
   FakeDelivery delivery(1);
   delivery.add("shop.dbo.Persons", 0, "{\"Id\":1}", "{\"a\":1}", DSTREAM_OP_UPDATE);
   delivery.add("shop.dbo.Persons", 0, "{\"Id\":1}", "", DSTREAM_OP_DELETE);
   delivery.add("shop.dbo.Log", 1, "", "\x1b[2J", DSTREAM_OP_INSERT);
-  EXPECT_EQ(sink.write(dstream::Delivery(delivery.raw()), 0), 3u);
-  EXPECT_TRUE(host.settled.empty());
+  EXPECT_EQ(sink.write(delivery.view(), 0), 3u);
+  EXPECT_TRUE(host.settles().empty());
   EXPECT_TRUE(sink.flush(kNoWait));
-  EXPECT_EQ(host.settled_ok(), 3u);
+  EXPECT_EQ(host.settled(1), 3u);
   EXPECT_EQ(pipe.drain(),
             "2026-11-23T05:40:00.123Z shop.dbo.Persons update {\"Id\":1} {\"a\":1}\n"
             "2026-11-23T05:40:00.123Z shop.dbo.Persons tombstone {\"Id\":1}\n"
@@ -70,13 +71,13 @@ TEST(Console, TextHasTimeTopicOperationKeyAndValue) {
 
 TEST(Console, JsonIsOneObjectALine) {
   Pipe pipe;
-  FakeSinkHost host;
+  FakeHost host;
   Options options;
   options.json = true;
   ConsoleSink sink(host.host(), pipe.writer(), options);
   FakeDelivery delivery(1);
   delivery.add("t", 0, "{\"Id\":1}", "{\"a\":1}");
-  sink.write(dstream::Delivery(delivery.raw()), 0);
+  sink.write(delivery.view(), 0);
   EXPECT_TRUE(sink.flush(kNoWait));
   EXPECT_EQ(pipe.drain(),
             "{\"topic\":\"t\",\"key\":{\"Id\":1},\"timestamp\":\"2026-11-23T05:40:00.123Z\","
@@ -85,26 +86,26 @@ TEST(Console, JsonIsOneObjectALine) {
 
 TEST(Console, LongValuesAreCutBetweenCharacters) {
   Pipe pipe;
-  FakeSinkHost host;
+  FakeHost host;
   Options options;
   options.value_bytes_max = 4;
   ConsoleSink sink(host.host(), pipe.writer(), options);
   FakeDelivery delivery(1);
   delivery.add("t", 0, "k", "aéüö");
-  sink.write(dstream::Delivery(delivery.raw()), 0);
+  sink.write(delivery.view(), 0);
   EXPECT_TRUE(sink.flush(kNoWait));
   EXPECT_NE(pipe.drain().find(" k aé...\n"), std::string::npos);
 }
 
 TEST(Console, ColorsOnlyWhenAsked) {
   Pipe pipe;
-  FakeSinkHost host;
+  FakeHost host;
   Options options;
   options.color = true;
   ConsoleSink sink(host.host(), pipe.writer(), options);
   FakeDelivery delivery(1);
   delivery.add("t", 0, "k", "1", DSTREAM_OP_DELETE);
-  sink.write(dstream::Delivery(delivery.raw()), 0);
+  sink.write(delivery.view(), 0);
   EXPECT_TRUE(sink.flush(kNoWait));
   EXPECT_NE(pipe.drain().find("\x1b[31mdelete\x1b[0m"), std::string::npos);
 }
@@ -112,8 +113,8 @@ TEST(Console, ColorsOnlyWhenAsked) {
 TEST(Console, AutomaticColorNeedsATerminal) {
   Pipe pipe;
   const Output output(pipe.writer());
-  EXPECT_FALSE(read_options(FakeSinkHost().host(), output).color);
-  FakeSinkHost always({{"/color", "always"}, {"/output", "json"}}, {{"/value_bytes_max", 7}});
+  EXPECT_FALSE(read_options(FakeHost().host(), output).color);
+  const FakeHost always(R"({"color": "always", "output": "json", "value_bytes_max": 7})");
   const Options options = read_options(always.host(), output);
   EXPECT_TRUE(options.color);
   EXPECT_TRUE(options.json);
@@ -124,31 +125,32 @@ TEST(Console, AutomaticColorNeedsATerminal) {
 // nothing and settles only what is out.
 TEST(Console, SlowReaderMeansFull) {
   Pipe pipe;
-  FakeSinkHost host;
+  FakeHost host;
   ConsoleSink sink(host.host(), pipe.writer(), Options{});
   FakeDelivery delivery(1);
   const std::string value = "\"" + std::string(1000, 'x') + "\"";
   for (int i = 0; i < 2000; ++i) {
     delivery.add("t", 0, "k", value);
   }
-  const uint32_t taken = sink.write(dstream::Delivery(delivery.raw()), 0);
+  const uint32_t taken = sink.write(delivery.view(), 0);
   EXPECT_GT(taken, 0u);
   EXPECT_LT(taken, 2000u);
   EXPECT_FALSE(sink.flush(kNoWait));
-  EXPECT_LT(host.settled_ok(), taken);
+  EXPECT_LT(host.settled(1), taken);
 
   std::string read;
   uint32_t next = taken;
   while (next < 2000 || !sink.flush(kNoWait)) {
     read += pipe.drain();
-    next += sink.write(dstream::Delivery(delivery.raw()), next);
+    next += sink.write(delivery.view(), next);
     sink.poll(kNoWait);
   }
   read += pipe.drain();
-  EXPECT_EQ(host.settled_ok(), 2000u);
+  EXPECT_EQ(host.settled(1), 2000u);
   EXPECT_EQ(std::count(read.begin(), read.end(), '\n'), 2000);
 }
 
+// How poll() ends.
 dstream_status status_of(ConsoleSink& sink) {
   try {
     sink.poll(kNoWait);
@@ -161,14 +163,14 @@ dstream_status status_of(ConsoleSink& sink) {
 
 TEST(Console, ReaderGoneIsFatalAndRaisesNoSignal) {
   Pipe pipe;
-  FakeSinkHost host;
+  FakeHost host;
   ConsoleSink sink(host.host(), pipe.writer(), Options{});
   FakeDelivery delivery(1);
   delivery.add("t", 0, "k", "1");
   pipe.close_reader();
-  sink.write(dstream::Delivery(delivery.raw()), 0);
+  sink.write(delivery.view(), 0);
   EXPECT_EQ(status_of(sink), DSTREAM_FATAL);
-  EXPECT_TRUE(host.settled.empty());
+  EXPECT_TRUE(host.settles().empty());
   sigset_t pending;
   sigpending(&pending);
   EXPECT_EQ(sigismember(&pending, SIGPIPE), 0);
@@ -180,38 +182,38 @@ TEST(Console, ClosedOutputIsFatal) {
     Pipe pipe;
     fd = pipe.writer();
   }
-  FakeSinkHost host;
+  FakeHost host;
   ConsoleSink sink(host.host(), fd, Options{});
   FakeDelivery delivery(1);
   delivery.add("t", 0, "k", "1");
-  sink.write(dstream::Delivery(delivery.raw()), 0);
+  sink.write(delivery.view(), 0);
   EXPECT_EQ(status_of(sink), DSTREAM_FATAL);
 }
 
 TEST(Console, FullDiskIsRetriedAndNothingSettled) {
   const int full = ::open("/dev/full", O_WRONLY);
   ASSERT_GE(full, 0);
-  FakeSinkHost host;
+  FakeHost host;
   ConsoleSink sink(host.host(), full, Options{});
   FakeDelivery delivery(1);
   delivery.add("t", 0, "k", "1");
-  sink.write(dstream::Delivery(delivery.raw()), 0);
+  sink.write(delivery.view(), 0);
   EXPECT_EQ(status_of(sink), DSTREAM_RETRY);
-  EXPECT_TRUE(host.settled.empty());
+  EXPECT_TRUE(host.settles().empty());
   ::close(full);
 }
 
 TEST(Console, CloseForgetsWhatWasNotWritten) {
   Pipe pipe;
-  FakeSinkHost host;
+  FakeHost host;
   ConsoleSink sink(host.host(), pipe.writer(), Options{});
   FakeDelivery delivery(1);
   delivery.add("t", 0, "k", "1");
-  sink.write(dstream::Delivery(delivery.raw()), 0);
+  sink.write(delivery.view(), 0);
   sink.close();
   EXPECT_TRUE(sink.flush(kNoWait));
   EXPECT_EQ(pipe.drain(), "");
-  EXPECT_TRUE(host.settled.empty());
+  EXPECT_TRUE(host.settles().empty());
 }
 
 }  // namespace

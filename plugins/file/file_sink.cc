@@ -11,6 +11,8 @@ namespace file_sink {
 namespace {
 
 constexpr uint64_t kBufferedBytesMax = 4 * 1024 * 1024;
+constexpr uint64_t kCommitBytes = 1024 * 1024;
+constexpr int64_t kCommitDelayMs = 20;
 constexpr uint32_t kTopicIdsCachedMax = 100'000;
 constexpr std::string_view kTopicField = "{topic}";
 
@@ -38,6 +40,11 @@ uint64_t parse(std::string_view text, std::span<const Unit> units, const char* k
 int64_t unix_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+int64_t monotonic_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 void check_path(const std::string& path) {
@@ -95,7 +102,7 @@ std::string expand_path(const std::string& path, std::string_view topic) {
   return expanded.replace(at, kTopicField.size(), name);
 }
 
-World system_world() { return {system_disk(), &unix_ms}; }
+World system_world() { return {system_disk(), &unix_ms, &monotonic_ms}; }
 
 FileSink::FileSink(dstream::Host host) : FileSink(host, read_options(host), system_world()) {}
 
@@ -132,6 +139,9 @@ uint32_t FileSink::write(const dstream::Delivery& delivery, uint32_t first) {
     ++next;
   }
   if (next > first) {
+    if (pending_.empty()) {
+      pending_since_ms_ = world_.monotonic_ms();
+    }
     pending_.push_back({delivery.id(), first, next - first});
   }
   return next - first;
@@ -182,7 +192,18 @@ bool FileSink::make_room() {
   return true;
 }
 
-void FileSink::poll(dstream::Millis) {
+bool FileSink::poll(dstream::Millis max_wait) {
+  const bool is_due = max_wait.count() > 0 || buffered_bytes_ >= kCommitBytes ||
+                      world_.monotonic_ms() - pending_since_ms_ >= kCommitDelayMs;
+  if (!pending_.empty() && !is_due) {
+    return false;
+  }
+  const bool settles = !pending_.empty();
+  commit();
+  return settles;
+}
+
+void FileSink::commit() {
   for (auto& [path, file] : files_) {
     file->write_out();
   }
@@ -202,8 +223,8 @@ void FileSink::poll(dstream::Millis) {
   }
 }
 
-bool FileSink::flush(dstream::Millis max_wait) {
-  poll(max_wait);
+bool FileSink::flush(dstream::Millis) {
+  commit();
   return true;
 }
 

@@ -33,7 +33,8 @@ std::string expand_path(const std::string& path, std::string_view topic);
 // What the sink asks the world for; a test gives its own.
 struct World {
   Disk& disk;
-  int64_t (*unix_ms)();
+  int64_t (*unix_ms)();       // for ages and names
+  int64_t (*monotonic_ms)();  // for intervals
 };
 World system_world();
 
@@ -49,8 +50,10 @@ class FileSink {
   void open();
   // Formats messages into memory. Takes no more while a good deal of text waits for poll().
   uint32_t write(const dstream::Delivery& delivery, uint32_t first);
-  // One group commit: writes, makes durable, settles, rotates.
-  void poll(dstream::Millis max_wait);
+  // One group commit: writes, makes durable, settles, rotates. A poll that may not wait only does
+  // so if a good deal of text or time has come together: syncs are what a disk can do least of.
+  // False: nothing was settled.
+  bool poll(dstream::Millis max_wait);
   bool flush(dstream::Millis max_wait);
   void close();
 
@@ -61,6 +64,7 @@ class FileSink {
     uint32_t count;
   };
 
+  void commit();
   LineFile* file_for(const dstream_message& message);
   LineFile* open_file(const std::string& path);
   bool make_room();
@@ -71,6 +75,7 @@ class FileSink {
   std::map<std::string, std::unique_ptr<LineFile>> files_;  // by path
   std::vector<LineFile*> by_topic_;                         // by topic id; nullptr: not looked up
   std::vector<Pending> pending_;
+  int64_t pending_since_ms_ = 0;  // when the first of them came
   uint64_t buffered_bytes_ = 0;
   uint64_t use_counter_ = 0;
 };

@@ -9,14 +9,16 @@
 #include <functional>
 #include <sstream>
 
-#include "fake_sink_host.h"
+#include "dstream/testing.hpp"
+#include "fake_delivery.h"
 
 namespace file_sink {
 namespace {
 
 using message_lines::FakeDelivery;
-using message_lines::FakeSinkHost;
+using dstream::testing::FakeHost;
 constexpr dstream::Millis kNoWait{0};
+constexpr dstream::Millis kWait{1};
 
 // The real disk with faults on demand, and a record of the order of calls.
 class FaultyDisk final : public Disk {
@@ -65,6 +67,7 @@ class FaultyDisk final : public Disk {
 };
 
 int64_t now_ms = 1000;
+int64_t clock_ms = 0;
 
 class FileSinkTest : public testing::Test {
  protected:
@@ -81,7 +84,7 @@ class FileSinkTest : public testing::Test {
     options.path = folder_ + "/" + path;
     options.rotation = rotation;
     auto sink = std::make_unique<FileSink>(host_.host(), options,
-                                           World{disk_, [] { return now_ms; }});
+                                           World{disk_, [] { return now_ms; }, [] { return clock_ms; }});
     sink->open();
     return sink;
   }
@@ -105,7 +108,7 @@ class FileSinkTest : public testing::Test {
 
   std::string folder_;
   FaultyDisk disk_;
-  FakeSinkHost host_;
+  FakeHost host_;
 };
 
 std::string line(const std::string& topic, const std::string& value) {
@@ -127,10 +130,10 @@ TEST_F(FileSinkTest, SettlesOnlyAfterSync) {
   auto sink = make("new/folder/changes.jsonl");
   FakeDelivery delivery(1);
   delivery.add("t", 0, "{\"Id\":1}", "1").add("t", 0, "{\"Id\":1}", "");
-  EXPECT_EQ(sink->write(dstream::Delivery(delivery.raw()), 0), 2u);
-  EXPECT_TRUE(host_.settled.empty());
-  sink->poll(kNoWait);
-  EXPECT_EQ(host_.settled_ok(), 2u);
+  EXPECT_EQ(sink->write(delivery.view(), 0), 2u);
+  EXPECT_TRUE(host_.settles().empty());
+  sink->poll(kWait);
+  EXPECT_EQ(host_.settled(1), 2u);
   EXPECT_EQ(disk_.calls, "ws");
   EXPECT_EQ(read("new/folder/changes.jsonl"), line("t", "1") + line("t", "null"));
 }
@@ -140,18 +143,38 @@ TEST_F(FileSinkTest, OneSyncForAllThatWaits) {
   FakeDelivery one(1), two(2);
   one.add("t", 0, "{\"Id\":1}", "1");
   two.add("t", 0, "{\"Id\":1}", "2");
-  sink->write(dstream::Delivery(one.raw()), 0);
-  sink->write(dstream::Delivery(two.raw()), 0);
+  sink->write(one.view(), 0);
+  sink->write(two.view(), 0);
   EXPECT_TRUE(sink->flush(kNoWait));
   EXPECT_EQ(disk_.calls, "ws");
-  EXPECT_EQ(host_.settled_ok(), 2u);
+  EXPECT_EQ(host_.settled(1), 1u);
+  EXPECT_EQ(host_.settled(2), 1u);
+}
+
+TEST_F(FileSinkTest, WithoutWaitingItSyncsOnlyWhatIsWorthIt) {
+  auto sink = make("a.jsonl");
+  FakeDelivery small(1);
+  small.add("t", 0, "{\"Id\":1}", "1");
+  sink->write(small.view(), 0);
+  clock_ms += 19;
+  EXPECT_FALSE(sink->poll(kNoWait));
+  EXPECT_EQ(disk_.calls, "");
+  clock_ms += 1;
+  EXPECT_TRUE(sink->poll(kNoWait));
+  EXPECT_EQ(disk_.calls, "ws");
+  FakeDelivery large(2);
+  large.add("t", 0, "{\"Id\":1}", "\"" + std::string(2'000'000, 'x') + "\"");
+  sink->write(large.view(), 0);
+  EXPECT_TRUE(sink->poll(kNoWait));
+  EXPECT_EQ(disk_.calls, "wsws");
+  EXPECT_FALSE(sink->poll(kWait));
 }
 
 TEST_F(FileSinkTest, AFileForEachTopic) {
   auto sink = make("{topic}.jsonl");
   FakeDelivery delivery(1);
   delivery.add("shop.dbo.A", 0, "{\"Id\":1}", "1").add("../B", 1, "{\"Id\":1}", "2");
-  sink->write(dstream::Delivery(delivery.raw()), 0);
+  sink->write(delivery.view(), 0);
   EXPECT_TRUE(sink->flush(kNoWait));
   EXPECT_EQ(names(), (std::vector<std::string>{".._B.jsonl", "shop.dbo.A.jsonl"}));
   EXPECT_EQ(read("shop.dbo.A.jsonl"), line("shop.dbo.A", "1"));
@@ -171,11 +194,11 @@ TEST_F(FileSinkTest, ManyTopicsKeepFewFilesOpen) {
   uint32_t next = 0;
   int polls = 0;
   while (next < count) {
-    next += sink->write(dstream::Delivery(delivery.raw()), next);
-    sink->poll(kNoWait);
+    next += sink->write(delivery.view(), next);
+    sink->poll(kWait);
     ASSERT_LT(++polls, 10);
   }
-  EXPECT_EQ(host_.settled_ok(), count);
+  EXPECT_EQ(host_.settled(1), count);
   EXPECT_EQ(names().size(), count);
   EXPECT_EQ(read("t1000.jsonl"), line("t1000", "1"));
 }
@@ -185,8 +208,8 @@ TEST_F(FileSinkTest, RotatesBySize) {
   for (int i = 0; i < 3; ++i) {
     FakeDelivery delivery(1);
     delivery.add("t", 0, "{\"Id\":1}", std::to_string(i));
-    sink->write(dstream::Delivery(delivery.raw()), 0);
-    sink->poll(kNoWait);
+    sink->write(delivery.view(), 0);
+    sink->poll(kWait);
   }
   // Two lines are above 100 bytes; the third is alone in the new file.
   EXPECT_EQ(names(), (std::vector<std::string>{"changes.19700101T000001.000Z.jsonl",
@@ -200,8 +223,8 @@ TEST_F(FileSinkTest, RotatedNamesNeverReplaceAFile) {
   auto sink = make("changes.jsonl", Rotation{1, 0});
   FakeDelivery delivery(1);
   delivery.add("t", 0, "{\"Id\":1}", "1");
-  sink->write(dstream::Delivery(delivery.raw()), 0);
-  sink->poll(kNoWait);
+  sink->write(delivery.view(), 0);
+  sink->poll(kWait);
   EXPECT_EQ(read("changes.19700101T000001.000Z.jsonl"), "precious");
   EXPECT_EQ(read("changes.19700101T000001.000Z-1.jsonl"), line("t", "1"));
 }
@@ -209,16 +232,16 @@ TEST_F(FileSinkTest, RotatedNamesNeverReplaceAFile) {
 TEST_F(FileSinkTest, RotatesByAgeButNotAnEmptyFile) {
   auto sink = make("changes.jsonl", Rotation{0, 60'000});
   now_ms = 61'000;
-  sink->poll(kNoWait);
+  sink->poll(kWait);
   EXPECT_EQ(names(), (std::vector<std::string>{"changes.jsonl"}));
   FakeDelivery delivery(1);
   delivery.add("t", 0, "{\"Id\":1}", "1");
   now_ms = 60'999;
-  sink->write(dstream::Delivery(delivery.raw()), 0);
-  sink->poll(kNoWait);
+  sink->write(delivery.view(), 0);
+  sink->poll(kWait);
   EXPECT_EQ(names().size(), 1u);
   now_ms = 61'000;
-  sink->poll(kNoWait);
+  sink->poll(kWait);
   EXPECT_EQ(names().size(), 2u);
   EXPECT_EQ(read("changes.jsonl"), "");
 }
@@ -227,14 +250,14 @@ TEST_F(FileSinkTest, FullDiskIsRetriedAndContinuesWhereItStopped) {
   auto sink = make("a.jsonl");
   FakeDelivery delivery(1);
   delivery.add("t", 0, "{\"Id\":1}", "1").add("t", 0, "{\"Id\":1}", "2");
-  sink->write(dstream::Delivery(delivery.raw()), 0);
+  sink->write(delivery.view(), 0);
   disk_.room = 30;
-  EXPECT_EQ(status_of([&] { sink->poll(kNoWait); }), DSTREAM_RETRY);
-  EXPECT_EQ(status_of([&] { sink->poll(kNoWait); }), DSTREAM_RETRY);
-  EXPECT_TRUE(host_.settled.empty());
+  EXPECT_EQ(status_of([&] { sink->poll(kWait); }), DSTREAM_RETRY);
+  EXPECT_EQ(status_of([&] { sink->poll(kWait); }), DSTREAM_RETRY);
+  EXPECT_TRUE(host_.settles().empty());
   disk_.room = 1'000'000;
-  sink->poll(kNoWait);
-  EXPECT_EQ(host_.settled_ok(), 2u);
+  sink->poll(kWait);
+  EXPECT_EQ(host_.settled(1), 2u);
   EXPECT_EQ(read("a.jsonl"), line("t", "1") + line("t", "2"));
 }
 
@@ -242,16 +265,16 @@ TEST_F(FileSinkTest, FailedSyncSettlesNothingAndTakesTheLinesBack) {
   auto sink = make("a.jsonl");
   FakeDelivery delivery(1);
   delivery.add("t", 0, "{\"Id\":1}", "1");
-  sink->write(dstream::Delivery(delivery.raw()), 0);
+  sink->write(delivery.view(), 0);
   disk_.sync_error = -EIO;
-  EXPECT_EQ(status_of([&] { sink->poll(kNoWait); }), DSTREAM_REOPEN);
-  EXPECT_TRUE(host_.settled.empty());
+  EXPECT_EQ(status_of([&] { sink->poll(kWait); }), DSTREAM_REOPEN);
+  EXPECT_TRUE(host_.settles().empty());
   EXPECT_EQ(read("a.jsonl"), "");
   sink->close();
   disk_.sync_error = 0;
   sink->open();
-  sink->write(dstream::Delivery(delivery.raw()), 0);
-  sink->poll(kNoWait);
+  sink->write(delivery.view(), 0);
+  sink->poll(kWait);
   EXPECT_EQ(read("a.jsonl"), line("t", "1"));
 }
 
@@ -259,20 +282,20 @@ TEST_F(FileSinkTest, BrokenDiskIsReopened) {
   auto sink = make("a.jsonl");
   FakeDelivery delivery(1);
   delivery.add("t", 0, "{\"Id\":1}", "1");
-  sink->write(dstream::Delivery(delivery.raw()), 0);
+  sink->write(delivery.view(), 0);
   disk_.room = 0;
   disk_.write_error = -EIO;
-  EXPECT_EQ(status_of([&] { sink->poll(kNoWait); }), DSTREAM_REOPEN);
-  EXPECT_TRUE(host_.settled.empty());
+  EXPECT_EQ(status_of([&] { sink->poll(kWait); }), DSTREAM_REOPEN);
+  EXPECT_TRUE(host_.settles().empty());
 }
 
 TEST_F(FileSinkTest, CloseTakesBackWhatWasNotSettled) {
   auto sink = make("a.jsonl");
   FakeDelivery delivery(1);
   delivery.add("t", 0, "{\"Id\":1}", "1");
-  sink->write(dstream::Delivery(delivery.raw()), 0);
+  sink->write(delivery.view(), 0);
   disk_.room = 30;
-  EXPECT_EQ(status_of([&] { sink->poll(kNoWait); }), DSTREAM_RETRY);
+  EXPECT_EQ(status_of([&] { sink->poll(kWait); }), DSTREAM_RETRY);
   sink->close();
   EXPECT_EQ(read("a.jsonl"), "");
 }
@@ -328,8 +351,8 @@ TEST_F(FileSinkTest, AFileThatCannotBeOpenedStopsTheWriteBeforeIt) {
   const std::string bad(300, 'x');
   FakeDelivery delivery(1);
   delivery.add("good", 0, "{\"Id\":1}", "1").add(bad.c_str(), 1, "{\"Id\":1}", "2");
-  EXPECT_EQ(sink->write(dstream::Delivery(delivery.raw()), 0), 1u);
-  EXPECT_EQ(status_of([&] { sink->write(dstream::Delivery(delivery.raw()), 1); }),
+  EXPECT_EQ(sink->write(delivery.view(), 0), 1u);
+  EXPECT_EQ(status_of([&] { sink->write(delivery.view(), 1); }),
             DSTREAM_CONFIG);
 }
 
@@ -340,41 +363,41 @@ TEST_F(FileSinkTest, TakesNoMoreThanItsBufferHolds) {
   for (int i = 0; i < 100; ++i) {
     delivery.add("t", 0, "{\"Id\":1}", value);
   }
-  const uint32_t taken = sink->write(dstream::Delivery(delivery.raw()), 0);
+  const uint32_t taken = sink->write(delivery.view(), 0);
   EXPECT_GT(taken, 30u);
   EXPECT_LT(taken, 60u);
-  EXPECT_EQ(sink->write(dstream::Delivery(delivery.raw()), taken), 0u);
-  sink->poll(kNoWait);
-  EXPECT_EQ(host_.settled_ok(), taken);
-  EXPECT_GT(sink->write(dstream::Delivery(delivery.raw()), taken), 0u);
+  EXPECT_EQ(sink->write(delivery.view(), taken), 0u);
+  sink->poll(kWait);
+  EXPECT_EQ(host_.settled(1), taken);
+  EXPECT_GT(sink->write(delivery.view(), taken), 0u);
 }
 
 TEST(FileSinkOptions, AreRead) {
-  FakeSinkHost host({{"/path", "/data/{topic}.jsonl"}, {"/rotate_size", "2KiB"}, {"/rotate_age", "3m"}});
+  const FakeHost host(R"({"path": "/data/{topic}.jsonl", "rotate_size": "2KiB", "rotate_age": "3m"})");
   const Options options = read_options(host.host());
   EXPECT_EQ(options.path, "/data/{topic}.jsonl");
   EXPECT_EQ(options.rotation.size_bytes, 2048u);
   EXPECT_EQ(options.rotation.age_ms, 180'000);
-  const FakeSinkHost bare(std::map<std::string, std::string>{{"/path", "a"}});
+  const FakeHost bare(R"({"path": "a"})");
   const Options defaults = read_options(bare.host());
   EXPECT_EQ(defaults.rotation.size_bytes, 256u << 20);
   EXPECT_EQ(defaults.rotation.age_ms, 86'400'000);
 }
 
 TEST(FileSinkOptions, WrongOnesAreConfigErrors) {
-  auto status = [](std::map<std::string, std::string> texts) {
-    FakeSinkHost host(std::move(texts));
+  auto status = [](const std::string& config) {
+    const FakeHost host(config);
     return status_of([&] { read_options(host.host()); });
   };
-  EXPECT_EQ(status({}), DSTREAM_CONFIG);
-  EXPECT_EQ(status({{"/path", "folder/"}}), DSTREAM_CONFIG);
-  EXPECT_EQ(status({{"/path", "{table}.jsonl"}}), DSTREAM_CONFIG);
-  EXPECT_EQ(status({{"/path", "{topic}{topic}"}}), DSTREAM_CONFIG);
-  for (const char* size : {"", "5", "MiB", "5 MiB", "5MB", "-1B", "99999999999999999999B",
+  EXPECT_EQ(status("{}"), DSTREAM_CONFIG);
+  EXPECT_EQ(status(R"({"path": "folder/"})"), DSTREAM_CONFIG);
+  EXPECT_EQ(status(R"({"path": "{table}.jsonl"})"), DSTREAM_CONFIG);
+  EXPECT_EQ(status(R"({"path": "{topic}{topic}"})"), DSTREAM_CONFIG);
+  for (std::string size : {"", "5", "MiB", "5 MiB", "5MB", "-1B", "99999999999999999999B",
                            "9999999999GiB"}) {
-    EXPECT_EQ(status({{"/path", "a"}, {"/rotate_size", size}}), DSTREAM_CONFIG) << size;
+    EXPECT_EQ(status(R"({"path": "a", "rotate_size": ")" + size + "\"}"), DSTREAM_CONFIG) << size;
   }
-  EXPECT_EQ(status({{"/path", "a"}, {"/rotate_age", "1d"}}), DSTREAM_CONFIG);
+  EXPECT_EQ(status(R"({"path": "a", "rotate_age": "1d"})"), DSTREAM_CONFIG);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <charconv>
 #include <cstring>
+#include <random>
 #include <utility>
 
 namespace generator {
@@ -49,7 +50,8 @@ dstream_column column(const char* name, const char* source_type, dstream_type ty
 }  // namespace
 
 Schemas::Schemas(const Options& options) {
-  static std::atomic<uint64_t> next_id{1};
+  // From a random start, as ids must not meet those of other plugins in the process.
+  static std::atomic<uint64_t> next_id{uint64_t{std::random_device{}()} << 32};
   static constexpr uint32_t kKey[] = {0};
   payload_type_ = options.size <= 8000 ? "varchar(" + std::to_string(std::max<uint64_t>(
                                                           options.size, 1)) + ")"

@@ -1,82 +1,36 @@
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "batch.h"
 #include "dstream/plugin.hpp"
+#include "dstream/testing.hpp"
 #include "pacer.h"
 #include "workload.h"
 
 namespace generator {
 namespace {
 
-// A host with nothing but a configuration of integers.
-class FakeHost {
- public:
-  explicit FakeHost(std::map<std::string, int64_t> config) : config_(std::move(config)) {
-    raw_ = {};
-    raw_.struct_size = sizeof raw_;
-    raw_.host_data = this;
-    raw_.log_level = [](const dstream_host*) noexcept { return dstream_log_level{DSTREAM_LOG_ERROR}; };
-    raw_.log = [](const dstream_host*, dstream_log_level, const char*, const dstream_field*,
-                  uint32_t) noexcept {};
-    raw_.get_extension = [](const dstream_host*, const char* id) noexcept -> const void* {
-      static constexpr dstream_config kConfig = {&FakeHost::get};
-      return std::strcmp(id, DSTREAM_EXT_CONFIG) == 0 ? &kConfig : nullptr;
-    };
-  }
-  const dstream_host* raw() const { return &raw_; }
+using dstream::Millis;
+using dstream::testing::Batch;
+using dstream::testing::CallFailed;
+using dstream::testing::FakeHost;
+using dstream::testing::SourceDriver;
 
- private:
-  static dstream_status get(const dstream_host* host, const char* pointer,
-                            dstream_value* out) noexcept {
-    const auto& config = static_cast<FakeHost*>(host->host_data)->config_;
-    auto found = config.find(pointer);
-    if (found == config.end()) {
-      return DSTREAM_AGAIN;
-    }
-    *out = {};
-    out->type = DSTREAM_INT64;
-    out->as.i64 = found->second;
-    return DSTREAM_OK;
-  }
-  std::map<std::string, int64_t> config_;
-  dstream_host raw_;
-};
+constexpr Millis kNoWait{0};
 
-const dstream_source_api& api() { return *dstream_plugin_v1.connectors[0]->source; }
+const dstream_connector& connector() {
+  return *dstream::testing::find_connector(dstream_plugin_v1, "generator");
+}
 
-// A source made through the plugin's table, as a host does it.
-class Source {
- public:
-  explicit Source(std::map<std::string, int64_t> config) : host_(std::move(config)) {
-    error_.struct_size = sizeof error_;
-    status_ = api().create(host_.raw(), "{}", &source_, &error_);
-  }
-  ~Source() {
-    if (source_ != nullptr) {
-      api().destroy(source_);
-    }
-  }
-  dstream_status created() const { return status_; }
-  dstream_status open(std::string_view position) {
-    return api().open(source_, dstream::bytes(position), &error_);
-  }
-  dstream_status read(uint32_t max, dstream_batch** out, uint32_t wait_ms = 0) {
-    return api().read(source_, max, wait_ms, out, &error_);
-  }
-  void request_stop() { api().request_stop(source_); }
-  void close() { api().close(source_); }
-  std::string message() const { return error_.message; }
-
- private:
-  FakeHost host_;
-  dstream_error error_{};
-  dstream_source* source_ = nullptr;
-  dstream_status status_;
+// A generator with this configuration, as a host makes and drives it.
+struct Source {
+  explicit Source(const std::string& config) : host(config), driver(connector(), host) {}
+  FakeHost host;
+  SourceDriver driver;
 };
 
 std::string print(const dstream_value* row) {
@@ -101,56 +55,46 @@ std::string print(const dstream_record& record) {
   return text;
 }
 
-std::vector<std::string> drain(Source& source, uint32_t max) {
+// All records from `position` to the end.
+std::vector<std::string> drain(const std::string& config, std::string_view position,
+                               uint32_t max_records) {
+  Source source(config);
+  EXPECT_EQ(source.driver.open(position), DSTREAM_OK);
   std::vector<std::string> lines;
-  dstream_batch* batch = nullptr;
-  dstream_status status;
-  while ((status = source.read(max, &batch)) == DSTREAM_OK) {
-    for (uint32_t i = 0; i < batch->record_count; ++i) {
-      lines.push_back(print(*DSTREAM_RECORD_AT(batch, i)));
+  while (true) {
+    const Batch batch = source.driver.read(max_records, kNoWait);
+    if (batch.status() != DSTREAM_OK) {
+      EXPECT_EQ(batch.status(), DSTREAM_END);
+      return lines;
     }
-    batch->release(batch);
+    for (uint32_t i = 0; i < batch.size(); ++i) {
+      lines.push_back(print(*DSTREAM_RECORD_AT(batch.raw(), i)));
+    }
   }
-  EXPECT_EQ(status, DSTREAM_END);
-  return lines;
 }
 
-const std::map<std::string, int64_t> kMixed = {
-    {"/rows", 1000}, {"/size", 40},           {"/tables", 3},
-    {"/keys", 17},   {"/delete_percent", 20}, {"/transaction_size", 7}};
-
-TEST(Generator, EndsAfterRows) {
-  Source source({{"/rows", 10}});
-  ASSERT_EQ(source.open(""), DSTREAM_OK);
-  EXPECT_EQ(drain(source, 4).size(), 10u);
+std::string mixed(int seed) {
+  return R"({"rows": 1000, "size": 40, "tables": 3, "keys": 17, "delete_percent": 20,
+             "transaction_size": 7, "seed": )" + std::to_string(seed) + "}";
 }
+
+TEST(Generator, EndsAfterRows) { EXPECT_EQ(drain(R"({"rows": 10})", "", 4).size(), 10u); }
 
 TEST(Generator, SameSeedSameRecordsWhateverTheBatchSize) {
-  Source small(kMixed), large(kMixed);
-  ASSERT_EQ(small.open(""), DSTREAM_OK);
-  ASSERT_EQ(large.open(""), DSTREAM_OK);
-  EXPECT_EQ(drain(small, 3), drain(large, 1000));
+  EXPECT_EQ(drain(mixed(1), "", 3), drain(mixed(1), "", 1000));
 }
 
 TEST(Generator, AnotherSeedGivesOtherRecords) {
-  auto config = kMixed;
-  config["/seed"] = 2;
-  Source one(kMixed), two(config);
-  ASSERT_EQ(one.open(""), DSTREAM_OK);
-  ASSERT_EQ(two.open(""), DSTREAM_OK);
-  EXPECT_NE(drain(one, 100), drain(two, 100));
+  EXPECT_NE(drain(mixed(1), "", 100), drain(mixed(2), "", 100));
 }
 
 TEST(Generator, ResumesExactlyAfterAnyPosition) {
-  Source whole(kMixed);
-  ASSERT_EQ(whole.open(""), DSTREAM_OK);
-  const std::vector<std::string> all = drain(whole, 1000);
+  const std::vector<std::string> all = drain(mixed(1), "", 1000);
   for (uint64_t n : {1u, 6u, 7u, 500u, 999u, 1000u}) {
     char position[kPositionBytes];
     write_position(n, position);
-    Source rest(kMixed);
-    ASSERT_EQ(rest.open(std::string_view(position, sizeof position)), DSTREAM_OK);
-    EXPECT_EQ(drain(rest, 64), std::vector<std::string>(all.begin() + static_cast<long>(n), all.end()))
+    EXPECT_EQ(drain(mixed(1), std::string_view(position, sizeof position), 64),
+              std::vector<std::string>(all.begin() + static_cast<long>(n), all.end()))
         << "after record " << n;
   }
 }
@@ -158,53 +102,55 @@ TEST(Generator, ResumesExactlyAfterAnyPosition) {
 TEST(Generator, RefusesAPositionItDidNotWrite) {
   for (std::string_view position : {"2:00000000000000000001", "1:0000000000000000000x", "1:1",
                                     "1:99999999999999999999", "x"}) {
-    Source source({});
-    EXPECT_EQ(source.open(position), DSTREAM_FATAL) << position;
-    EXPECT_NE(source.message(), "");
+    Source source("{}");
+    try {
+      source.driver.open(position);
+      ADD_FAILURE() << position;
+    } catch (const CallFailed& failure) {
+      EXPECT_EQ(failure.status, DSTREAM_FATAL) << position;
+    }
   }
 }
 
 TEST(Generator, RefusesDeletesWithoutKeys) {
-  Source source({{"/delete_percent", 10}});
-  EXPECT_EQ(source.created(), DSTREAM_CONFIG);
-  EXPECT_NE(source.message().find("delete_percent"), std::string::npos);
+  try {
+    Source source(R"({"delete_percent": 10})");
+    ADD_FAILURE();
+  } catch (const CallFailed& failure) {
+    EXPECT_EQ(failure.status, DSTREAM_CONFIG);
+    EXPECT_NE(std::string(failure.what()).find("/delete_percent"), std::string::npos);
+  }
 }
 
 TEST(Generator, StopIsStickyUntilClose) {
-  Source source({{"/rate", 1}});
-  ASSERT_EQ(source.open(""), DSTREAM_OK);
-  source.request_stop();
-  dstream_batch* batch = nullptr;
-  EXPECT_EQ(source.read(1, &batch, 60'000), DSTREAM_CANCELLED);
-  EXPECT_EQ(source.open(""), DSTREAM_CANCELLED);
-  source.close();
-  ASSERT_EQ(source.open(""), DSTREAM_OK);
-  ASSERT_EQ(source.read(1, &batch), DSTREAM_OK);
-  batch->release(batch);
+  Source source(R"({"rate": 1})");
+  ASSERT_EQ(source.driver.open(""), DSTREAM_OK);
+  source.driver.request_stop();
+  EXPECT_EQ(source.driver.read(1, Millis(60'000)).status(), DSTREAM_CANCELLED);
+  source.driver.close();
+  ASSERT_EQ(source.driver.open(""), DSTREAM_OK);
+  EXPECT_EQ(source.driver.read(1, kNoWait).size(), 1u);
 }
 
 TEST(Generator, ABatchOutlivesTheSource) {
-  dstream_batch* batch = nullptr;
+  std::optional<Batch> batch;
   {
-    Source source({{"/rows", 2}, {"/size", 8}});
-    ASSERT_EQ(source.open(""), DSTREAM_OK);
-    ASSERT_EQ(source.read(2, &batch), DSTREAM_OK);
-    source.close();
+    Source source(R"({"rows": 2, "size": 8})");
+    ASSERT_EQ(source.driver.open(""), DSTREAM_OK);
+    batch.emplace(source.driver.read(2, kNoWait));
   }
-  EXPECT_EQ(DSTREAM_RECORD_AT(batch, 1)->after[0].as.i64, 2);
-  EXPECT_STREQ(DSTREAM_RECORD_AT(batch, 1)->schema->name, "records_1");
-  batch->release(batch);
+  ASSERT_EQ(batch->size(), 2u);
+  EXPECT_EQ(DSTREAM_RECORD_AT(batch->raw(), 1)->after[0].as.i64, 2);
+  EXPECT_STREQ(DSTREAM_RECORD_AT(batch->raw(), 1)->schema->name, "records_1");
 }
 
 TEST(Generator, LargeRecordsMakeSmallBatches) {
-  Source source({{"/rows", 3}, {"/size", 2'000'000}});
-  ASSERT_EQ(source.open(""), DSTREAM_OK);
-  dstream_batch* batch = nullptr;
-  ASSERT_EQ(source.read(1000, &batch), DSTREAM_OK);
-  EXPECT_EQ(batch->record_count, 1u);
-  EXPECT_GE(batch->byte_size, 2'000'000u);
-  EXPECT_EQ(batch->records[0].after[3].size, 2'000'000u);
-  batch->release(batch);
+  Source source(R"({"rows": 3, "size": 2000000})");
+  ASSERT_EQ(source.driver.open(""), DSTREAM_OK);
+  const Batch batch = source.driver.read(1000, kNoWait);
+  ASSERT_EQ(batch.size(), 1u);
+  EXPECT_GE(batch.raw()->byte_size, 2'000'000u);
+  EXPECT_EQ(batch.raw()->records[0].after[3].size, 2'000'000u);
 }
 
 // A replica that applies the stream never sees an impossible change.

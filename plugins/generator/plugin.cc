@@ -1,8 +1,7 @@
-// The source "generator", written against the plain C tables: its batches are recycled, which the
-// class layer of plugin.hpp does not do.
+// The source "generator": options, pace and position. It hands out batches of its own making, which
+// recycle their memory (batch.h).
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <memory>
 #include <string>
 
@@ -46,14 +45,12 @@ Options read_options(const dstream::Host& host) {
 
 class Generator {
  public:
-  explicit Generator(const dstream_host* host)
-      : pool_(std::make_shared<BatchPool>(read_options(dstream::Host(host)))),
-        pacer_(0, 0) {}
+  dstream::StopToken stop;
 
-  dstream_status open(std::string_view position) {
-    if (stop_.stopped()) {
-      return DSTREAM_CANCELLED;
-    }
+  explicit Generator(dstream::Host host)
+      : pool_(std::make_shared<BatchPool>(read_options(host))), pacer_(0, 0) {}
+
+  void open(std::string_view position) {
     emitted_ = 0;
     if (!position.empty() && !generator::read_position(position, &emitted_)) {
       throw dstream::Error(DSTREAM_FATAL,
@@ -61,15 +58,14 @@ class Generator {
                            "nothing is read, so that nothing is repeated unseen.");
     }
     pacer_ = Pacer(options().rate, monotonic_ns());
-    return DSTREAM_OK;
   }
 
-  dstream_status read(uint32_t max_records, uint32_t max_wait_ms, dstream_batch** out) {
-    if (stop_.stopped()) {
-      return DSTREAM_CANCELLED;
+  dstream_batch* read(uint32_t max_records, dstream::Millis max_wait) {
+    if (stop.stopped()) {
+      return nullptr;
     }
     if (options().rows != 0 && emitted_ >= options().rows) {
-      return DSTREAM_END;
+      throw dstream::Error(DSTREAM_END, "All rows are made.");
     }
     uint64_t wanted = std::min(max_records, generator::batch_records_max(options()));
     if (options().rows != 0) {
@@ -77,81 +73,30 @@ class Generator {
     }
     uint64_t count = pacer_.due(monotonic_ns(), wanted);
     if (count == 0) {
-      const int64_t due_in_ms = pacer_.wait_ns(monotonic_ns()) / 1'000'000 + 1;
-      if (stop_.wait_for(dstream::Millis(std::min<int64_t>(due_in_ms, max_wait_ms)))) {
-        return DSTREAM_CANCELLED;
+      const dstream::Millis due_in(pacer_.wait_ns(monotonic_ns()) / 1'000'000 + 1);
+      if (stop.wait_for(std::min(due_in, max_wait))) {
+        return nullptr;
       }
       count = pacer_.due(monotonic_ns(), wanted);
     }
     if (count == 0) {
-      return DSTREAM_AGAIN;
+      return nullptr;
     }
-    *out = pool_->make(emitted_ + 1, static_cast<uint32_t>(count), wall_ns());
+    dstream_batch* batch = pool_->make(emitted_ + 1, static_cast<uint32_t>(count), wall_ns());
     emitted_ += count;
     pacer_.emitted(count);
-    return DSTREAM_OK;
+    return batch;
   }
 
-  void request_stop() { stop_.request(); }
-  void close() { stop_.reset(); }
+  void close() {}
 
  private:
   const Options& options() const { return pool_->workload().options(); }
 
-  dstream::StopToken stop_;
   std::shared_ptr<BatchPool> pool_;  // shared with the batches the host still holds
   Pacer pacer_;
   uint64_t emitted_ = 0;  // number of the last record given out
 };
-
-Generator& self(dstream_source* source) { return *reinterpret_cast<Generator*>(source); }
-
-// Runs `body`; what it throws becomes a status.
-template <class F>
-dstream_status guarded(dstream_error* error, F&& body) noexcept {
-  auto say = [error](dstream_status status, const char* what) {
-    if (error != nullptr && error->struct_size >= sizeof *error) {
-      std::strncpy(error->message, what, sizeof error->message - 1);
-      error->message[sizeof error->message - 1] = '\0';
-    }
-    return status;
-  };
-  try {
-    return body();
-  } catch (const dstream::Error& e) {
-    return say(e.status, e.what());
-  } catch (const std::bad_alloc&) {
-    return say(DSTREAM_RETRY, "Out of memory for a batch.");
-  } catch (const std::exception& e) {
-    return say(DSTREAM_FATAL, e.what());
-  } catch (...) {
-    return say(DSTREAM_FATAL, "Unknown exception.");
-  }
-}
-
-dstream_status create(const dstream_host* host, const char*, dstream_source** out,
-                      dstream_error* error) noexcept {
-  return guarded(error, [&] {
-    *out = reinterpret_cast<dstream_source*>(new Generator(host));
-    return DSTREAM_OK;
-  });
-}
-dstream_status open(dstream_source* source, dstream_bytes position,
-                    dstream_error* error) noexcept {
-  return guarded(error, [&] { return self(source).open(dstream::view(position)); });
-}
-dstream_status read(dstream_source* source, uint32_t max_records, uint32_t max_wait_ms,
-                    dstream_batch** out, dstream_error* error) noexcept {
-  *out = nullptr;
-  return guarded(error, [&] { return self(source).read(max_records, max_wait_ms, out); });
-}
-void request_stop(dstream_source* source) noexcept { self(source).request_stop(); }
-void close(dstream_source* source) noexcept { self(source).close(); }
-void destroy(dstream_source* source) noexcept { delete reinterpret_cast<Generator*>(source); }
-
-constexpr dstream_source_api kTable = {
-    sizeof(dstream_source_api), 0, create, open, read, nullptr, request_stop, close, destroy,
-    nullptr};
 
 constexpr char kSchema[] = R"json({
   "$schema": "http://json-schema.org/draft-07/schema#",
@@ -193,14 +138,10 @@ constexpr char kSchema[] = R"json({
   }
 })json";
 
-constexpr dstream_connector kGenerator = {
-    sizeof(dstream_connector), 0, "generator", "1.0.0",
-    "Makes records at a given rate and size, the same ones for the same seed.", kSchema, &kTable,
-    nullptr};
-constexpr const dstream_connector* kConnectors[] = {&kGenerator};
-
 }  // namespace
 
-extern "C" DSTREAM_EXPORT constinit const dstream_plugin dstream_plugin_v1 = {
-    DSTREAM_MAGIC, sizeof(dstream_plugin), DSTREAM_ABI_MINOR, 0, "generator", "DStream", "MIT",
-    "g++ " __VERSION__, kConnectors, 1, 0};
+DSTREAM_PLUGIN("generator", "DStream", "MIT",
+               dstream::source<Generator>(
+                   "generator", "1.0.0",
+                   "Makes records at a given rate and size, the same ones for the same seed.",
+                   kSchema));

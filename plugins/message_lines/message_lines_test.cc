@@ -2,7 +2,7 @@
 
 #include <random>
 
-#include "fake_sink_host.h"
+#include "fake_delivery.h"
 #include "json_check.h"
 #include "message_line.h"
 
@@ -11,7 +11,7 @@ namespace {
 
 std::string line(FakeDelivery& delivery) {
   std::string text;
-  append_json_line(*DSTREAM_MESSAGE_AT(delivery.raw(), 0), &text);
+  append_json_line(delivery.view().message(0), &text);
   return text;
 }
 
@@ -82,7 +82,7 @@ TEST(JsonCheck, MutatedTextsAreAnswered) {
     FakeDelivery delivery(1);
     delivery.add("t", 0, "k", view);
     if (!view.empty()) {
-      append_json_line(*DSTREAM_MESSAGE_AT(delivery.raw(), 0), &out);
+      append_json_line(delivery.view().message(0), &out);
       EXPECT_TRUE(is_json_line(std::string_view(out).substr(0, out.size() - 1))) << out;
     }
   }

@@ -4,33 +4,6 @@
 
 namespace {
 
-// Counts through the host's metrics, if it has them.
-class Tally {
- public:
-  explicit Tally(dstream::Host host)
-      : host_(host), metrics_(static_cast<const dstream_metrics*>(host.raw()->get_extension(
-                         host.raw(), DSTREAM_EXT_METRICS))) {
-    if (metrics_ != nullptr) {
-      items_ = metrics_->define(host_.raw(), "items", 0, "",
-                                "Records or messages taken and dropped.");
-      bytes_ = metrics_->define(host_.raw(), "taken", 0, "bytes",
-                                "Bytes of keys and values taken and dropped.");
-    }
-  }
-  void add(uint32_t items, uint64_t bytes) {
-    if (metrics_ != nullptr) {
-      metrics_->record(host_.raw(), items_, items);
-      metrics_->record(host_.raw(), bytes_, static_cast<double>(bytes));
-    }
-  }
-
- private:
-  dstream::Host host_;
-  const dstream_metrics* metrics_;
-  uint64_t items_ = 0;
-  uint64_t bytes_ = 0;
-};
-
 // What `items` from `first` on weigh. Records are not weighed: that would read every value.
 uint64_t message_bytes(const dstream::Delivery& delivery, uint32_t first) {
   uint64_t bytes = 0;
@@ -45,22 +18,26 @@ uint64_t message_bytes(const dstream::Delivery& delivery, uint32_t first) {
 
 class NullSink {
  public:
-  explicit NullSink(dstream::Host host) : host_(host), tally_(host) {}
+  explicit NullSink(dstream::Host host)
+      : host_(host),
+        items_(host.counter("items", "", "Records or messages taken and dropped.")),
+        bytes_(host.counter("taken", "bytes", "Keys and values taken and dropped.")) {}
 
   void open() {}
   uint32_t write(const dstream::Delivery& delivery, uint32_t first) {
     const uint32_t count = delivery.count() - first;
-    tally_.add(count, message_bytes(delivery, first));
+    items_.add(count);
+    bytes_.add(static_cast<double>(message_bytes(delivery, first)));
     host_.settle(delivery.id(), first, count);  // the delivery may be gone from here on
     return count;
   }
-  void poll(dstream::Millis) {}
   bool flush(dstream::Millis) { return true; }
   void close() {}
 
  private:
   dstream::Host host_;
-  Tally tally_;
+  dstream::Metric items_;
+  dstream::Metric bytes_;
 };
 
 constexpr char kSchema[] = R"json({
