@@ -310,6 +310,7 @@ dstream_status serve(dstream_sink* self, bool everything, dstream_error* error) 
     bool any = world.serve(everything, [self](const World::InFlight& item, dstream_status status) {
       settle(self, item, status);
     });
+    world.recover_partitions();
     if (everything) {
       return world.in_flight().empty() ? DSTREAM_OK : DSTREAM_AGAIN;
     }

@@ -179,6 +179,16 @@ void World::decide(uint32_t partition) {
   }
 }
 
+void World::recover_partitions() {
+  std::set<uint32_t> untold;
+  for (const InFlight& item : in_flight_) {
+    if (retried_partitions_.count(item.partition) > 0) {
+      untold.insert(item.partition);
+    }
+  }
+  retried_partitions_ = std::move(untold);
+}
+
 bool World::is_rejected(const InFlight& item) const {
   return scenario.log[static_cast<size_t>(item.change)].rejected;
 }

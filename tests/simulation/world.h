@@ -79,6 +79,9 @@ class World {
   // The broker does its work: some items settle through `settle(item, status)`.
   template <class Settle>
   bool serve(bool everything, Settle settle);
+  // After poll() or flush() has told every RETRY of a partition, the sink takes new items for it as
+  // if nothing had been: it is the engine that must not write them before the next session.
+  void recover_partitions();
 
   // ---- batches ----
   // (I6)
