@@ -60,15 +60,16 @@ std::vector<Captured> load_captured(Connection& connection) {
     Captured row;
     int64_t object_id = 0;
     int64_t source_object_id = 0;
-    const bool named = statement.get_text(1, &row.table.schema) &
-                       statement.get_text(2, &row.table.table) &
-                       statement.get_text(3, &row.instance);
+    // Names are NULL for tables that the login may not see.
+    statement.get_text(1, &row.table.schema);
+    statement.get_text(2, &row.table.table);
+    statement.get_text(3, &row.instance);
     statement.get_int(4, &object_id);
     statement.get_int(5, &source_object_id);
     statement.get_lsn(6, &row.start);
     row.object_id = as_int(object_id);
     row.source_object_id = as_int(source_object_id);
-    if (named) {
+    if (!row.table.table.empty()) {
       all.push_back(row);
     }
   }
