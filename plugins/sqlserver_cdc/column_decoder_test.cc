@@ -58,6 +58,7 @@ TEST_F(ColumnDecoderTest, CutValuesAreNeverUsed) {
 
 TEST_F(ColumnDecoderTest, EmptyIsNotNull) {
   EXPECT_EQ(decode(make("nvarchar", 4), "", 0, 0).type, DSTREAM_STRING);
+  EXPECT_NE(decode(make("nvarchar", 4), "", 0, 0).as.data, nullptr);
   EXPECT_EQ(decode(make("varbinary", 4), "", 0, 0).type, DSTREAM_BYTES);
   EXPECT_EQ(decode(make("nvarchar", 4), "", 0, SQL_NULL_DATA).type, DSTREAM_NULL);
 }

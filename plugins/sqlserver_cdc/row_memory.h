@@ -59,8 +59,9 @@ class Arena {
 
   // Room for `size` bytes, not yet taken: use() takes the part that was needed.
   char* reserve(size_t size) {
-    if (static_cast<size_t>(end_ - next_) < size) {
-      grow(size);
+    // One byte more than asked for: the place of an empty text is still a place, not NULL.
+    if (static_cast<size_t>(end_ - next_) <= size) {
+      grow(size + 1);
     }
     return next_;
   }
