@@ -156,7 +156,8 @@ char* write_change_id(char* out, const Change& change, std::string_view op) {
   }
   *out++ = ':';
   out = write_raw(out, op);
-  if (!change.facts.sequence.empty()) {
+  const std::string_view usual = usual_sequence(change.record.op);
+  if (!change.facts.sequence.empty() && change.facts.sequence != usual) {
     *out++ = ':';
     out = write_escaped(out, change.facts.sequence, &replaced);
   }

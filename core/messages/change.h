@@ -40,12 +40,19 @@ struct Change {
 // True if `text` is a whole number that every JSON reader takes exactly.
 bool is_small_number(std::string_view text);
 
+// The sequence of a change that shares its log positions with no other: an update is logged as two
+// rows, of which it is the second.
+inline std::string_view usual_sequence(dstream_op op) {
+  return op == DSTREAM_OP_UPDATE ? "2" : "1";
+}
+
 // "insert", "update", ...: the word used in messages, ids and topics; nullptr for an unknown op.
 const char* op_name(dstream_op op);
 
-// "<commit_lsn>:<change_lsn>:<op>", with ":<sequence>" behind it if the source gave one. The same
-// change has the same id whenever it is read again, and two changes never share one. A change
-// without a change LSN is told by its row (snapshots) or by its position. Escaped for JSON.
+// "<commit_lsn>:<change_lsn>:<op>", and ":<sequence>" behind it where several changes share both
+// log positions. The same change has the same id whenever it is read again, and two changes never
+// share one. A change without a change LSN is told by its row (snapshots) or by its position.
+// Escaped for JSON.
 char* write_change_id(char* out, const Change& change, std::string_view op);
 // At least as many bytes as that needs.
 size_t change_id_bytes_bound(const Change& change);

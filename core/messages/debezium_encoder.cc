@@ -361,8 +361,7 @@ class DebeziumEncoder final : public RecordEncoder {
     } else if (change.record.op == DSTREAM_OP_SNAPSHOT || change.record.op == DSTREAM_OP_TRUNCATE) {
       out = write_raw(out, "null");
     } else {
-      // An update is logged as two rows, of which it is the second.
-      *out++ = change.record.op == DSTREAM_OP_UPDATE ? '2' : '1';
+      out = write_raw(out, usual_sequence(change.record.op));
     }
     *out++ = '}';
     return out;

@@ -331,6 +331,27 @@ TEST(Encoder, IdsTellChangesApartAndStayTheSame) {
   }
 }
 
+// An id is longer only where it has to be: several changes at the same log positions.
+TEST(Encoder, SequenceIsPartOfTheIdWhereItIsNeeded) {
+  Bench bench;
+  test::Table table = one_column("int", DSTREAM_INT64);
+  const Row row = {number(1), number(1)};
+  auto id_of = [&](dstream_op op, std::string_view sequence) {
+    test::TestRecord record(table, op, op == DSTREAM_OP_INSERT ? Row{} : row,
+                            op == DSTREAM_OP_DELETE ? Row{} : row);
+    record.without_headers().header("commit_lsn", "a").header("change_lsn", "b");
+    record.header("sequence", sequence);
+    EXPECT_EQ(bench.encode(record), "");
+    const std::string value = bench.value();
+    return value.substr(7, value.find("\",\"op\"") - 7);
+  };
+  EXPECT_EQ(id_of(DSTREAM_OP_INSERT, "1"), "a:b:insert");
+  EXPECT_EQ(id_of(DSTREAM_OP_DELETE, "1"), "a:b:delete");
+  EXPECT_EQ(id_of(DSTREAM_OP_UPDATE, "2"), "a:b:update");
+  EXPECT_EQ(id_of(DSTREAM_OP_INSERT, "2"), "a:b:insert:2");
+  EXPECT_EQ(id_of(DSTREAM_OP_UPDATE, "4"), "a:b:update:4");
+}
+
 TEST(Encoder, LogPositionsAreEscaped) {
   Bench bench;
   test::Table table = one_column("int", DSTREAM_INT64);
