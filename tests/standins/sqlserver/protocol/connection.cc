@@ -129,6 +129,9 @@ bool Connection::answer_request(const RequestMessage& request) {
     case kTransactionManager:
       run_transaction_request(request.body);
       break;
+    case kBulkLoad:
+      run_bulk_load(request.body);
+      break;
     default:
       note_malformed();
       return false;
@@ -211,9 +214,20 @@ void Connection::run_transaction_request(std::string_view body) {
     return;
   }
   statistics_->update([](ServerCounters& counters) { ++counters.transaction_requests; });
-  statistics_->note_request({0, session_id_, RequestKind::kTransaction, 0,
-                             std::to_string(static_cast<uint16_t>(request.action))});
+  const std::string_view text = transaction_text(request.action);
+  statistics_->note_request({0, session_id_, RequestKind::kTransaction, 0, std::string(text)});
+  effects_.arm(faults_->take(text, false));
   response_.begin(Response::Kind::kTransaction, {});
+  if (!response_.is_stopped()) {
+    run_transaction_action(request);
+  }
+  if (request.begins_anew && !response_.is_stopped()) {
+    session_->begin_transaction(request.next_isolation, response_);
+  }
+  response_.finish(false);
+}
+
+void Connection::run_transaction_action(const TransactionRequest& request) {
   switch (request.action) {
     case TransactionAction::kBegin:
       session_->begin_transaction(request.isolation, response_);
@@ -230,8 +244,19 @@ void Connection::run_transaction_request(std::string_view body) {
     case TransactionAction::kGetDtcAddress:
       break;
   }
-  if (request.begins_anew && !response_.is_stopped()) {
-    session_->begin_transaction(request.next_isolation, response_);
+}
+
+void Connection::run_bulk_load(std::string_view body) {
+  BulkMessage rows(body, state_.dialect);
+  statistics_->update([](ServerCounters& counters) { ++counters.bulk_loads; });
+  statistics_->note_request({0, session_id_, RequestKind::kBulkLoad, 0, {}});
+  response_.begin(Response::Kind::kBatch, {});
+  if (rows.is_damaged()) {
+    response_.message(protocol_error(
+        "The incoming tabular data stream (TDS) Bulk Copy Program (bulkcopy) protocol stream is "
+        "incorrect."));
+  } else if (!response_.is_stopped()) {
+    session_->bulk_load(rows, response_);
   }
   response_.finish(false);
 }

@@ -11,6 +11,7 @@
 #include "tests/standins/sqlserver/protocol/handler.h"
 #include "tests/standins/sqlserver/protocol/login.h"
 #include "tests/standins/sqlserver/protocol/packets.h"
+#include "tests/standins/sqlserver/protocol/requests.h"
 #include "tests/standins/sqlserver/protocol/response.h"
 #include "tests/standins/sqlserver/protocol/server.h"
 #include "tests/standins/sqlserver/protocol/statistics.h"
@@ -45,6 +46,8 @@ class Connection {
   void run_batch(std::string_view body);
   void run_procedures(std::string_view body);
   void run_transaction_request(std::string_view body);
+  void run_transaction_action(const TransactionRequest& request);
+  void run_bulk_load(std::string_view body);
   void refuse(const ServerMessage& message);
   void note_malformed();
   void note_sent();

@@ -8,6 +8,7 @@
 #include "tests/standins/sqlserver/protocol/hex.h"
 #include "tests/standins/sqlserver/protocol/packets.h"
 #include "tests/standins/sqlserver/protocol/raw_client.h"
+#include "tests/standins/sqlserver/protocol/requests.h"
 #include "tests/standins/sqlserver/protocol/server_fixture.h"
 #include "tests/standins/sqlserver/protocol/text_codec.h"
 
@@ -175,11 +176,57 @@ TEST_F(ConnectionTest, TransactionRequestsCarryDescriptors) {
   EXPECT_EQ(ask(&client, request("0800 00 00")), "ENV(10) DONE(0)");
   EXPECT_EQ(ask(&client, request("0700 00")), "ENV(9) DONE(0)");
   EXPECT_EQ(ask(&client, request("0900 02 7300")), "ERROR(102) DONE(2)");  // SAVE TRANSACTION [s]
-  EXPECT_EQ(server_->statistics().requests().back().text, "9");
+  EXPECT_EQ(server_->statistics().requests().back().text, "SAVE TRANSACTION");
   EXPECT_EQ(ask(&client, request("0800 04 73003100 00")), "ENV(10) DONE(0)");
   EXPECT_EQ(events.back(), "rollback s1");
   EXPECT_EQ(ask(&client, request("0000")), "ERROR(8009) DONE(2)");
   EXPECT_EQ(ask(&client, request("05")), "ERROR(8009) DONE(2)");
+}
+
+TEST_F(ConnectionTest, BulkLoadBringsRows) {
+  std::vector<std::string> loaded;
+  handler_.on_bulk_load = [&](BulkRows& rows, ResponseWriter& out) {
+    std::vector<SqlValue> values;
+    while (rows.next(&values)) {
+      loaded.push_back(std::to_string(values[0].number) + " " + values[1].text + " " +
+                       (values[2].null ? "NULL" : values[2].text));
+    }
+    EXPECT_FALSE(rows.is_damaged());
+    EXPECT_EQ(rows.columns()[1].name, "name");
+    out.statement_done(0xF0, static_cast<int64_t>(loaded.size()));
+  };
+  start();
+  RawClient client;
+  log_in(&client);
+  const std::string columns = from_hex(
+      "81 0300 00000000 0800 38 02 69006400"
+      "00000000 0900 E71400 0904D00034 04 6E0061006D006500"
+      "00000000 0900 23 FFFFFF7F 0904D00034 0100 7400 01 7800");
+  const std::string rows = from_hex(
+      "D1 01000000 0200 6100 10 00000000000000000000000000000000 0000000000000000 01000000 7A"
+      "D1 02000000 0400 62006300 00");
+  const std::string done = from_hex("FD 0000 0000 0000000000000000");
+  EXPECT_EQ(ask(&client, in_packets(kBulkLoad, columns + rows + done)), "DONE(10)");
+  EXPECT_EQ(loaded, (std::vector<std::string>{"1 a z", "2 bc NULL"}));
+  EXPECT_EQ(ask(&client, in_packets(kBulkLoad, "garbage")), "ERROR(8009) DONE(2)");
+  handler_.on_bulk_load = nullptr;
+  EXPECT_EQ(ask(&client, in_packets(kBulkLoad, columns + done)), "ERROR(4022) DONE(2)");
+}
+
+TEST_F(ConnectionTest, DamagedBulkRowsAreToldFromTheirEnd) {
+  const std::string columns = from_hex("81 0100 00000000 0800 38 00");
+  const std::string row = from_hex("D1 01000000");
+  std::vector<SqlValue> values;
+  const std::string whole_bytes = columns + row;
+  BulkMessage whole(whole_bytes, dialect_of(kTds74));
+  // Without a DONE the load may end, but not within a row.
+  EXPECT_TRUE(whole.next(&values));
+  EXPECT_FALSE(whole.next(&values));
+  EXPECT_FALSE(whole.is_damaged());
+  const std::string cut_bytes = columns + row.substr(0, 3);
+  BulkMessage cut(cut_bytes, dialect_of(kTds74));
+  EXPECT_FALSE(cut.next(&values));
+  EXPECT_TRUE(cut.is_damaged());
 }
 
 TEST_F(ConnectionTest, OldClientsLogInWithoutPreloginAndGetNarrowTokens) {

@@ -69,6 +69,25 @@ TEST_F(FaultTest, DropsAtAByteInTheMiddleOfAPacket) {
   EXPECT_EQ(body.size(), 4096u - 8);
 }
 
+TEST_F(FaultTest, DropsACommitBeforeOrAfterItIsDone) {
+  int commits = 0;
+  handler_.on_event = [&](std::string_view event) { commits += event == "commit" ? 1 : 0; };
+  Fault before;
+  before.statement_contains = "COMMIT";
+  Fault after = before;
+  after.after_bytes = 0;
+  for (const Fault& drop : {before, after}) {
+    server_->faults().add(drop);
+    RawClient client;
+    log_in(&client);
+    client.send(in_packets(0x0E, all_headers() + std::string("\x07\0\0\0", 4)));
+    EXPECT_TRUE(client.drain());
+    ASSERT_TRUE(server_->statistics().wait_until(
+        [](const ServerCounters& counters) { return counters.connections_open == 0; }, kWaitLimit));
+    EXPECT_EQ(commits, drop.after_bytes == 0 ? 1 : 0);
+  }
+}
+
 TEST_F(FaultTest, RaisesAnErrorInTheMiddleOfRows) {
   server_->faults().add(deadlock_after_rows(10));
   RawClient client;

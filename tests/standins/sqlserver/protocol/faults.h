@@ -38,15 +38,18 @@ enum class FaultAction : uint8_t {
 struct Fault {
   FaultAction action = FaultAction::kDrop;
 
-  // Which requests: batches and procedure calls whose text (or name and text parameters) contains
-  // this; empty matches all. The first `skip` matching requests pass.
+  // Which requests: batches, procedure calls and transaction requests whose text (or name and text
+  // parameters, or "COMMIT TRANSACTION") contains this; empty matches all. The first `skip`
+  // matching requests pass.
   std::string statement_contains;
   uint32_t skip = 0;
   // The login instead of a request. after_rows has no meaning then; kError refuses the login.
   bool at_login = false;
 
   // Where in the response: after so many rows of it, or after so many bytes of it were sent,
-  // counted with packet headers. Both unset: at its very start, before the session is asked.
+  // counted as they go over the network. Both unset: at its very start, before the session is
+  // asked. To drop a connection when the work is done and nothing of the answer has left, say 0
+  // bytes.
   int64_t after_rows = -1;
   int64_t after_bytes = -1;
 

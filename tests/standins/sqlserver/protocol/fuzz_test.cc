@@ -60,8 +60,28 @@ class FuzzTest : public ServerFixture {
     return bytes;
   }
 
+  // The columns and rows of a bulk load.
+  std::string bulk_rows() {
+    std::vector<ResultColumn> columns;
+    std::vector<SqlValue> values;
+    for (const SqlType& type : sample_types()) {
+      if (below(8) == 0) {
+        columns.push_back({"c", type});
+        values.push_back(sample_value(type, &random_));
+      }
+    }
+    std::string bytes;
+    append_columns(columns, dialect_of(kTds74), &bytes);
+    for (size_t i = below(20); i > 0; --i) {
+      encode_row(columns, values, &bytes);
+    }
+    return bytes;
+  }
+
   std::string request() {
-    switch (below(6)) {
+    switch (below(7)) {
+      case 6:
+        return in_packets(kBulkLoad, bulk_rows());
       case 0:
         return RawClient::batch("SELECT rows", static_cast<uint8_t>(below(4) == 0 ? 0x08 : 0));
       case 1:
@@ -127,10 +147,18 @@ TEST_F(FuzzTest, DamagedSessionsEndAndTheServerStays) {
       out.return_value(parameter);
     }
   };
+  handler_.on_bulk_load = [](BulkRows& rows, ResponseWriter& out) {
+    std::vector<SqlValue> values;
+    int64_t count = 0;
+    while (rows.next(&values)) {
+      ++count;
+    }
+    out.statement_done(0xF0, count, rows.is_damaged());
+  };
   ServerOptions options;
   options.login_timeout_ms = 2'000;
   start(options);
-  const uint64_t rounds = number_from_environment("DSTREAM_FUZZ_ROUNDS", 1'500);
+  const uint64_t rounds = number_from_environment("DSTREAM_FUZZ_ROUNDS", 1'000);
   for (uint64_t i = 0; i < rounds; ++i) {
     SCOPED_TRACE("seed " + std::to_string(seed_) + " round " + std::to_string(i));
     std::string bytes = session();
@@ -154,7 +182,7 @@ TEST_F(FuzzTest, DamagedSessionsEndAndTheServerStays) {
 }
 
 TEST_F(FuzzTest, ParsersTakeAnything) {
-  const uint64_t rounds = number_from_environment("DSTREAM_FUZZ_ROUNDS", 1'500) * 3;
+  const uint64_t rounds = number_from_environment("DSTREAM_FUZZ_ROUNDS", 1'000) * 3;
   for (uint64_t i = 0; i < rounds; ++i) {
     std::string login = LoginBuilder{}.body();
     std::string calls = call_with_parameters();

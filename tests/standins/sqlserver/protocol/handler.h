@@ -76,6 +76,17 @@ struct LoginRequest {
   std::string client_address;  // "127.0.0.1:40112"
 };
 
+// The rows that follow an INSERT BULK statement, one at a time in the order they came.
+class BulkRows {
+ public:
+  virtual ~BulkRows() = default;
+  // As the client declares them; INSERT BULK has named them before.
+  virtual std::span<const ResultColumn> columns() const = 0;
+  // False at the end, and where the stream is damaged: is_damaged() tells.
+  virtual bool next(std::vector<SqlValue>* values) = 0;
+  virtual bool is_damaged() const = 0;
+};
+
 class Session {
  public:
   virtual ~Session() = default;
@@ -92,6 +103,15 @@ class Session {
   // A savepoint by a transaction manager request; by default the statement that does the same.
   virtual void save_transaction(std::string_view savepoint, ResponseWriter& out) {
     batch("SAVE TRANSACTION [" + std::string(savepoint) + "]", out);
+  }
+  // The data of a bulk load, after the batch that announced it. The session ends it with
+  // statement_done(), or an error if the rows turn out damaged. By default refused.
+  virtual void bulk_load(BulkRows& rows, ResponseWriter& out) {
+    static_cast<void>(rows);
+    ServerMessage refusal;
+    refusal.number = 4022;
+    refusal.text = "Bulk load data was sent but not expected. The batch will be terminated.";
+    out.message(refusal);
   }
   // RESETCONNECTION: as a new session of the same user.
   virtual void reset() = 0;

@@ -170,6 +170,22 @@ bool read_procedure_calls(std::string_view body, const Dialect& dialect,
   return reader.ok();
 }
 
+std::string_view transaction_text(TransactionAction action) {
+  switch (action) {
+    case TransactionAction::kBegin:
+      return "BEGIN TRANSACTION";
+    case TransactionAction::kCommit:
+      return "COMMIT TRANSACTION";
+    case TransactionAction::kRollback:
+      return "ROLLBACK TRANSACTION";
+    case TransactionAction::kSave:
+      return "SAVE TRANSACTION";
+    case TransactionAction::kGetDtcAddress:
+      break;
+  }
+  return "";
+}
+
 bool read_transaction_request(std::string_view body, const Dialect& dialect,
                               TransactionRequest* request) {
   ByteReader reader(body);

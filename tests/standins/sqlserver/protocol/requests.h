@@ -1,4 +1,5 @@
-// What clients send after login, taken apart: batches, procedure calls, transaction requests.
+// What clients send after login, taken apart: batches, procedure calls, transaction requests,
+// bulk loads.
 //
 // Thread rule: plain values and functions, no shared state.
 #pragma once
@@ -9,8 +10,10 @@
 #include <vector>
 
 #include "tests/standins/sqlserver/protocol/bytes.h"
+#include "tests/standins/sqlserver/protocol/handler.h"
 #include "tests/standins/sqlserver/protocol/tokens.h"
 #include "tests/standins/sqlserver/protocol/values.h"
+#include "tests/standins/sqlserver/protocol/wire_type.h"
 
 namespace dstream::standin {
 
@@ -54,7 +57,31 @@ struct TransactionRequest {
   uint8_t next_isolation = 0;
 };
 
+// The statement that asks for the same: "COMMIT TRANSACTION".
+std::string_view transaction_text(TransactionAction action);
+
 bool read_transaction_request(std::string_view body, const Dialect& dialect,
                               TransactionRequest* request);
+
+// The rows of a bulk load message. `body` must outlive it.
+class BulkMessage final : public BulkRows {
+ public:
+  BulkMessage(std::string_view body, const Dialect& dialect);
+
+  std::span<const ResultColumn> columns() const override { return columns_; }
+  bool next(std::vector<SqlValue>* values) override;
+  bool is_damaged() const override { return is_damaged_; }
+
+ private:
+  bool read_columns();
+  bool read_row(std::vector<SqlValue>* values);
+
+  ByteReader reader_;
+  Dialect dialect_;
+  std::vector<ResultColumn> columns_;
+  std::vector<WireType> wires_;
+  bool is_damaged_ = false;
+  bool has_ended_ = false;
+};
 
 }  // namespace dstream::standin

@@ -59,6 +59,7 @@ void Response::finish(bool more_parts) {
   if (has_attention_) {
     return;
   }
+  more_parts = more_parts && !is_stopped_;
   scratch_.clear();
   const uint16_t error = has_error_ ? kDoneError : uint16_t{0};
   if (kind_ == Kind::kProcedure) {

@@ -58,6 +58,13 @@ class ScriptedSession final : public Session {
     handler_->on_event("rollback" + (savepoint.empty() ? "" : " " + std::string(savepoint)));
     out.transaction_changed(10);
   }
+  void bulk_load(BulkRows& rows, ResponseWriter& out) override {
+    if (handler_->on_bulk_load) {
+      handler_->on_bulk_load(rows, out);
+    } else {
+      Session::bulk_load(rows, out);
+    }
+  }
   void reset() override {
     handler_->on_event("reset");
     prepared_.clear();

@@ -31,6 +31,9 @@ class ScriptedHandler final : public Handler {
   // Told of everything a session is asked besides statements: "begin 2", "commit", "reset", ...
   std::function<void(std::string_view)> on_event = [](std::string_view) {};
 
+  // Takes bulk loads; empty refuses them as sessions do by default.
+  std::function<void(BulkRows&, ResponseWriter&)> on_bulk_load;
+
   std::unique_ptr<Session> login(const LoginRequest& request, ServerMessage* refusal) override;
 };
 

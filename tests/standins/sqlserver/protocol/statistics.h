@@ -25,6 +25,7 @@ struct ServerCounters {
   uint64_t batches = 0;
   uint64_t procedures = 0;
   uint64_t transaction_requests = 0;
+  uint64_t bulk_loads = 0;
   uint64_t resets = 0;
   uint64_t attentions = 0;
   uint64_t malformed = 0;  // connections ended because the client did not speak TDS
@@ -38,7 +39,14 @@ struct ServerCounters {
   uint64_t server_cursors() const;
 };
 
-enum class RequestKind : uint8_t { kBatch, kProcedure, kTransaction, kReset, kAttention };
+enum class RequestKind : uint8_t {
+  kBatch,
+  kProcedure,
+  kTransaction,
+  kBulkLoad,
+  kReset,
+  kAttention
+};
 
 // One request, as the log keeps it.
 struct RequestRecord {
@@ -46,7 +54,8 @@ struct RequestRecord {
   uint16_t session_id = 0;
   RequestKind kind = RequestKind::kBatch;
   uint16_t procedure_number = 0;  // as sent; 0 for a call by name
-  std::string text;               // the SQL, or the procedure's name and its text parameters
+  std::string text;               // the SQL, or the procedure's name and its text
+                                  // parameters, or "COMMIT TRANSACTION"
 };
 
 class Statistics {
