@@ -40,9 +40,14 @@ StepResult SourceWorker::step(int64_t now_ns, int64_t max_wait_ns) {
   if (!reading_finished_ && lifecycle.failing()) {
     finish_reading();
   }
-  if (!reading_finished_ && lifecycle.stop_requested() &&
-      between_transactions_.load(std::memory_order_relaxed)) {
-    finish_reading();
+  if (!reading_finished_ && lifecycle.stop_requested()) {
+    if (between_transactions_.load(std::memory_order_relaxed)) {
+      finish_reading();
+    } else if (position_.empty() && !stop_passed_on_) {
+      // It may never give a position, so there may be no end to wait for.
+      stop_passed_on_ = true;
+      source_->request_stop();
+    }
   }
   int64_t due_ns = commit_pending_ && open_ ? commit_at_ns_ : INT64_MAX;
   if (reading_finished_) {
@@ -74,6 +79,7 @@ StepResult SourceWorker::open(int64_t now_ns) {
     return StepResult::again();
   }
   open_ = true;
+  stop_passed_on_ = read_since_open_ = false;
   read_at_ns_ = 0;
   retrying_ = Call::kNone;
   context_.lifecycle->set_phase(Role::kSource, Phase::kOpen);
@@ -99,6 +105,9 @@ StepResult SourceWorker::read(int64_t now_ns, int64_t max_wait_ns) {
       return StepResult::again();
     case DSTREAM_AGAIN:
       call_succeeded(Call::kRead);
+      if (context_.lifecycle->stop_requested()) {
+        stop_inside_transaction();
+      }
       // A call that did wait has used this time up already.
       read_at_ns_ = now_ns + std::min(wait_ns, kAgainPauseNs);
       return StepResult::again();
@@ -118,12 +127,26 @@ StepResult SourceWorker::read(int64_t now_ns, int64_t max_wait_ns) {
   }
 }
 
+// The rest of the transaction is not there yet. The source is told, and gives what it still holds;
+// but one that was opened again does not know yet that it is inside a transaction.
+void SourceWorker::stop_inside_transaction() {
+  if (!read_since_open_) {
+    return;
+  }
+  if (stop_passed_on_) {
+    finish_reading();
+    return;
+  }
+  stop_passed_on_ = true;
+  source_->request_stop();
+}
+
 void SourceWorker::take_batch(dstream_batch* batch) {
+  read_since_open_ = true;
   uint32_t count = batch->record_count;
   context_.counters->records_read.fetch_add(count, std::memory_order_relaxed);
   context_.metrics->source_records.add(count);
   bool at_end = DSTREAM_RECORD_AT(batch, count - 1)->position.size > 0;
-  between_transactions_.store(at_end, std::memory_order_relaxed);
   for (uint32_t i = count; i > 0; --i) {
     const dstream_bytes& position = DSTREAM_RECORD_AT(batch, i - 1)->position;
     if (position.size > 0) {
@@ -131,6 +154,7 @@ void SourceWorker::take_batch(dstream_batch* batch) {
       break;
     }
   }
+  between_transactions_.store(at_end, std::memory_order_relaxed);
   context_.queue->push(batch);
 }
 

@@ -32,6 +32,7 @@ class SourceWorker {
   StepResult commit(int64_t now_ns);
   StepResult finish(int64_t now_ns);
   void take_batch(dstream_batch* batch);
+  void stop_inside_transaction();
   void handle_failure(Call call, const char* name, const CallResult& result, int64_t now_ns);
   void handle_data_loss(Call call, const CallResult& result, Error error, int64_t now_ns);
   void reopen(int64_t at_ns);
@@ -49,6 +50,8 @@ class SourceWorker {
   bool open_ = false;
   bool finished_ = false;
   bool reading_finished_ = false;
+  bool stop_passed_on_ = false;
+  bool read_since_open_ = false;
   Call retrying_ = Call::kNone;  // the call that failed last and has not worked since
   int64_t open_at_ns_ = 0;
   int64_t read_at_ns_ = 0;

@@ -189,6 +189,9 @@ dstream_status source_read(dstream_source* self, uint32_t max_records, uint32_t,
     if (self->next < world.oldest()) {
       return say(error, DSTREAM_DATA_LOSS, "The changes are gone.");
     }
+    if (!self->stopping && !world.calm && world.random.chance(80)) {
+      return DSTREAM_AGAIN;  // Also inside a transaction: the rest is still on its way.
+    }
     if (self->next == world.available()) {
       bool all = self->next == static_cast<int64_t>(log.size());
       return all && world.scenario.ends ? DSTREAM_END : DSTREAM_AGAIN;
