@@ -1,0 +1,354 @@
+// Binding of calls: scalar functions, aggregates, window functions, and those with a form of their
+// own.
+#include <algorithm>
+
+#include "tests/standins/sqlserver/sql/aggregate.h"
+#include "tests/standins/sqlserver/sql/binder.h"
+#include "tests/standins/sqlserver/sql/convert.h"
+#include "tests/standins/sqlserver/sql/error.h"
+#include "tests/standins/sqlserver/sql/functions.h"
+#include "tests/standins/sqlserver/sql/select_plan.h"
+#include "tests/standins/sqlserver/sql/session.h"
+#include "tests/standins/sqlserver/sql/text.h"
+
+namespace dstream::standin::sql {
+namespace {
+
+bool is_window_name(const std::string& name) {
+  return name == "ROW_NUMBER" || name == "RANK" || name == "DENSE_RANK";
+}
+
+DatePart::Kind part_of(const Expression& expression, std::string_view function) {
+  std::optional<DatePart::Kind> part;
+  if (expression.kind == ExpressionKind::kColumn && expression.name.parts.size() == 1) {
+    part = date_part_by_name(expression.name.last());
+  }
+  if (!part) {
+    throw SqlError(155, 15, 1, "'" + expression.name.text() + "' is not a recognized " +
+                                   lower_text(function) + " option.");
+  }
+  return *part;
+}
+
+// Text in a date function is a datetime2 with an offset if it carries one.
+SqlType time_argument(const BoundValue& value) {
+  if (is_temporal(family_of(value.type.id))) {
+    return value.type;
+  }
+  if (family_of(value.type.id) == Family::kText) {
+    return datetime2_type(7);
+  }
+  return datetime_type();
+}
+
+}  // namespace
+
+BoundValue Binder::call(const ExpressionPtr& pointer) {
+  const Expression& expression = *pointer;
+  const std::string name = upper_text(expression.name.last());
+  if (expression.name.parts.size() == 1) {
+    if (expression.has_over) {
+      return window(expression, name);
+    }
+    if (is_aggregate_name(name)) {
+      return aggregate(expression, name);
+    }
+    bool is_special = false;
+    BoundValue special = special_call(expression, name, &is_special);
+    if (is_special) {
+      return special;
+    }
+  }
+  return function_call(expression);
+}
+
+BoundValue Binder::function_call(const Expression& expression) {
+  const std::string schema = expression.name.before_last(1);
+  const std::string folded = fold_name(schema.empty() ? expression.name.last()
+                                                      : schema + "." + expression.name.last());
+  const ScalarFunction* function = session_->engine().functions().find(folded);
+  if (function == nullptr) {
+    if (schema.empty()) {
+      throw unknown_function(expression.name.last());
+    }
+    throw SqlError(4121, 16, 1, "Cannot find either column \"" + expression.name.parts.front() +
+                                    "\" or the user-defined function or aggregate \"" +
+                                    expression.name.text() + "\", or the name is ambiguous.");
+  }
+  Database* database = &session_->database_of(expression.name);
+  const size_t count = expression.operands.size();
+  if (count < function->arguments_min || count > function->arguments_max) {
+    if (schema.empty()) {
+      throw argument_count(lower_text(expression.name.last()), function->arguments_min);
+    }
+    throw SqlError(313, 16, 2, "An insufficient number of arguments were supplied for the procedure "
+                               "or function " + expression.name.text() + ".");
+  }
+  std::vector<BoundValue> arguments;
+  std::vector<SqlType> types;
+  BoundValue bound;
+  for (size_t i = 0; i < count; ++i) {
+    BoundValue argument = value(expression.operands[i]);
+    if (i < function->parameters.size() && function->parameters[i]) {
+      argument = converted(std::move(argument), *function->parameters[i]);
+    }
+    bound.sources |= argument.sources;
+    types.push_back(argument.type);
+    arguments.push_back(std::move(argument));
+  }
+  bound.type = function->result(types);
+  const SqlType result = bound.type;
+  bound.evaluate = [function, database, arguments, types, result](const EvaluationContext& context) {
+    std::vector<SqlValue> values;
+    values.reserve(arguments.size());
+    for (const BoundValue& argument : arguments) {
+      values.push_back(argument.evaluate(context));
+      if (function->null_on_null && values.back().null) {
+        return SqlValue{};
+      }
+    }
+    const CallContext call{*context.session, *database, types, result};
+    return function->body(call, values);
+  };
+  return bound;
+}
+
+BoundValue Binder::aggregate(const Expression& expression, const std::string& name) {
+  if (scope_->grouping == nullptr) {
+    throw SqlError(147, 15, 1, "An aggregate may not appear in the WHERE clause unless it is in a "
+                               "subquery contained in a HAVING clause or a select list, and the "
+                               "column being aggregated is an outer reference.");
+  }
+  Grouping* grouping = scope_->grouping;
+  Aggregate result;
+  result.function = name;
+  result.distinct = expression.distinct;
+  if (!expression.star) {
+    if (expression.operands.empty()) {
+      throw argument_count(lower_text(name), 1);
+    }
+    scope_->grouping = nullptr;
+    try {
+      result.argument = value(expression.operands[0]);
+      if (name == "STRING_AGG" && expression.operands.size() > 1) {
+        const EvaluationContext context{session_, nullptr, nullptr, nullptr};
+        result.separator = value(expression.operands[1]).evaluate(context).text;
+      }
+    } catch (...) {
+      scope_->grouping = grouping;
+      throw;
+    }
+    scope_->grouping = grouping;
+  } else if (name != "COUNT" && name != "COUNT_BIG") {
+    throw syntax_error("*");
+  }
+  if (result.argument.is_null && !expression.star) {
+    throw SqlError(8117, 16, 1, "Operand data type NULL is invalid for " + lower_text(name) +
+                                    " operator.");
+  }
+  result.type = aggregate_type(name, result.argument);
+  BoundValue bound;
+  bound.type = result.type;
+  const size_t at = grouping->bound_keys.size() + grouping->aggregates.size();
+  grouping->aggregates.push_back(std::move(result));
+  bound.evaluate = [at](const EvaluationContext& context) { return context.row[at]; };
+  return bound;
+}
+
+BoundValue Binder::window(const Expression& expression, const std::string& name) {
+  if (windows_ == nullptr) {
+    throw SqlError(4108, 15, 1, "Windowed functions can only appear in the SELECT or ORDER BY "
+                                "clauses.");
+  }
+  if (!is_window_name(name) && !is_aggregate_name(name)) {
+    throw not_understood(expression.name.text() + "() OVER");
+  }
+  WindowCall call;
+  call.function = name;
+  call.type = bigint_type();
+  if (is_window_name(name)) {
+    if (expression.window_order.empty()) {
+      throw SqlError(4112, 15, 1, "The function '" + name + "' must have an OVER clause with ORDER "
+                                  "BY.");
+    }
+  } else if (!expression.star) {
+    if (expression.operands.empty()) {
+      throw argument_count(lower_text(name), 1);
+    }
+    call.arguments.push_back(value(expression.operands[0]));
+    call.type = aggregate_type(name, call.arguments[0]);
+  } else {
+    call.type = name == "COUNT" ? int_type() : bigint_type();
+  }
+  for (const ExpressionPtr& key : expression.partition_by) {
+    call.partition_by.push_back(value(key));
+  }
+  for (const OrderItem& item : expression.window_order) {
+    call.order_by.push_back({value(item.expression), item.descending});
+  }
+  BoundValue bound;
+  bound.type = call.type;
+  const size_t at = windows_->size();
+  windows_->push_back(std::move(call));
+  bound.evaluate = [at](const EvaluationContext& context) { return context.windows[at]; };
+  return bound;
+}
+
+// Functions whose arguments are not all values, or whose type is a rule of its own.
+BoundValue Binder::special_call(const Expression& expression, const std::string& name,
+                                bool* is_special) {
+  *is_special = true;
+  const std::vector<ExpressionPtr>& operands = expression.operands;
+  const auto need = [&](size_t count) {
+    if (operands.size() != count) {
+      throw argument_count(lower_text(name), count);
+    }
+  };
+  if (name == "DATEADD") {
+    need(3);
+    return date_add_call(expression);
+  }
+  if (name == "DATEDIFF" || name == "DATEDIFF_BIG") {
+    need(3);
+    return date_diff_call(expression, name == "DATEDIFF_BIG");
+  }
+  if (name == "DATEPART" || name == "DATENAME") {
+    need(2);
+    return date_part_call(expression, name == "DATENAME");
+  }
+  if (name == "ISNULL") {
+    need(2);
+    BoundValue first = value(operands[0]), second = value(operands[1]);
+    if (first.is_null) {
+      first.type = second.type;
+    }
+    BoundValue bound;
+    bound.type = first.type;
+    bound.type.nullable = second.type.nullable && first.type.nullable;
+    bound.sources = first.sources | second.sources;
+    second = converted(std::move(second), first.type);
+    bound.evaluate = [a = first.evaluate, b = second.evaluate](const EvaluationContext& context) {
+      SqlValue v = a(context);
+      return v.null ? b(context) : v;
+    };
+    return bound;
+  }
+  if (name == "COALESCE") {
+    return coalesce_call(expression);
+  }
+  if (name == "NULLIF") {
+    need(2);
+    const BoundValue first = value(operands[0]);
+    const BoundCondition equal = comparison_of("=", first, value(operands[1]));
+    BoundValue bound = first;
+    bound.column = -1;
+    bound.is_literal = false;
+    bound.type.nullable = true;
+    bound.sources |= equal.sources;
+    bound.evaluate = [a = first.evaluate, test = equal.evaluate](const EvaluationContext& context) {
+      return test(context) == Truth::kTrue ? SqlValue{} : a(context);
+    };
+    return bound;
+  }
+  *is_special = false;
+  return {};
+}
+
+BoundValue Binder::coalesce_call(const Expression& expression) {
+  std::vector<BoundValue> values;
+  BoundValue bound;
+  bool typed = false, nullable = true;
+  for (const ExpressionPtr& operand : expression.operands) {
+    values.push_back(value(operand));
+    const BoundValue& last = values.back();
+    bound.sources |= last.sources;
+    nullable = nullable && (last.type.nullable || last.is_null);
+    if (!last.is_null) {
+      bound.type = typed ? common_type(bound.type, last.type) : last.type;
+      typed = true;
+    }
+  }
+  if (values.size() < 2) {
+    throw syntax_error(")");
+  }
+  for (BoundValue& v : values) {
+    v = converted(std::move(v), bound.type);
+  }
+  bound.type.nullable = nullable;
+  bound.evaluate = [values](const EvaluationContext& context) {
+    for (const BoundValue& v : values) {
+      SqlValue result = v.evaluate(context);
+      if (!result.null) {
+        return result;
+      }
+    }
+    return SqlValue{};
+  };
+  return bound;
+}
+
+BoundValue Binder::date_add_call(const Expression& expression) {
+  const DatePart::Kind part = part_of(*expression.operands[0], "dateadd");
+  const BoundValue count = converted(value(expression.operands[1]), bigint_type());
+  BoundValue start = value(expression.operands[2]);
+  const SqlType type = family_of(start.type.id) == Family::kText ? datetime_type()
+                                                                 : time_argument(start);
+  start = converted(std::move(start), type);
+  BoundValue bound;
+  bound.type = type;
+  bound.type.nullable = true;
+  bound.sources = count.sources | start.sources;
+  bound.evaluate = [part, type, n = count.evaluate,
+                    from = start.evaluate](const EvaluationContext& context) {
+    const SqlValue number = n(context), time = from(context);
+    return number.null || time.null ? SqlValue{} : date_add(part, number.number, type, time);
+  };
+  return bound;
+}
+
+BoundValue Binder::date_diff_call(const Expression& expression, bool is_big) {
+  const DatePart::Kind part = part_of(*expression.operands[0], "datediff");
+  BoundValue from = value(expression.operands[1]), to = value(expression.operands[2]);
+  const SqlType from_type = time_argument(from), to_type = time_argument(to);
+  from = converted(std::move(from), from_type);
+  to = converted(std::move(to), to_type);
+  BoundValue bound;
+  bound.type = is_big ? bigint_type() : int_type();
+  bound.sources = from.sources | to.sources;
+  bound.evaluate = [=, a = from.evaluate, b = to.evaluate](const EvaluationContext& context) {
+    const SqlValue x = a(context), y = b(context);
+    if (x.null || y.null) {
+      return SqlValue{};
+    }
+    bool overflow = false;
+    const int64_t count = date_diff(part, from_type, x, to_type, y, &overflow);
+    if (overflow || (!is_big && (count > 2147483647 || count < -2147483648LL))) {
+      throw SqlError(535, 16, 0, "The datediff function resulted in an overflow. The number of "
+                                 "dateparts separating two date/time instances is too large. Try to "
+                                 "use datediff with a less precise datepart.");
+    }
+    return SqlValue::of_number(count);
+  };
+  return bound;
+}
+
+BoundValue Binder::date_part_call(const Expression& expression, bool is_name) {
+  const DatePart::Kind part = part_of(*expression.operands[0], "datepart");
+  BoundValue time = value(expression.operands[1]);
+  const SqlType type = time_argument(time);
+  time = converted(std::move(time), type);
+  BoundValue bound;
+  bound.type = is_name ? nvarchar_type(30) : int_type();
+  bound.sources = time.sources;
+  bound.evaluate = [=, inner = time.evaluate](const EvaluationContext& context) {
+    const SqlValue v = inner(context);
+    if (v.null) {
+      return v;
+    }
+    return is_name ? SqlValue::of_text(date_name(part, type, v))
+                   : SqlValue::of_number(date_part(part, type, v));
+  };
+  return bound;
+}
+
+}  // namespace dstream::standin::sql

@@ -1,0 +1,271 @@
+#include "tests/standins/sqlserver/sql/engine.h"
+
+#include <chrono>
+
+#include "tests/standins/sqlserver/sql/convert.h"
+#include "tests/standins/sqlserver/sql/error.h"
+#include "tests/standins/sqlserver/sql/lexer.h"
+#include "tests/standins/sqlserver/sql/parser.h"
+#include "tests/standins/sqlserver/sql/procedures.h"
+#include "tests/standins/sqlserver/sql/session.h"
+#include "tests/standins/sqlserver/sql/temporal.h"
+#include "tests/standins/sqlserver/sql/text.h"
+
+namespace dstream::standin::sql {
+namespace {
+
+constexpr size_t kParsedMax = 2000;
+constexpr size_t kParsedBytesMax = 8000;  // longer batches are hardly sent twice
+
+// Takes what an internal session answers: errors are thrown on, results are dropped.
+class NullWriter final : public ResponseWriter {
+ public:
+  bool columns(std::span<const ResultColumn>) override { return true; }
+  bool row(std::span<const SqlValue>) override { return true; }
+  bool encoded_row(std::string_view) override { return true; }
+  bool message(const ServerMessage& message) override {
+    if (message.severity > 10 && first_error.number == 0) {
+      first_error = message;
+    }
+    return true;
+  }
+  bool database_changed(std::string_view, std::string_view) override { return true; }
+  bool transaction_changed(uint8_t) override { return true; }
+  bool statement_done(uint16_t, int64_t, bool) override { return true; }
+  bool return_status(int32_t) override { return true; }
+  bool return_value(const Parameter&) override { return true; }
+  bool cancelled() override { return false; }
+
+  ServerMessage first_error;
+};
+
+int64_t system_utc_ticks() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return kUnixEpochTicks +
+         std::chrono::duration_cast<std::chrono::nanoseconds>(since).count() / 100;
+}
+
+}  // namespace
+
+Engine::Engine(EngineOptions options) : options_(std::move(options)) {
+  for (const char* name : {"master", "tempdb", "model", "msdb"}) {
+    create_database(name);
+  }
+  main_database_ = find_database(options_.database);
+  if (main_database_ == nullptr) {
+    main_database_ = &create_database(options_.database);
+  }
+  add_prepared_procedures(this);
+  add_catalog_procedures(this);
+  add_catalog_views(this);
+}
+
+Engine::~Engine() = default;
+
+std::unique_ptr<Session> Engine::login(const LoginRequest& request, ServerMessage* refusal) {
+  if (!equal_names(request.user, options_.user) || request.password != options_.password) {
+    refusal->number = 18456;
+    refusal->severity = 14;
+    refusal->state = 1;
+    refusal->text = "Login failed for user '" + request.user + "'.";
+    return nullptr;
+  }
+  Database* database = request.database.empty() ? main_database_ : find_database(request.database);
+  if (database == nullptr) {
+    refusal->number = 4060;
+    refusal->severity = 11;
+    refusal->state = 1;
+    refusal->text = "Cannot open database \"" + request.database +
+                    "\" requested by the login. The login failed.";
+    return nullptr;
+  }
+  return std::make_unique<SqlSession>(this, request, database);
+}
+
+std::unique_ptr<SqlSession> Engine::internal_session(std::string_view database) {
+  LoginRequest login;
+  login.user = "sa";
+  login.application = "stand-in";
+  Database* found = database.empty() ? main_database_ : find_database(database);
+  if (found == nullptr) {
+    throw unknown_database(database);
+  }
+  return std::make_unique<SqlSession>(this, login, found);
+}
+
+void Engine::run_script(std::string_view script) {
+  const std::unique_ptr<SqlSession> session = internal_session();
+  for (const std::string& batch : split_batches(script)) {
+    NullWriter writer;
+    session->batch(batch, writer);
+    if (writer.first_error.number != 0) {
+      throw SqlError(writer.first_error);
+    }
+  }
+}
+
+Database* Engine::find_database(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  const auto it = databases_.find(fold_name(name));
+  return it == databases_.end() ? nullptr : it->second.get();
+}
+
+Database* Engine::find_database(int32_t id) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, database] : databases_) {
+    if (database->id() == id) {
+      return database.get();
+    }
+  }
+  return nullptr;
+}
+
+std::vector<Database*> Engine::databases() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Database*> result(databases_.size());
+  for (const auto& [name, database] : databases_) {
+    result[static_cast<size_t>(database->id() - 1)] = database.get();
+  }
+  return result;
+}
+
+Database& Engine::create_database(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<Database>& slot = databases_[fold_name(name)];
+  if (slot != nullptr) {
+    throw SqlError(1801, 16, 3, "Database '" + name + "' already exists. Choose a different "
+                                "database name.");
+  }
+  slot = std::make_unique<Database>(name, static_cast<int32_t>(databases_.size()));
+  slot->create_ticks = local_ticks();
+  return *slot;
+}
+
+int64_t Engine::utc_ticks() const {
+  return options_.utc_ticks ? options_.utc_ticks() : system_utc_ticks();
+}
+
+int64_t Engine::local_ticks() const {
+  return utc_ticks() + options_.utc_offset_min * kTicksPerMinute;
+}
+
+void Engine::add_view(std::string_view name, SystemView view) {
+  views_.insert_or_assign(fold_name(name), std::move(view));
+}
+
+const SystemView* Engine::find_view(std::string_view folded) const {
+  const auto it = views_.find(folded);
+  return it == views_.end() ? nullptr : &it->second;
+}
+
+void Engine::add_table_function(std::string_view name, TableFunction function) {
+  table_functions_.insert_or_assign(fold_name(name), std::move(function));
+}
+
+const TableFunction* Engine::find_table_function(std::string_view folded) const {
+  const auto it = table_functions_.find(folded);
+  return it == table_functions_.end() ? nullptr : &it->second;
+}
+
+void Engine::add_procedure(std::string_view name, Procedure procedure) {
+  procedures_.insert_or_assign(fold_name(name), std::move(procedure));
+}
+
+const Procedure* Engine::find_procedure(std::string_view folded) const {
+  const auto it = procedures_.find(folded);
+  return it == procedures_.end() ? nullptr : &it->second;
+}
+
+std::vector<Engine::SystemObject> Engine::system_objects(Database& database) const {
+  return object_lister_ ? object_lister_(database) : std::vector<SystemObject>();
+}
+
+SqlValue Engine::object_id(Database& database, const Name& name) const {
+  const std::string schema = name.before_last(1).empty() ? "dbo" : name.before_last(1);
+  for (const SystemObject& object : system_objects(database)) {
+    if (equal_names(object.name, name.last()) && equal_names(object.schema, schema)) {
+      return SqlValue::of_number(object.id);
+    }
+  }
+  return {};
+}
+
+SqlValue Engine::object_name(Database& database, int32_t id, bool schema) const {
+  for (const SystemObject& object : system_objects(database)) {
+    if (object.id == id) {
+      return SqlValue::of_text(schema ? object.schema : object.name);
+    }
+  }
+  return {};
+}
+
+bool Engine::has_object(Database& database, std::string_view schema, std::string_view name) {
+  return database.find_table(schema, name) != nullptr ||
+         is_read_only_object(database, schema, name);
+}
+
+bool Engine::is_read_only_object(Database& database, std::string_view schema,
+                                 std::string_view name) {
+  if (relation_finder_ && relation_finder_(database, schema, name) != nullptr) {
+    return true;
+  }
+  return find_view(fold_name(std::string(schema) + "." + std::string(name))) != nullptr;
+}
+
+void Engine::table_changed(const TablePtr& table, bool is_dropped) {
+  if (catalog_listener_ && table->database != nullptr && !table->is_temporary) {
+    catalog_listener_(*table->database, table, is_dropped);
+  }
+}
+
+void Engine::schemas_changed(Database& database) {
+  if (catalog_listener_) {
+    catalog_listener_(database, nullptr, false);
+  }
+}
+
+std::shared_ptr<const Batch> Engine::parse_cached(std::string_view sql, bool quoted_identifier) {
+  if (sql.size() > kParsedBytesMax) {
+    return parse_batch(sql, quoted_identifier);
+  }
+  std::string key(quoted_identifier ? "1" : "0");
+  key += sql;
+  {
+    const std::lock_guard lock(parse_mutex_);
+    const auto it = parsed_.find(key);
+    if (it != parsed_.end()) {
+      return it->second;
+    }
+  }
+  std::shared_ptr<const Batch> batch = parse_batch(sql, quoted_identifier);
+  const std::lock_guard lock(parse_mutex_);
+  if (parsed_.size() >= kParsedMax) {
+    parsed_.clear();
+  }
+  parsed_.emplace(std::move(key), batch);
+  return batch;
+}
+
+int32_t Engine::open_session(SqlSession* session, int32_t wanted) {
+  const std::lock_guard lock(mutex_);
+  sessions_.insert(session);
+  return wanted != 0 ? wanted : ++last_session_id_;
+}
+
+void Engine::close_session(SqlSession* session) {
+  const std::lock_guard lock(mutex_);
+  sessions_.erase(session);
+}
+
+std::vector<SqlSession*> Engine::sessions() {
+  const std::lock_guard lock(mutex_);
+  return {sessions_.begin(), sessions_.end()};
+}
+
+void Engine::log(std::string_view line) const {
+  if (options_.log) {
+    options_.log(line);
+  }
+}
+
+}  // namespace dstream::standin::sql

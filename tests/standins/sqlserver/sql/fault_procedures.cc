@@ -1,0 +1,42 @@
+#include "tests/standins/sqlserver/sql/fault_procedures.h"
+
+#include "tests/standins/sqlserver/sql/error.h"
+#include "tests/standins/sqlserver/sql/session.h"
+
+namespace dstream::standin::sql {
+namespace {
+
+// @after_rows rows of the next request whose text contains @statement; @times 0 is for ever.
+Fault fault_of(const ProcedureCall& call, size_t first) {
+  Fault fault;
+  fault.after_rows = call.number(first, 0);
+  fault.statement_contains = call.text(first + 1);
+  fault.times = static_cast<uint32_t>(call.number(first + 2, 1));
+  return fault;
+}
+
+}  // namespace
+
+void add_fault_procedures(Engine* engine, Faults* faults) {
+  engine->add_procedure("dstream.fail_next", [faults](ProcedureCall& call) {
+    call.bind({"@number", "@after_rows", "@statement", "@times"});
+    Fault fault = fault_of(call, 1);
+    fault.action = FaultAction::kError;
+    fault.message.number = static_cast<int32_t>(call.number(0, 1205));
+    fault.message.severity = fault.message.number == 1205 ? 13 : 16;
+    fault.message.text = fault.message.number == 1205
+                             ? deadlock_after_rows(0).message.text
+                             : "Error " + std::to_string(fault.message.number) +
+                                   " was asked for by dstream.fail_next.";
+    faults->add(fault);
+  });
+  engine->add_procedure("dstream.drop_connection", [faults](ProcedureCall& call) {
+    call.bind({"@after_rows", "@statement", "@times"});
+    Fault fault = fault_of(call, 0);
+    fault.action = FaultAction::kDrop;
+    faults->add(fault);
+  });
+  engine->add_procedure("dstream.clear_faults", [faults](ProcedureCall&) { faults->clear(); });
+}
+
+}  // namespace dstream::standin::sql

@@ -1,0 +1,43 @@
+#include "tests/standins/sqlserver/sql/functions.h"
+
+#include "tests/standins/sqlserver/sql/text.h"
+
+namespace dstream::standin::sql {
+
+FunctionRegistry::FunctionRegistry() {
+  add_text_functions(this);
+  add_time_functions(this);
+  add_number_functions(this);
+  add_system_functions(this);
+}
+
+void FunctionRegistry::add(std::string_view name, ScalarFunction function) {
+  functions_.insert_or_assign(fold_name(name), std::move(function));
+}
+
+const ScalarFunction* FunctionRegistry::find(std::string_view folded_name) const {
+  const auto it = functions_.find(folded_name);
+  return it == functions_.end() ? nullptr : &it->second;
+}
+
+std::function<SqlType(std::span<const SqlType>)> always(SqlType type) {
+  return [type](std::span<const SqlType>) { return type; };
+}
+
+std::function<SqlType(std::span<const SqlType>)> same_as(size_t argument) {
+  return [argument](std::span<const SqlType> types) {
+    SqlType type = types[argument];
+    type.nullable = true;
+    return type;
+  };
+}
+
+ResultColumn view_column(std::string name, SqlType type, bool nullable) {
+  ResultColumn column;
+  column.name = std::move(name);
+  column.type = type;
+  column.type.nullable = nullable;
+  return column;
+}
+
+}  // namespace dstream::standin::sql

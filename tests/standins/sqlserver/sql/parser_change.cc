@@ -1,0 +1,143 @@
+// INSERT, UPDATE, DELETE.
+#include "tests/standins/sqlserver/sql/parser_internal.h"
+
+namespace dstream::standin::sql {
+
+void Parser::change_top(Statement* statement) {
+  if (!accept_word("TOP")) {
+    return;
+  }
+  expect("(");
+  statement->top = expression();
+  expect(")");
+  statement->top_percent = accept_word("PERCENT");
+}
+
+void Parser::output_clause(Statement* statement) {
+  if (!accept_word("OUTPUT")) {
+    return;
+  }
+  do {
+    statement->output.push_back(select_item());
+  } while (accept(","));
+  if (accept_word("INTO")) {
+    if (peek().kind != TokenKind::kVariable) {
+      throw not_understood("OUTPUT INTO " + peek().text);
+    }
+    statement->output_into = take().text;
+  }
+}
+
+StatementPtr Parser::insert_statement() {
+  NewStatement result = make(StatementKind::kInsert);
+  take();
+  change_top(result.get());
+  accept_word("INTO");
+  if (peek().kind == TokenKind::kVariable) {
+    result->name.parts = {take().text};
+  } else {
+    result->name = name();
+  }
+  table_hints(&result->hints);
+  if (peek().is_operator("(") && !peek(1).is_word("SELECT")) {
+    take();
+    result->names = identifier_list();
+    expect(")");
+  }
+  output_clause(result.get());
+  if (accept_words("DEFAULT", "VALUES")) {
+    result->default_values = true;
+  } else if (is_any_word({"EXEC", "EXECUTE"})) {
+    result->execute = execute_statement(true);
+  } else {
+    result->query = query();
+  }
+  return result;
+}
+
+Assignment Parser::assignment() {
+  Assignment result;
+  if (peek().kind == TokenKind::kVariable) {
+    result.variable = take().text;
+    expect("=");
+    // SET @v = column = value assigns both.
+    if (is_identifier(peek()) && peek(1).is_operator("=")) {
+      result.column = take().text;
+      take();
+    }
+    result.value = expression();
+    return result;
+  }
+  result.column = name().last();
+  const Token& op = take();
+  if (op.kind != TokenKind::kOperator || op.text.back() != '=' || op.text.size() > 2) {
+    fail_at(op);
+  }
+  result.op = op.text.size() == 2 ? op.text[0] : '\0';
+  if (result.op != '\0' && std::string_view("+-*/%&|^").find(result.op) == std::string_view::npos) {
+    fail_at(op);
+  }
+  result.value = expression();
+  return result;
+}
+
+StatementPtr Parser::update_statement() {
+  NewStatement result = make(StatementKind::kUpdate);
+  take();
+  if (peek().is_word("STATISTICS")) {
+    take();
+    name();
+    result->kind = StatementKind::kNoOperation;
+    return result;
+  }
+  change_top(result.get());
+  if (peek().kind == TokenKind::kVariable) {
+    result->name.parts = {take().text};
+  } else {
+    result->name = name();
+  }
+  table_hints(&result->hints);
+  expect_word("SET");
+  do {
+    result->assignments.push_back(assignment());
+  } while (accept(","));
+  output_clause(result.get());
+  if (accept_word("FROM")) {
+    result->from = from_list();
+  }
+  if (accept_word("WHERE")) {
+    if (is_any_word({"CURRENT"})) {
+      throw not_understood("WHERE CURRENT OF");
+    }
+    result->where = condition();
+  }
+  option_clause();
+  return result;
+}
+
+StatementPtr Parser::delete_statement() {
+  NewStatement result = make(StatementKind::kDelete);
+  take();
+  change_top(result.get());
+  accept_word("FROM");
+  if (peek().kind == TokenKind::kVariable) {
+    result->name.parts = {take().text};
+  } else {
+    result->name = name();
+  }
+  table_hints(&result->hints);
+  output_clause(result.get());
+  if (accept_word("FROM")) {
+    result->from = from_list();
+  }
+  if (accept_word("WHERE")) {
+    if (is_any_word({"CURRENT"})) {
+      throw not_understood("WHERE CURRENT OF");
+    }
+    result->where = condition();
+  }
+  option_clause();
+  return result;
+}
+
+}  // namespace dstream::standin::sql

@@ -1,0 +1,62 @@
+// Stored procedures: the calls of clients, of EXEC, and the SQL room's own.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/standins/sqlserver/sql/engine.h"
+#include "tests/standins/sqlserver/sql/session.h"
+
+namespace dstream::standin::sql {
+
+// Calls by name as written ("sys.sp_cdc_enable_db", "db..p"). Output arguments are written back.
+// Returns the return status. Throws 2812.
+int32_t call_procedure(SqlSession* session, std::string_view name,
+                       std::vector<ProcedureArgument>* arguments);
+
+// EXEC inside of INSERT ... EXEC.
+void run_execute(SqlSession* session, const Statement& statement);
+// A batch inside of the one being run, with its own variables.
+int32_t run_nested(SqlSession* session, std::string_view sql, Variables* variables);
+
+// sp_executesql, sp_prepare, sp_execute, sp_prepexec, sp_unprepare and relatives.
+void add_prepared_procedures(Engine* engine);
+// sp_tables, sp_columns, sp_pkeys, sp_datatype_info, sp_rename, ...
+void add_catalog_procedures(Engine* engine);
+// sys.* and INFORMATION_SCHEMA.
+void add_catalog_views(Engine* engine);
+
+// Sends a result made in memory.
+void send_rows(ProcedureCall& call, const std::vector<ResultColumn>& columns,
+               const std::vector<std::vector<SqlValue>>& rows);
+
+// Takes a result instead of the client: INSERT ... EXEC. Messages still go to the client.
+class CapturingWriter final : public ResponseWriter {
+ public:
+  explicit CapturingWriter(ResponseWriter* client) : client_(client) {}
+  const std::vector<ResultColumn>& result_columns() const { return columns_; }
+  std::vector<std::vector<SqlValue>>& rows() { return rows_; }
+
+  bool columns(std::span<const ResultColumn> columns) override;
+  bool row(std::span<const SqlValue> values) override;
+  bool encoded_row(std::string_view token) override;
+  bool message(const ServerMessage& message) override { return client_->message(message); }
+  bool database_changed(std::string_view, std::string_view) override { return true; }
+  bool transaction_changed(uint8_t) override { return true; }
+  bool statement_done(uint16_t, int64_t, bool) override { return true; }
+  bool return_status(int32_t) override { return true; }
+  bool return_value(const Parameter&) override { return true; }
+  bool cancelled() override { return client_->cancelled(); }
+  bool wait_cancelled(int timeout_ms) override { return client_->wait_cancelled(timeout_ms); }
+
+ private:
+  ResponseWriter* client_;
+  std::vector<ResultColumn> columns_;
+  std::vector<std::vector<SqlValue>> rows_;
+};
+
+}  // namespace dstream::standin::sql
