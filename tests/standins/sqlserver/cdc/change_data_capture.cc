@@ -1,0 +1,260 @@
+#include "tests/standins/sqlserver/cdc/change_data_capture.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include "tests/standins/sqlserver/sql/error.h"
+#include "tests/standins/sqlserver/sql/session.h"
+#include "tests/standins/sqlserver/sql/temporal.h"
+#include "tests/standins/sqlserver/sql/text.h"
+
+namespace dstream::standin::cdc {
+namespace {
+
+std::vector<sql::Engine::SystemObject> capture_objects(ChangeDataCapture* capture,
+                                                       sql::Database& database) {
+  std::vector<sql::Engine::SystemObject> objects;
+  const DatabaseCapture* cdc = capture->find(database);
+  if (cdc == nullptr) {
+    return objects;
+  }
+  for (const InstancePtr& instance : cdc->instances()) {
+    sql::Engine::SystemObject table;
+    table.id = instance->object_id();
+    table.schema = "cdc";
+    table.name = instance->name() + "_CT";
+    table.columns = instance->change_columns();
+    table.create_ticks = instance->create_ticks;
+    objects.push_back(std::move(table));
+    sql::Engine::SystemObject function;
+    function.id = instance->object_id() + 1;
+    function.schema = "cdc";
+    function.name = "fn_cdc_get_all_changes_" + instance->name();
+    function.type = "IF";
+    function.create_ticks = instance->create_ticks;
+    objects.push_back(std::move(function));
+  }
+  return objects;
+}
+
+}  // namespace
+
+ChangeDataCapture::ChangeDataCapture(sql::Engine* engine, CaptureOptions options)
+    : engine_(engine), options_(options), last_cleanup_ticks_(engine->local_ticks()) {
+  register_everything();
+  engine_->transactions().set_listener(this);
+  if (options_.starts_job) {
+    job_ = std::thread([this] { run_job(); });
+  }
+}
+
+ChangeDataCapture::~ChangeDataCapture() {
+  {
+    const std::lock_guard lock(job_mutex_);
+    is_stopping_ = true;
+  }
+  job_wake_.notify_all();
+  if (job_.joinable()) {
+    job_.join();
+  }
+  engine_->transactions().set_listener(nullptr);
+}
+
+void ChangeDataCapture::register_everything() {
+  add_functions(this);
+  add_procedures(this);
+  add_help_procedures(this);
+  add_views(this);
+  add_control_procedures(this);
+  engine_->set_relation_finder(
+      [this](sql::Database& database, std::string_view schema, std::string_view name) {
+        return find_relation(this, database, schema, name);
+      });
+  engine_->set_table_function_finder(
+      [this](sql::Database& database, std::string_view schema, std::string_view name) {
+        return find_table_function(this, database, schema, name);
+      });
+  engine_->set_object_lister(
+      [this](sql::Database& database) { return capture_objects(this, database); });
+  engine_->set_definition_listener(
+      [this](const sql::Engine::DefinitionChange& change) { definition_changed(change); });
+}
+
+void ChangeDataCapture::run_job() {
+  std::unique_lock lock(job_mutex_);
+  while (!is_stopping_) {
+    job_wake_.wait_for(lock, std::chrono::milliseconds(options_.interval_ms),
+                       [this] { return is_stopping_; });
+    if (is_stopping_) {
+      return;
+    }
+    lock.unlock();
+    if (!is_paused_) {
+      job_turn();
+    }
+    lock.lock();
+  }
+}
+
+// What SQL Server's two jobs do when their time has come.
+void ChangeDataCapture::job_turn() {
+  std::vector<DatabaseCapture*> enabled;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [database, capture] : databases_) {
+      if (database->is_cdc_enabled) {
+        enabled.push_back(capture.get());
+      }
+    }
+  }
+  const int64_t now = engine_->local_ticks();
+  for (DatabaseCapture* capture : enabled) {
+    const JobSettings jobs = capture->jobs();
+    if (!jobs.has_capture_job) {
+      continue;
+    }
+    for (int64_t i = 0; i < jobs.scans_max; ++i) {
+      if (capture->scan(jobs.transactions_max) < jobs.transactions_max) {
+        break;
+      }
+    }
+    if (now - capture->last_entry_ticks() >=
+        options_.dummy_interval_ms * sql::kTicksPerMillisecond) {
+      capture->add_dummy_entry();
+    }
+  }
+  if (now - last_cleanup_ticks_ >= options_.cleanup_interval_ms * sql::kTicksPerMillisecond) {
+    last_cleanup_ticks_ = now;
+    clean_up();
+  }
+}
+
+void ChangeDataCapture::pause() { is_paused_ = true; }
+void ChangeDataCapture::resume() { is_paused_ = false; }
+
+int64_t ChangeDataCapture::scan_once() {
+  int64_t transactions = 0;
+  for (sql::Database* database : engine_->databases()) {
+    if (DatabaseCapture* capture = find(*database)) {
+      transactions += capture->scan(capture->jobs().transactions_max);
+    }
+  }
+  return transactions;
+}
+
+int64_t ChangeDataCapture::scan_all() {
+  int64_t transactions = 0;
+  for (sql::Database* database : engine_->databases()) {
+    if (DatabaseCapture* capture = find(*database)) {
+      transactions += capture->scan(std::numeric_limits<int64_t>::max());
+    }
+  }
+  return transactions;
+}
+
+void ChangeDataCapture::clean_up() {
+  for (sql::Database* database : engine_->databases()) {
+    DatabaseCapture* capture = find(*database);
+    if (capture == nullptr || !capture->jobs().has_cleanup_job) {
+      continue;
+    }
+    const std::string mark = capture->retention_mark();
+    if (mark.empty()) {
+      continue;
+    }
+    for (const InstancePtr& instance : capture->instances()) {
+      capture->raise_low_water(instance, mark);
+    }
+  }
+}
+
+DatabaseCapture* ChangeDataCapture::find(const sql::Database& database) const {
+  if (!database.is_cdc_enabled) {
+    return nullptr;
+  }
+  const std::lock_guard lock(mutex_);
+  const auto it = databases_.find(&database);
+  return it == databases_.end() ? nullptr : it->second.get();
+}
+
+DatabaseCapture& ChangeDataCapture::of(sql::Database& database) {
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<DatabaseCapture>& capture = databases_[&database];
+  if (capture == nullptr) {
+    capture = std::make_unique<DatabaseCapture>(engine_, &database);
+  }
+  return *capture;
+}
+
+// A transaction over several databases has a commit in the log of each.
+void ChangeDataCapture::committed(sql::CommittedTransaction transaction) {
+  transaction.commit_ticks = engine_->local_ticks();
+  std::vector<sql::Database*> touched;
+  for (const sql::RowChange& change : transaction.changes) {
+    sql::Database* database = change.table->database;
+    if (std::find(touched.begin(), touched.end(), database) == touched.end()) {
+      touched.push_back(database);
+    }
+  }
+  for (sql::Database* database : touched) {
+    sql::CommittedTransaction part = transaction;
+    if (touched.size() > 1) {
+      std::erase_if(part.changes, [database](const sql::RowChange& change) {
+        return change.table->database != database;
+      });
+    }
+    part.database = database;
+    of(*database).add_transaction(std::move(part));
+  }
+}
+
+// DDL on a tracked table: refused, or written down when the scan gets there.
+void ChangeDataCapture::definition_changed(const sql::Engine::DefinitionChange& change) {
+  DatabaseCapture* capture = find(*change.table->database);
+  if (capture == nullptr || !change.table->is_tracked) {
+    return;
+  }
+  const std::vector<InstancePtr> instances = capture->instances_of(*change.table);
+  if (change.is_drop) {
+    // Dropping a source table drops its capture instances with it.
+    for (const InstancePtr& instance : instances) {
+      capture->remove_instance(instance);
+      change.session.statement_transaction().on_rollback(
+          [capture, instance] { capture->add_instance(instance); });
+    }
+    return;
+  }
+  const sql::TablePtr table = change.table;
+  const std::string statement = change.statement;
+  const bool type_changed = change.column_type_changed;
+  change.session.statement_transaction().on_commit([=, this] {
+    capture->add_note([=, this](const std::string& lsn) {
+      const sql::DefinitionPtr definition = table->definition();
+      for (const InstancePtr& instance : capture->instances_of(*table)) {
+        if (type_changed) {
+          for (const CapturedColumn& captured : std::vector(instance->columns())) {
+            for (const sql::Column& column : definition->columns) {
+              if (column.id == captured.column_id &&
+                  sql::type_declaration(column.type) != sql::type_declaration(captured.type) &&
+                  !column.is_row_version()) {
+                instance->alter_column(column.id, column.type);
+              }
+            }
+          }
+        }
+        DefinitionEntry entry;
+        entry.source_object_id = table->object_id();
+        entry.object_id = instance->object_id();
+        entry.required_column_update = type_changed;
+        entry.command = statement;
+        entry.lsn = lsn;
+        entry.ticks = engine_->local_ticks();
+        entry.instance = instance->name();
+        capture->add_definition(std::move(entry));
+      }
+    });
+  });
+}
+
+}  // namespace dstream::standin::cdc

@@ -1,0 +1,100 @@
+// Change Data Capture for an Engine: construct it beside the engine, before the first login.
+//
+//   sql::Engine engine({.database = "demo"});
+//   cdc::ChangeDataCapture capture(&engine, {.interval_ms = 200});
+//   engine.run_script("EXEC sys.sp_cdc_enable_db ...");
+//
+// A job thread scans the log every interval, as SQL Server's capture job does. Tests that want each
+// step in their hand construct it with `.starts_job = false` and call scan_once().
+//
+// Thread rule: construct and destroy by the engine's owner; the rest is [any-thread].
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "tests/standins/sqlserver/cdc/database_capture.h"
+#include "tests/standins/sqlserver/sql/engine.h"
+
+namespace dstream::standin::cdc {
+
+struct CaptureOptions {
+  int64_t interval_ms = 5'000;                  // between scans; SQL Server's default
+  int64_t dummy_interval_ms = 300'000;          // a row in lsn_time_mapping in quiet periods
+  int64_t cleanup_interval_ms = 86'400'000;     // the retention job runs daily
+  bool starts_job = true;                       // false: only scan_once() scans
+};
+
+class ChangeDataCapture final : public sql::CommitListener {
+ public:
+  ChangeDataCapture(sql::Engine* engine, CaptureOptions options);
+  ~ChangeDataCapture() override;
+  ChangeDataCapture(const ChangeDataCapture&) = delete;
+  ChangeDataCapture& operator=(const ChangeDataCapture&) = delete;
+
+  // The capture job. A paused job finishes the scan it is in.
+  void pause();
+  void resume();
+  bool is_paused() const { return is_paused_.load(); }
+  // One scan of up to @maxtrans transactions in every database, in this thread, paused or not.
+  // Returns the number of transactions captured.
+  int64_t scan_once();
+  // Scans until nothing that was committed before the call is left. Returns the transactions.
+  int64_t scan_all();
+  // The retention job, once.
+  void clean_up();
+
+  // nullptr unless the database is enabled.
+  DatabaseCapture* find(const sql::Database& database) const;
+  // Created on first use, enabled or not.
+  DatabaseCapture& of(sql::Database& database);
+
+  void committed(sql::CommittedTransaction transaction) override;
+
+  sql::Engine& engine() { return *engine_; }
+  const CaptureOptions& options() const { return options_; }
+
+ private:
+  void run_job();
+  void job_turn();
+  void register_everything();
+  void definition_changed(const sql::Engine::DefinitionChange& change);
+
+  sql::Engine* const engine_;
+  const CaptureOptions options_;
+
+  mutable std::mutex mutex_;  // guards databases_
+  std::map<const sql::Database*, std::unique_ptr<DatabaseCapture>> databases_;
+
+  std::atomic<bool> is_paused_{false};
+  std::mutex job_mutex_;      // guards is_stopping_
+  std::condition_variable job_wake_;
+  bool is_stopping_ = false;
+  int64_t last_cleanup_ticks_ = 0;
+  std::thread job_;
+};
+
+// What the constructor registers with the engine, by file.
+void add_functions(ChangeDataCapture* capture);           // functions.cc
+void add_procedures(ChangeDataCapture* capture);          // procedures.cc
+void add_help_procedures(ChangeDataCapture* capture);     // help_procedures.cc
+void add_views(ChangeDataCapture* capture);               // views.cc
+void add_control_procedures(ChangeDataCapture* capture);  // control_procedures.cc
+
+// cdc.<name> as something to read: change tables, lsn_time_mapping, the metadata tables. nullptr if
+// there is none.
+std::shared_ptr<const sql::Relation> find_relation(ChangeDataCapture* capture,
+                                                   sql::Database& database,
+                                                   std::string_view schema, std::string_view name);
+// cdc.fn_cdc_get_all_changes_<instance>.
+const sql::TableFunction* find_table_function(ChangeDataCapture* capture, sql::Database& database,
+                                              std::string_view schema, std::string_view name);
+
+}  // namespace dstream::standin::cdc

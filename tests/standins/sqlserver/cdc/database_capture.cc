@@ -1,0 +1,390 @@
+#include "tests/standins/sqlserver/cdc/database_capture.h"
+
+#include <algorithm>
+#include <map>
+
+#include "tests/standins/sqlserver/cdc/lsn.h"
+#include "tests/standins/sqlserver/sql/functions.h"
+#include "tests/standins/sqlserver/sql/temporal.h"
+#include "tests/standins/sqlserver/sql/text.h"
+
+namespace dstream::standin::cdc {
+namespace {
+
+using sql::view_column;
+
+constexpr size_t kSessionsMax = 100;
+constexpr size_t kTransactionIdBytes = 6;
+
+std::shared_ptr<AppendTable> make_time_mapping() {
+  // The LSN is the first column: its bytes follow the token and the length.
+  return std::make_shared<AppendTable>(
+      time_mapping_columns(), sql::Ordering{{{0, false}}, true},
+      [](std::string_view token, std::string* key) {
+        key->push_back('\1');
+        key->append(token.substr(3, kLsnBytes));
+      });
+}
+
+std::string transaction_id(uint64_t id) {
+  std::string bytes;
+  for (size_t i = kTransactionIdBytes; i-- > 0;) {
+    bytes.push_back(static_cast<char>(id >> (8 * i)));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+std::vector<ResultColumn> time_mapping_columns() {
+  return {view_column("start_lsn", sql::binary_type(10), false),
+          view_column("tran_begin_time", sql::datetime_type()),
+          view_column("tran_end_time", sql::datetime_type()),
+          view_column("tran_id", sql::varbinary_type(10)),
+          view_column("tran_begin_lsn", sql::binary_type(10))};
+}
+
+std::string lsn_key(std::string_view lsn) { return "\1" + std::string(lsn); }
+
+// What one scan has collected and publishes in one step.
+struct DatabaseCapture::Batch {
+  std::vector<LogEntry> log;
+  std::vector<CommitEntry> entries;
+  std::map<InstancePtr, RowBatch> rows;
+  int64_t transactions = 0, commands = 0, schema_changes = 0;
+};
+
+DatabaseCapture::DatabaseCapture(sql::Engine* engine, sql::Database* database)
+    : engine_(engine), database_(database), time_mapping_(make_time_mapping()) {}
+
+void DatabaseCapture::add_transaction(sql::CommittedTransaction transaction) {
+  const std::lock_guard lock(log_mutex_);
+  LogEntry entry;
+  entry.record = transaction.commit_record;
+  entry.transaction = std::move(transaction);
+  log_.push_back(std::move(entry));
+}
+
+void DatabaseCapture::add_note(std::function<void(const std::string&)> apply) {
+  const std::lock_guard lock(log_mutex_);
+  LogEntry entry;
+  entry.record = engine_->transactions().next_record();
+  entry.apply = std::move(apply);
+  log_.push_back(std::move(entry));
+}
+
+size_t DatabaseCapture::log_size() const {
+  const std::lock_guard lock(log_mutex_);
+  return log_.size();
+}
+
+int64_t DatabaseCapture::scan(int64_t transactions_max) {
+  const std::lock_guard lock(scan_mutex_);
+  const int64_t start = engine_->local_ticks();
+  int64_t transactions = 0;
+  // A note changes what the rows behind it mean, so it ends a step.
+  while (true) {
+    Batch batch;
+    collect(transactions_max - transactions, &batch);
+    if (batch.log.empty()) {
+      break;
+    }
+    publish(&batch);
+    note_session(batch, start);
+    transactions += batch.transactions;
+    if (transactions >= transactions_max) {
+      break;
+    }
+  }
+  return transactions;
+}
+
+void DatabaseCapture::collect(int64_t transactions_max, Batch* batch) {
+  {
+    const std::lock_guard lock(log_mutex_);
+    while (!log_.empty() && (batch->transactions < transactions_max || log_.front().apply)) {
+      const bool is_note = !log_.front().transaction.has_value();
+      batch->transactions += is_note ? 0 : 1;
+      batch->schema_changes += is_note ? 1 : 0;
+      batch->log.push_back(std::move(log_.front()));
+      log_.pop_front();
+      if (is_note) {
+        break;
+      }
+    }
+  }
+  for (const LogEntry& entry : batch->log) {
+    if (entry.transaction) {
+      encode(*entry.transaction, batch);
+    }
+  }
+}
+
+void DatabaseCapture::encode(const sql::CommittedTransaction& transaction, Batch* batch) {
+  const std::string commit_lsn = lsn_of_record(transaction.commit_record);
+  bool has_rows = false;
+  for (const InstancePtr& instance : instances()) {
+    if (!instance->is_active()) {
+      continue;
+    }
+    RowBatch& rows = batch->rows[instance];
+    const size_t before = rows.size();
+    instance->append_changes(commit_lsn, transaction.changes, &rows);
+    has_rows = has_rows || rows.size() > before;
+  }
+  batch->commands += static_cast<int64_t>(transaction.changes.size());
+  if (!has_rows) {
+    return;
+  }
+  CommitEntry entry;
+  entry.start_lsn = commit_lsn;
+  entry.begin_ticks = transaction.begin_ticks;
+  entry.end_ticks = transaction.commit_ticks;
+  entry.transaction_id = transaction_id(transaction.id);
+  entry.begin_lsn = lsn_of_record(transaction.begin_record);
+  batch->entries.push_back(std::move(entry));
+}
+
+void DatabaseCapture::publish(Batch* batch) {
+  engine_->transactions().publish([&](uint64_t sequence) {
+    for (auto& [instance, rows] : batch->rows) {
+      instance->changes()->append(std::move(rows), sequence);
+    }
+    append_entries(batch->entries, sequence);
+    for (const LogEntry& entry : batch->log) {
+      if (entry.apply) {
+        const std::string lsn = lsn_of_record(entry.record);
+        entry.apply(lsn);
+        const int64_t now = engine_->local_ticks();
+        append_entries({{lsn, now, now, std::string(1, '\0'), zero_lsn()}}, sequence);
+      }
+    }
+  });
+}
+
+void DatabaseCapture::append_entries(const std::vector<CommitEntry>& entries, uint64_t sequence) {
+  RowBatch rows;
+  const std::vector<ResultColumn> columns = time_mapping_columns();
+  const auto time = [](int64_t ticks) {
+    return SqlValue::of_number(sql::round_ticks(sql::datetime_type(), ticks));
+  };
+  for (const CommitEntry& entry : entries) {
+    const std::vector<SqlValue> values = {
+        SqlValue::of_text(entry.start_lsn), time(entry.begin_ticks), time(entry.end_ticks),
+        SqlValue::of_text(entry.transaction_id), SqlValue::of_text(entry.begin_lsn)};
+    encode_row(columns, values, &rows.bytes);
+    rows.finish_row();
+  }
+  time_mapping_->append(std::move(rows), sequence);
+  const std::lock_guard lock(mutex_);
+  entries_.insert(entries_.end(), entries.begin(), entries.end());
+}
+
+void DatabaseCapture::note_session(const Batch& batch, int64_t start_ticks) {
+  ScanSession session;
+  session.start_ticks = start_ticks;
+  session.end_ticks = engine_->local_ticks();
+  session.start_lsn = lsn_of_record(batch.log.front().record);
+  session.end_lsn = lsn_of_record(batch.log.back().record);
+  session.transactions = batch.transactions;
+  session.commands = batch.commands;
+  session.log_records = batch.commands + 2 * batch.transactions;
+  session.schema_changes = batch.schema_changes;
+  if (!batch.entries.empty()) {
+    session.last_commit_ticks = batch.entries.back().end_ticks;
+    session.latency_s = (session.end_ticks - session.last_commit_ticks) / sql::kTicksPerSecond;
+  }
+  const std::lock_guard lock(mutex_);
+  session.id = ++last_session_;
+  sessions_.push_back(std::move(session));
+  if (sessions_.size() > kSessionsMax) {
+    sessions_.pop_front();
+  }
+}
+
+void DatabaseCapture::add_dummy_entry() {
+  const std::lock_guard scan_lock(scan_mutex_);
+  {
+    // Not ahead of what still waits in the log.
+    const std::lock_guard lock(log_mutex_);
+    if (!log_.empty()) {
+      return;
+    }
+  }
+  engine_->transactions().publish([&](uint64_t sequence) {
+    const int64_t now = engine_->local_ticks();
+    append_entries({{lsn_of_record(engine_->transactions().next_record()), now, now,
+                     std::string(1, '\0'), zero_lsn()}}, sequence);
+  });
+}
+
+int64_t DatabaseCapture::last_entry_ticks() const {
+  const std::lock_guard lock(mutex_);
+  return entries_.empty() ? 0 : entries_.back().end_ticks;
+}
+
+std::vector<InstancePtr> DatabaseCapture::instances() const {
+  const std::lock_guard lock(mutex_);
+  return instances_;
+}
+
+InstancePtr DatabaseCapture::find_instance(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = std::find_if(
+      instances_.begin(), instances_.end(),
+      [&](const InstancePtr& instance) { return sql::equal_names(instance->name(), name); });
+  return it == instances_.end() ? nullptr : *it;
+}
+
+std::vector<InstancePtr> DatabaseCapture::instances_of(const sql::Table& table) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<InstancePtr> result;
+  for (const InstancePtr& instance : instances_) {
+    if (instance->table().get() == &table) {
+      result.push_back(instance);
+    }
+  }
+  return result;
+}
+
+void DatabaseCapture::add_instance(InstancePtr instance) {
+  const std::lock_guard lock(mutex_);
+  instances_.push_back(std::move(instance));
+}
+
+void DatabaseCapture::remove_instance(const InstancePtr& instance) {
+  const std::lock_guard lock(mutex_);
+  std::erase(instances_, instance);
+  std::erase_if(definitions_, [&](const DefinitionEntry& entry) {
+    return entry.object_id == instance->object_id();
+  });
+}
+
+void DatabaseCapture::clear() {
+  const std::lock_guard scan_lock(scan_mutex_);
+  {
+    const std::lock_guard lock(log_mutex_);
+    log_.clear();
+  }
+  const std::lock_guard lock(mutex_);
+  for (const InstancePtr& instance : instances_) {
+    instance->table()->is_tracked = false;
+  }
+  instances_.clear();
+  entries_.clear();
+  definitions_.clear();
+  sessions_.clear();
+  jobs_ = {};
+  time_mapping_ = make_time_mapping();
+}
+
+std::vector<CommitEntry> DatabaseCapture::entries() const {
+  const std::lock_guard lock(mutex_);
+  return entries_;
+}
+
+std::string DatabaseCapture::max_lsn() const {
+  const std::lock_guard lock(mutex_);
+  return entries_.empty() ? std::string() : entries_.back().start_lsn;
+}
+
+std::optional<std::string> DatabaseCapture::min_lsn(std::string_view name) const {
+  const InstancePtr instance = find_instance(name);
+  const std::lock_guard lock(mutex_);
+  return instance == nullptr ? std::nullopt : instance->start_lsn;
+}
+
+bool DatabaseCapture::has_entry(std::string_view lsn) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = std::lower_bound(
+      entries_.begin(), entries_.end(), lsn,
+      [](const CommitEntry& entry, std::string_view value) { return entry.start_lsn < value; });
+  return it != entries_.end() && it->start_lsn == lsn;
+}
+
+std::vector<DefinitionEntry> DatabaseCapture::definitions() const {
+  const std::lock_guard lock(mutex_);
+  return definitions_;
+}
+
+void DatabaseCapture::add_definition(DefinitionEntry entry) {
+  const std::lock_guard lock(mutex_);
+  definitions_.push_back(std::move(entry));
+}
+
+void DatabaseCapture::raise_low_water(const InstancePtr& instance, const std::string& lsn) {
+  const std::lock_guard scan_lock(scan_mutex_);
+  std::string lowest;
+  {
+    const std::lock_guard lock(mutex_);
+    if (instance->start_lsn && *instance->start_lsn < lsn) {
+      instance->start_lsn = lsn;
+    }
+    for (const InstancePtr& other : instances_) {
+      if (other->start_lsn && (lowest.empty() || *other->start_lsn < lowest)) {
+        lowest = *other->start_lsn;
+      }
+    }
+  }
+  instance->changes()->drop_below(lsn_key(lsn));
+  if (lowest.empty()) {
+    return;
+  }
+  time_mapping_->drop_below(lsn_key(lowest));
+  const std::lock_guard lock(mutex_);
+  std::erase_if(entries_, [&](const CommitEntry& entry) { return entry.start_lsn < lowest; });
+}
+
+std::string DatabaseCapture::retention_mark() const {
+  const std::lock_guard lock(mutex_);
+  if (entries_.empty()) {
+    return {};
+  }
+  // Measured back from the newest commit, not from now.
+  const int64_t keep = entries_.back().end_ticks - jobs_.retention_min * sql::kTicksPerMinute;
+  const auto it = std::find_if(entries_.begin(), entries_.end(),
+                               [keep](const CommitEntry& entry) { return entry.end_ticks >= keep; });
+  return it == entries_.begin() || it == entries_.end() ? std::string() : it->start_lsn;
+}
+
+void DatabaseCapture::restore_to(const std::string& lsn) {
+  const std::lock_guard scan_lock(scan_mutex_);
+  const std::string above = lsn_key(increment_lsn(lsn));
+  {
+    const std::lock_guard lock(log_mutex_);
+    log_.clear();
+  }
+  for (const InstancePtr& instance : instances()) {
+    instance->changes()->drop_from(above);
+  }
+  time_mapping_->drop_from(above);
+  const std::lock_guard lock(mutex_);
+  std::erase_if(entries_, [&](const CommitEntry& entry) { return entry.start_lsn > lsn; });
+  std::erase_if(definitions_, [&](const DefinitionEntry& entry) { return entry.lsn > lsn; });
+  engine_->transactions().set_last_record(record_at_or_below(lsn));
+}
+
+void DatabaseCapture::append_filled(const InstancePtr& instance, RowBatch rows,
+                                    std::vector<CommitEntry> entries) {
+  engine_->transactions().publish([&](uint64_t sequence) {
+    instance->changes()->append(std::move(rows), sequence);
+    append_entries(entries, sequence);
+  });
+}
+
+std::vector<ScanSession> DatabaseCapture::sessions() const {
+  const std::lock_guard lock(mutex_);
+  return {sessions_.begin(), sessions_.end()};
+}
+
+JobSettings DatabaseCapture::jobs() const {
+  const std::lock_guard lock(mutex_);
+  return jobs_;
+}
+
+void DatabaseCapture::set_jobs(const JobSettings& jobs) {
+  const std::lock_guard lock(mutex_);
+  jobs_ = jobs;
+}
+
+}  // namespace dstream::standin::cdc
