@@ -1,0 +1,75 @@
+// The stand-in as one object: engine, Change Data Capture and TDS server. What dstream-sqlserver
+// runs, and what tests link.
+//
+//   StandIn stand_in({.database = "shop", .capture_interval_ms = 20});
+//   std::string error;
+//   ASSERT_TRUE(stand_in.start(&error)) << error;
+//   stand_in.run_script("CREATE TABLE dbo.t (id int PRIMARY KEY); ...");
+//   connect(stand_in.odbc_connection_string());
+//   stand_in.capture().scan_all();        // cdc/change_data_capture.h
+//   stand_in.faults().add(...);           // protocol/faults.h
+//
+// Thread rule: construct, start() and stop() by the owner; the rest is [any-thread].
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace dstream::standin {
+
+class Faults;
+class Server;
+class Statistics;
+namespace cdc {
+class ChangeDataCapture;
+}
+namespace sql {
+class Engine;
+}
+
+struct StandInOptions {
+  std::string database = "testdb";
+  std::string user = "sa";
+  std::string password = "Secret-1";
+  std::string listen = "127.0.0.1";
+  uint16_t port = 0;                        // 0 takes a free one
+  int64_t capture_interval_ms = 5'000;      // between scans of the capture job
+  bool starts_capture_job = true;           // false: only scan_once() and scan_all() capture
+  std::function<int64_t()> utc_ticks;       // the clock, 100 ns since 0001-01-01; unset: the system's
+  std::function<void(std::string_view)> log;  // what was not understood; unset: nowhere
+};
+
+class StandIn {
+ public:
+  explicit StandIn(StandInOptions options);
+  // Stops, if stop() was not called.
+  ~StandIn();
+  StandIn(const StandIn&) = delete;
+  StandIn& operator=(const StandIn&) = delete;
+
+  // Listens and returns. False with a sentence in *error if the address cannot be had.
+  bool start(std::string* error);
+  void stop();
+  uint16_t port() const;
+
+  // Batches split at GO, run without a client. Throws sql::SqlError at the first error.
+  void run_script(std::string_view script);
+
+  // For SQLDriverConnect with Debian's tdsodbc.
+  std::string odbc_connection_string() const;
+
+  sql::Engine& engine();
+  cdc::ChangeDataCapture& capture();
+  Server& server();
+  Faults& faults();
+  Statistics& statistics();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace dstream::standin
