@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint32_t kColumns = 4;
 constexpr size_t kLsnBytes = 22;
+constexpr size_t kLsnCounterBytes = 17;  // without the last group, which stays
 constexpr size_t kFreeBlocksMax = 8;
 constexpr std::string_view kPositionVersion = "1:";
 
@@ -25,6 +26,22 @@ void write_lsn(uint64_t number, char* out) {
   }
   out[8] = out[17] = ':';
   std::memcpy(out + 18, "0001", 4);
+}
+
+// The next number in a text of fixed width, as the one of record n + 1 follows that of n: mostly
+// one digit changes. `separator` is passed over.
+void increment(char* text, size_t size, char last_digit, char separator) {
+  for (size_t i = size; i > 0; --i) {
+    char& digit = text[i - 1];
+    if (digit == separator) {
+      continue;
+    }
+    if (digit != last_digit) {
+      digit = digit == '9' ? 'a' : static_cast<char>(digit + 1);
+      return;
+    }
+    digit = '0';
+  }
 }
 
 uint64_t row_bytes(const Options& options) {
@@ -119,6 +136,10 @@ dstream_batch* Block::fill(std::shared_ptr<BatchPool> pool, const Workload& work
                            int64_t now_ns) {
   reserve(workload.options().size, count);
   const char* commit_lsn = nullptr;
+  char next_position[kPositionBytes];
+  char next_change_lsn[kLsnBytes];
+  write_position(first, next_position);
+  write_lsn(first, next_change_lsn);
   for (uint32_t i = 0; i < count; ++i) {
     const Change change = workload.change(first + i);
     dstream_record& record = records_[i];
@@ -133,7 +154,8 @@ dstream_batch* Block::fill(std::shared_ptr<BatchPool> pool, const Workload& work
       record.after = write_row(workload, change);
     }
     char* position = take(kPositionBytes);
-    write_position(change.sequence, position);
+    std::memcpy(position, next_position, kPositionBytes);
+    increment(next_position, kPositionBytes, '9', ':');
     record.position = {reinterpret_cast<const uint8_t*>(position), kPositionBytes};
     if (commit_lsn == nullptr || change.transaction_seq == 1) {
       char* lsn = take(kLsnBytes);
@@ -141,7 +163,8 @@ dstream_batch* Block::fill(std::shared_ptr<BatchPool> pool, const Workload& work
       commit_lsn = lsn;
     }
     char* change_lsn = take(kLsnBytes);
-    write_lsn(change.sequence, change_lsn);
+    std::memcpy(change_lsn, next_change_lsn, kLsnBytes);
+    increment(next_change_lsn, kLsnCounterBytes, 'f', ':');
     record.transaction_id = {reinterpret_cast<const uint8_t*>(commit_lsn), kLsnBytes};
     record.transaction_seq = change.transaction_seq;
     record.commit_time_ns = record.read_time_ns = now_ns;

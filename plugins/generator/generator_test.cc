@@ -78,6 +78,14 @@ std::string mixed(int seed) {
              "transaction_size": 7, "seed": )" + std::to_string(seed) + "}";
 }
 
+// Positions and log positions are counted on within a batch and written anew at its start.
+TEST(Generator, LogPositionsCountOnAcrossEveryCarry) {
+  const std::vector<std::string> one_by_one = drain(R"({"rows": 70000, "size": 0})", "", 1);
+  const std::vector<std::string> batches = drain(R"({"rows": 70000, "size": 0})", "", 5000);
+  EXPECT_EQ(one_by_one, batches);
+  EXPECT_NE(one_by_one[65535].find("change_lsn=00000000:00010000:0001"), std::string::npos);
+}
+
 TEST(Generator, EndsAfterRows) { EXPECT_EQ(drain(R"({"rows": 10})", "", 4).size(), 10u); }
 
 TEST(Generator, SameSeedSameRecordsWhateverTheBatchSize) {
