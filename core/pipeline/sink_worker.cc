@@ -181,7 +181,7 @@ StepResult SinkWorker::write(Delivery& delivery, int64_t now_ns) {
   }
   call_succeeded(Call::kWrite);
   full_ = !delivery.all_written();
-  poll_next_ = true;
+  poll_next_ = !full_;  // A full sink is given time instead.
   if (full_ && accepted == 0 && !sink_->has_poll()) {
     full_ = false;  // Nothing tells when there is room again; ask after a pause.
     write_at_ns_ = now_ns + kAgainPauseNs;
@@ -221,7 +221,8 @@ StepResult SinkWorker::serve(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns
     return StepResult::again();
   }
   call_succeeded(Call::kPoll);
-  if (settled_some_ || retry_ || max_wait_ns == 0) {
+  bool retry_is_new = retry_ && session_ == Session::kOpen;
+  if (settled_some_ || retry_is_new || max_wait_ns == 0) {
     return StepResult::again();
   }
   // A call that did wait has used this time up already.

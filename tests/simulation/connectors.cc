@@ -190,10 +190,12 @@ dstream_status source_read(dstream_source* self, uint32_t max_records, uint32_t,
       return say(error, DSTREAM_DATA_LOSS, "The changes are gone.");
     }
     if (!self->stopping && !world.calm && world.random.chance(80)) {
+      world.call_ended(World::Caller::kRead, true);
       return DSTREAM_AGAIN;  // Also inside a transaction: the rest is still on its way.
     }
     if (self->next == world.available()) {
       bool all = self->next == static_cast<int64_t>(log.size());
+      world.call_ended(World::Caller::kRead, true);
       return all && world.scenario.ends ? DSTREAM_END : DSTREAM_AGAIN;
     }
     int64_t count =
@@ -202,6 +204,7 @@ dstream_status source_read(dstream_source* self, uint32_t max_records, uint32_t,
     world.note("read " + std::to_string(self->next) + ".." +
                std::to_string(self->next + count - 1));
     self->next += count;
+    world.call_ended(World::Caller::kRead, false);
     world.read_up_to(self->next);
     return DSTREAM_OK;
   });
@@ -290,10 +293,13 @@ dstream_status sink_write(dstream_sink* self, const dstream_delivery* delivery, 
         return fail_somehow(world, error);
       }
       if (world.in_flight().size() >= world.scenario.sink_capacity) {
+        world.call_ended(World::Caller::kWrite, *accepted == 0);
         return DSTREAM_AGAIN;
       }
       world.in_flight().push_back(item_of(world, delivery, i));
       ++*accepted;
+      world.call_ended(World::Caller::kWrite, false);
+      world.call_ended(World::Caller::kPoll, false);
       if (world.scenario.settles_in_write) {
         world.serve(true, [self](const World::InFlight& item, dstream_status status) {
           settle(self, item, status);
@@ -313,6 +319,7 @@ dstream_status serve(dstream_sink* self, bool everything, dstream_error* error) 
     bool any = world.serve(everything, [self](const World::InFlight& item, dstream_status status) {
       settle(self, item, status);
     });
+    world.call_ended(World::Caller::kPoll, !any);
     world.recover_partitions();
     if (everything) {
       return world.in_flight().empty() ? DSTREAM_OK : DSTREAM_AGAIN;

@@ -33,7 +33,7 @@ uint64_t from_environment(const char* name, uint64_t fallback) {
 
 int main(int argc, char** argv) {
   uint64_t first = from_environment("DSTREAM_SIMULATION_SEED", 1);
-  uint64_t count = from_environment("DSTREAM_SIMULATION_COUNT", 20'000);
+  uint64_t count = from_environment("DSTREAM_SIMULATION_COUNT", 12'000);
   bool verbose = false;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--verbose") == 0) {

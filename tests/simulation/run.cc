@@ -158,6 +158,9 @@ class Run {
       if (random.chance(scenario.stops)) {
         request_stop();
       }
+      if (random.chance(4)) {
+        world_.stalled = !world_.stalled && random.chance(500);
+      }
       if (random.chance(10)) {
         disk_failures_ = random.chance(500) ? scenario.disk_fails : 0;
       }
@@ -169,6 +172,7 @@ class Run {
       world_.prune();
     }
     if (world_.calm) {
+      world_.stalled = false;
       world_.make_available(1000);
       world_.disk.stop_at_operation(0);
       if (!scenario.ends && delivered_everything() && !stop_at_ns_) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 
 #include "core/pipeline/checkpoint.h"
 #include "core/pipeline/dead_letter.h"
@@ -211,6 +212,21 @@ void World::end_session() {
   }
   in_flight_.clear();
   retried_partitions_.clear();
+}
+
+void World::call_ended(Caller caller, bool idle) {
+  constexpr int kIdleCallsMax = 20;
+  if (idle_since_ns_ != clock.now_ns) {
+    idle_since_ns_ = clock.now_ns;
+    std::fill(std::begin(idle_calls_), std::end(idle_calls_), 0);
+  }
+  int& calls = idle_calls_[static_cast<size_t>(caller)];
+  calls = idle ? calls + 1 : 0;
+  if (calls > kIdleCallsMax) {
+    constexpr const char* kNames[] = {"read()", "write()", "poll()"};
+    violated(std::string("A worker spins: nothing to do for ") +
+             kNames[static_cast<size_t>(caller)] + ", and it is called again at once");
+  }
 }
 
 // ---- batches ------------------------------------------------------------------------------------

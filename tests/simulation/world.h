@@ -83,6 +83,12 @@ class World {
   // if nothing had been: it is the engine that must not write them before the next session.
   void recover_partitions();
 
+  // ---- idle calls ----
+  // A call found nothing to do, or did something. Many idle ones at one instant are a worker that
+  // spins instead of waiting.
+  enum class Caller { kRead, kWrite, kPoll };
+  void call_ended(Caller caller, bool idle);
+
   // ---- batches ----
   // (I6)
   void batch_made(uint64_t bytes);
@@ -106,8 +112,9 @@ class World {
   Scenario scenario;
   SimClock clock;
   SimDisk disk;
-  bool calm = false;   // nothing fails any more
-  uint64_t epoch = 1;  // instances of an earlier one are dead
+  bool calm = false;     // nothing fails any more
+  bool stalled = false;  // the broker does nothing at all
+  uint64_t epoch = 1;    // instances of an earlier one are dead
   std::function<void(const InFlight&, dstream_status)> settle_now;  // of the open sink session
   uint64_t duplicates = 0;
   // What a connector found violated: exceptions do not cross the ABI.
@@ -155,12 +162,14 @@ class World {
   int64_t stored_ = 0;  // the highest position known to be durable
   int64_t batches_alive_ = 0;
   uint64_t bytes_alive_ = 0;
+  int64_t idle_since_ns_ = 0;
+  int idle_calls_[3] = {};
 };
 
 template <class Settle>
 bool World::serve(bool everything, Settle settle) {
   bool any = false;
-  while (!in_flight_.empty() && (everything || !random.chance(200))) {
+  while (!stalled && !in_flight_.empty() && (everything || !random.chance(200))) {
     // Within a partition the broker decides in order; what it decided is told in any order.
     size_t at = random.below(in_flight_.size());
     if (!in_flight_[at].outcome) {
