@@ -52,9 +52,8 @@ uint64_t row_hash(const Change& change) {
 }
 
 bool is_plain_text(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return c > ' ' && c < 0x7f && c != '"' && c != '\\';
-  });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '\\'; });
 }
 
 // The middle of an id where the source gives no change LSN.

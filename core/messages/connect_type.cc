@@ -100,16 +100,16 @@ Description describe(ConnectType type) {
 
 // {"type":"struct","fields":[...],"optional":true,"name":"shop.dbo.Orders.Value"
 std::string struct_head(const std::string& fields, bool optional, const std::string& name) {
-  return "{\"type\":\"struct\",\"fields\":[" + fields + "],\"optional\":" +
-         (optional ? "true" : "false") + ",\"name\":" + json_string(name);
+  return "{\"type\":\"struct\",\"fields\":[" + fields +
+         "],\"optional\":" + (optional ? "true" : "false") + ",\"name\":" + json_string(name);
 }
 
 std::string fields_of(const SchemaPlan& plan, const std::vector<uint32_t>& indexes) {
   std::string fields;
   for (uint32_t i : indexes) {
     fields += fields.empty() ? "" : ",";
-    fields += connect_field_json(connect_column(plan.columns[i].type, plan.facts[i]),
-                                 plan.facts[i]);
+    fields +=
+        connect_field_json(connect_column(plan.columns[i].type, plan.facts[i]), plan.facts[i]);
   }
   return fields;
 }
@@ -199,8 +199,8 @@ ConnectColumn connect_column(dstream_type type, const ColumnFacts& facts) {
 
 std::string connect_field_json(const ConnectColumn& column, const ColumnFacts& facts) {
   const Description description = describe(column.type);
-  std::string json = "{\"type\":\"" + std::string(description.type) + "\",\"optional\":" +
-                     (facts.nullable ? "true" : "false");
+  std::string json = "{\"type\":\"" + std::string(description.type) +
+                     "\",\"optional\":" + (facts.nullable ? "true" : "false");
   if (!description.name.empty()) {
     json += ",\"name\":\"" + std::string(description.name) + "\",\"version\":1";
   }

@@ -19,8 +19,8 @@ enum class ConnectType : uint8_t {
   kInt64,
   kFloat32,
   kFloat64,
-  kDecimal,         // bytes: the unscaled value
-  kDecimalText,     // a string, where the scale is not known
+  kDecimal,      // bytes: the unscaled value
+  kDecimalText,  // a string, where the scale is not known
   kString,
   kBytes,
   kDate,            // int32: days

@@ -18,12 +18,12 @@ constexpr std::string_view kUnavailableText = "\"__debezium_unavailable_value\""
 constexpr std::string_view kUnavailableBytes = "\"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==\"";
 
 struct DebeziumPlan final : SchemaPlan {
-  Fragment key_head;       // {"schema":{...},"payload":   or nothing
-  Fragment value_head;     // the same for the envelope
-  Fragment source_head;    // ,"source":{"version":"...", ... "ts_ms":
-  Fragment source_db;      // ","db":"shop","sequence":null,"ts_us":
-  Fragment source_table;   // ,"schema":"dbo","table":"Orders","change_lsn":
-  std::string_view tail;   // closes what the heads opened
+  Fragment key_head;      // {"schema":{...},"payload":   or nothing
+  Fragment value_head;    // the same for the envelope
+  Fragment source_head;   // ,"source":{"version":"...", ... "ts_ms":
+  Fragment source_db;     // ","db":"shop","sequence":null,"ts_us":
+  Fragment source_table;  // ,"schema":"dbo","table":"Orders","change_lsn":
+  std::string_view tail;  // closes what the heads opened
 };
 
 char op_letter(dstream_op op) {
@@ -161,9 +161,8 @@ class DebeziumValue {
   }
 
   static char* write_zoned(char* out, const dstream_value& value, Failure* failure) {
-    char* const end = write_timestamp_with_zone(out + 1, value.as.time.seconds,
-                                                value.as.time.nanos, value.as.time.offset_min,
-                                                true);
+    char* const end = write_timestamp_with_zone(out + 1, value.as.time.seconds, value.as.time.nanos,
+                                                value.as.time.offset_min, true);
     if (end == nullptr) [[unlikely]] {
       failure->set("DS-ENCODE-RANGE", "holds a time outside the years 0001 to 9999");
       return out;
@@ -237,8 +236,8 @@ std::string_view snapshot_word(const Change& change) {
   if (change.op != DSTREAM_OP_SNAPSHOT) {
     return "false";
   }
-  for (std::string_view word : {"first", "first_in_data_collection", "last_in_data_collection",
-                                "last", "incremental"}) {
+  for (std::string_view word :
+       {"first", "first_in_data_collection", "last_in_data_collection", "last", "incremental"}) {
     if (change.facts.snapshot == word) {
       return word;
     }
@@ -255,9 +254,7 @@ class DebeziumEncoder final : public RecordEncoder {
  private:
   const char* new_key_header() const override { return "__debezium.newkey"; }
   const char* old_key_header() const override { return "__debezium.oldkey"; }
-  std::unique_ptr<SchemaPlan> new_plan() const override {
-    return std::make_unique<DebeziumPlan>();
-  }
+  std::unique_ptr<SchemaPlan> new_plan() const override { return std::make_unique<DebeziumPlan>(); }
 
   Result<void> finish_plan(SchemaPlan* shared) const override {
     auto* plan = static_cast<DebeziumPlan*>(shared);

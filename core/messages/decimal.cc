@@ -92,8 +92,7 @@ bool short_unscaled_bytes(std::string_view text, int32_t scale, uint8_t* out, si
     }
   }
   const auto behind_point = static_cast<int32_t>(i - whole) - (i > whole ? 1 : 0);
-  if (i != text.size() || whole == 0 || (i > whole && behind_point == 0) ||
-      behind_point > scale) {
+  if (i != text.size() || whole == 0 || (i > whole && behind_point == 0) || behind_point > scale) {
     return false;
   }
   for (int32_t missing = scale - behind_point; missing > 0; --missing) {

@@ -30,12 +30,12 @@ std::string unscaled(std::string_view text, int32_t scale) {
 }
 
 TEST(Decimal, Spelling) {
-  for (std::string_view text : {"0", "-0", "12", "12.50", "-0.5", "00.10",
-                                "12345678901234567890123456789012345678.0"}) {
+  for (std::string_view text :
+       {"0", "-0", "12", "12.50", "-0.5", "00.10", "12345678901234567890123456789012345678.0"}) {
     EXPECT_TRUE(is_decimal(text)) << text;
   }
-  for (std::string_view text : {"", "-", ".", ".5", "5.", "-.5", "+1", "1e5", "1,5", "1.2.3", " 1",
-                                "1 ", "abc", "--1"}) {
+  for (std::string_view text :
+       {"", "-", ".", ".5", "5.", "-.5", "+1", "1e5", "1,5", "1.2.3", " 1", "1 ", "abc", "--1"}) {
     EXPECT_FALSE(is_decimal(text)) << text;
     EXPECT_EQ(unscaled(text, 4), "not a decimal") << text;
   }

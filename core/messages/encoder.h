@@ -17,15 +17,15 @@ namespace dstream::core {
 
 // What `format:`, `key:` and the sink's `topic:` say. Defaults are those of the configuration.
 struct MessageSettings {
-  std::string pipeline;                                 // for {pipeline} and as debezium's prefix
-  std::string format = "json";                          // json | debezium-json
-  std::string topic = "{database}.{schema}.{table}";    // template
+  std::string pipeline;                               // for {pipeline} and as debezium's prefix
+  std::string format = "json";                        // json | debezium-json
+  std::string topic = "{database}.{schema}.{table}";  // template
   // "dbo.Persons" -> columns in key order; overrides the primary key.
   std::map<std::string, std::vector<std::string>> key_columns;
-  bool allow_no_key = false;      // a table without any key: false refuses it (DS-KEY-MISSING)
-  bool tombstones = true;         // after a delete, a message with the key and no value
-  bool schemas_enable = false;    // debezium-json only
-  std::string topic_prefix;       // debezium-json: source.name; empty means `pipeline`
+  bool allow_no_key = false;    // a table without any key: false refuses it (DS-KEY-MISSING)
+  bool tombstones = true;       // after a delete, a message with the key and no value
+  bool schemas_enable = false;  // debezium-json only
+  std::string topic_prefix;     // debezium-json: source.name; empty means `pipeline`
   bool large_integers_as_strings = false;  // json only: 64-bit values over 2^53 become strings
 };
 

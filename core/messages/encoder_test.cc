@@ -241,15 +241,15 @@ TEST(Encoder, BadValuesAreErrorsThatNameTheColumn) {
   no_bytes.as.data = nullptr;
   dstream_value unknown = null();
   unknown.type = 77;
-  const Case cases[] = {{DSTREAM_DECIMAL, decimal("12,5"), "DS-ENCODE-VALUE"},
-                        {DSTREAM_STRING, no_bytes, "DS-ENCODE-VALUE"},
-                        {77, unknown, "DS-ENCODE-TYPE"},
-                        {DSTREAM_DATE, number(INT64_MAX, DSTREAM_DATE), "DS-ENCODE-RANGE"},
-                        {DSTREAM_TIME, number(-1, DSTREAM_TIME), "DS-ENCODE-RANGE"},
-                        {DSTREAM_TIMESTAMP, timestamp(0, -1), "DS-ENCODE-RANGE"},
-                        {DSTREAM_TIMESTAMP, timestamp(INT64_MAX, 0), "DS-ENCODE-RANGE"},
-                        {DSTREAM_TIMESTAMP_TZ, timestamp(0, 0, DSTREAM_TIMESTAMP_TZ, 5000),
-                         "DS-ENCODE-RANGE"}};
+  const Case cases[] = {
+      {DSTREAM_DECIMAL, decimal("12,5"), "DS-ENCODE-VALUE"},
+      {DSTREAM_STRING, no_bytes, "DS-ENCODE-VALUE"},
+      {77, unknown, "DS-ENCODE-TYPE"},
+      {DSTREAM_DATE, number(INT64_MAX, DSTREAM_DATE), "DS-ENCODE-RANGE"},
+      {DSTREAM_TIME, number(-1, DSTREAM_TIME), "DS-ENCODE-RANGE"},
+      {DSTREAM_TIMESTAMP, timestamp(0, -1), "DS-ENCODE-RANGE"},
+      {DSTREAM_TIMESTAMP, timestamp(INT64_MAX, 0), "DS-ENCODE-RANGE"},
+      {DSTREAM_TIMESTAMP_TZ, timestamp(0, 0, DSTREAM_TIMESTAMP_TZ, 5000), "DS-ENCODE-RANGE"}};
   for (const MessageSettings& settings : {MessageSettings(), debezium()}) {
     Bench bench(settings);
     for (const Case& test : cases) {
@@ -452,15 +452,14 @@ TEST(Debezium, UnsignedNumbersMustFit) {
   Bench bench(debezium());
   EXPECT_EQ(bench.encode({table, DSTREAM_OP_INSERT, {}, {number(1), unsigned_number(INT64_MAX)}}),
             "");
-  EXPECT_EQ(
-      bench.encode({table, DSTREAM_OP_INSERT, {}, {number(1), unsigned_number(UINT64_MAX)}}),
-      "DS-ENCODE-RANGE");
+  EXPECT_EQ(bench.encode({table, DSTREAM_OP_INSERT, {}, {number(1), unsigned_number(UINT64_MAX)}}),
+            "DS-ENCODE-RANGE");
 }
 
 TEST(Debezium, SnapshotWordsOfTheSource) {
   test::Table table = one_column("int", DSTREAM_INT64);
-  for (std::string word : {"first", "first_in_data_collection", "last_in_data_collection",
-                           "incremental"}) {
+  for (std::string word :
+       {"first", "first_in_data_collection", "last_in_data_collection", "incremental"}) {
     Bench bench(debezium());
     test::TestRecord record(table, DSTREAM_OP_SNAPSHOT, {}, {number(1), number(1)});
     record.header("snapshot", word);

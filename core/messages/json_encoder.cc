@@ -53,8 +53,7 @@ class JsonValue {
         return write_number(out, number, large);
       }
       case DSTREAM_UINT64:
-        return write_number(out, value.as.u64,
-                            value.as.u64 > static_cast<uint64_t>(kExactInteger));
+        return write_number(out, value.as.u64, value.as.u64 > static_cast<uint64_t>(kExactInteger));
       case DSTREAM_FLOAT64:
         return column.single_precision ? write_float(out, static_cast<float>(value.as.f64))
                                        : write_double(out, value.as.f64);
@@ -63,8 +62,8 @@ class JsonValue {
       case DSTREAM_TIME:
         return close_time(out, write_time(out + 1, value.as.i64), failure);
       case DSTREAM_TIMESTAMP:
-        return close_time(
-            out, write_timestamp(out + 1, value.as.time.seconds, value.as.time.nanos), failure);
+        return close_time(out, write_timestamp(out + 1, value.as.time.seconds, value.as.time.nanos),
+                          failure);
       case DSTREAM_TIMESTAMP_TZ:
         return close_time(out,
                           write_timestamp_with_zone(out + 1, value.as.time.seconds,
@@ -133,10 +132,10 @@ class JsonEncoder final : public RecordEncoder {
   Result<void> finish_plan(SchemaPlan* shared) const override {
     auto* plan = static_cast<JsonPlan*>(shared);
     for (dstream_op op = DSTREAM_OP_SNAPSHOT; op <= DSTREAM_OP_TRUNCATE; ++op) {
-      plan->heads[op] = plan->fragments.add(
-          std::string("\",\"op\":\"") + op_name(op) + "\",\"database\":" + json_string(plan->database) +
-          ",\"schema\":" + json_string(plan->name_space) + ",\"table\":" + json_string(plan->table) +
-          ",\"key\":");
+      plan->heads[op] = plan->fragments.add(std::string("\",\"op\":\"") + op_name(op) +
+                                            "\",\"database\":" + json_string(plan->database) +
+                                            ",\"schema\":" + json_string(plan->name_space) +
+                                            ",\"table\":" + json_string(plan->table) + ",\"key\":");
     }
     constexpr size_t kOtherTexts = 256;  // names of members, the two times
     plan->fixed_bytes_max = plan->heads[DSTREAM_OP_TRUNCATE].size + kOtherTexts;
@@ -180,9 +179,8 @@ class JsonEncoder final : public RecordEncoder {
     out = write_raw(out, ",\"change_lsn\":");
     out = write_optional_text(out, change.facts.change_lsn);
     out = write_raw(out, ",\"sequence\":");
-    out = is_small_number(change.facts.sequence)
-              ? write_raw(out, change.facts.sequence)
-              : write_optional_text(out, change.facts.sequence);
+    out = is_small_number(change.facts.sequence) ? write_raw(out, change.facts.sequence)
+                                                 : write_optional_text(out, change.facts.sequence);
     out = write_raw(out, ",\"committed_at\":");
     out = write_optional_instant(out, change.record.commit_time_ns, &committed_at_);
     out = write_raw(out, "},\"read_at\":");

@@ -101,10 +101,9 @@ size_t copy_plain(const uint8_t* const start, const uint8_t* const end, char* ou
       _mm_storeu_si128(reinterpret_cast<__m128i*>(out + at), bytes);
     }
     // Signed: bytes from 0x80 up are negative, so one comparison finds them and the controls.
-    const __m128i special = _mm_or_si128(
-        _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
-        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
-                     _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+    const __m128i special = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
+                                         _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                                      _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
     const auto mask = static_cast<unsigned>(_mm_movemask_epi8(special)) | 0x10000u;
     return static_cast<size_t>(__builtin_ctz(mask));
   };
@@ -237,8 +236,8 @@ char* write_base64(char* out, const uint8_t* data, size_t size) {
     return out;
   }
   const bool two = i + 2 == size;
-  const uint32_t group = static_cast<uint32_t>(data[i]) << 16 |
-                         (two ? static_cast<uint32_t>(data[i + 1]) << 8 : 0u);
+  const uint32_t group =
+      static_cast<uint32_t>(data[i]) << 16 | (two ? static_cast<uint32_t>(data[i + 1]) << 8 : 0u);
   *out++ = kAlphabet[group >> 18];
   *out++ = kAlphabet[group >> 12 & 63];
   *out++ = two ? kAlphabet[group >> 6 & 63] : '=';

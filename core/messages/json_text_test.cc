@@ -77,19 +77,19 @@ TEST(JsonText, ValidUtf8IsKept) {
 TEST(JsonText, BrokenUtf8IsReplacedOnceForEachBrokenSequence) {
   const std::string r = "\xEF\xBF\xBD";
   const std::pair<std::string_view, std::string> cases[] = {
-      {"\x80", r},                         // continuation alone
-      {"\xC0\x80", r + r},                 // overlong, two bytes
+      {"\x80", r},          // continuation alone
+      {"\xC0\x80", r + r},  // overlong, two bytes
       {"\xC1\xBF", r + r},
-      {"\xE0\x80\x80", r + r + r},         // overlong, three bytes
-      {"\xED\xA0\x80", r + r + r},         // a surrogate
+      {"\xE0\x80\x80", r + r + r},  // overlong, three bytes
+      {"\xED\xA0\x80", r + r + r},  // a surrogate
       {"\xF0\x80\x80\x80", r + r + r + r},
       {"\xF4\x90\x80\x80", r + r + r + r},  // above U+10FFFF
       {"\xF5", r},
       {"\xFF", r},
-      {"\xC3", r},                         // cut short at the end
+      {"\xC3", r},  // cut short at the end
       {"\xE4\xB8", r},
       {"\xF0\x9F\x98", r},
-      {"\xE4\xB8q", r + "q"},              // cut short in the middle
+      {"\xE4\xB8q", r + "q"},  // cut short in the middle
       {"\xC3\"", r + "\\\""},
       {"a\xFF\xC3\xA9", "a" + r + "é"}};
   for (const auto& [text, expected] : cases) {
@@ -168,9 +168,14 @@ TEST(JsonText, RandomDoublesReadBackEqualAndFit) {
 }
 
 TEST(JsonText, Base64) {
-  const std::pair<std::string, std::string> cases[] = {
-      {"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},       {"foo", "Zm9v"},
-      {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, {"\xFB\xFF\xFE", "+//+"}};
+  const std::pair<std::string, std::string> cases[] = {{"", ""},
+                                                       {"f", "Zg=="},
+                                                       {"fo", "Zm8="},
+                                                       {"foo", "Zm9v"},
+                                                       {"foob", "Zm9vYg=="},
+                                                       {"fooba", "Zm9vYmE="},
+                                                       {"foobar", "Zm9vYmFy"},
+                                                       {"\xFB\xFF\xFE", "+//+"}};
   for (const auto& [bytes, expected] : cases) {
     char text[32];
     char* end = write_base64(text, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());

@@ -93,10 +93,10 @@ Result<void> RecordEncoder::encode(const dstream_record& record, uint32_t record
 Result<void> RecordEncoder::append_key_change(const Change& update, SchemaPlan* plan,
                                               uint32_t record_index, Arena& arena,
                                               std::vector<dstream_message>& out) {
-  const Change deletion{update.record, update.plan,  update.facts, DSTREAM_OP_DELETE,
-                        update.before, nullptr};
-  const Change insertion{update.record, update.plan, update.facts, DSTREAM_OP_INSERT,
-                         nullptr, update.after};
+  const Change deletion{update.record,     update.plan,   update.facts,
+                        DSTREAM_OP_DELETE, update.before, nullptr};
+  const Change insertion{update.record,     update.plan, update.facts,
+                         DSTREAM_OP_INSERT, nullptr,     update.after};
   auto old_texts = write_texts(deletion, arena);
   if (!old_texts) {
     return fail(std::move(old_texts.error()));
@@ -155,8 +155,7 @@ TopicName RecordEncoder::topic_for(SchemaPlan* plan, dstream_op op) {
   return topic;
 }
 
-Result<RecordEncoder::Texts> RecordEncoder::write_texts(const Change& change,
-                                                        Arena& arena) const {
+Result<RecordEncoder::Texts> RecordEncoder::write_texts(const Change& change, Arena& arena) const {
   const size_t bound = bytes_bound(change) + kSlackBytes;
   char* const begin = arena.reserve(bound);
   Texts texts;
@@ -208,8 +207,8 @@ void RecordEncoder::append(const Change& change, TopicName topic, const Texts& t
     char* const begin = arena.reserve(change_id_bytes_bound(change));
     char* const end = write_change_id(begin, change, "tombstone");
     arena.commit(static_cast<size_t>(end - begin));
-    auto* header = static_cast<dstream_field*>(
-        arena.allocate(sizeof(dstream_field), alignof(dstream_field)));
+    auto* header =
+        static_cast<dstream_field*>(arena.allocate(sizeof(dstream_field), alignof(dstream_field)));
     *header = {kIdHeader, span(begin, end)};
     message.value = {nullptr, 0};
     message.headers = header;

@@ -26,7 +26,7 @@ class RecordEncoder : public Encoder {
   struct Texts {
     dstream_bytes key{};  // data nullptr: no key
     dstream_bytes value{};
-    dstream_bytes id{};   // for the header ce_id; data nullptr: the value carries it
+    dstream_bytes id{};  // for the header ce_id; data nullptr: the value carries it
   };
 
   RecordEncoder(const MessageSettings& settings, TopicTemplate topic)

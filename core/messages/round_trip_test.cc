@@ -249,9 +249,8 @@ void check(MessageSettings settings, Random& random) {
     const Message message{settings.format != "json", test::text_of(messages[0].value)};
     auto parse = [&](dstream_bytes bytes) {
       Json json = Poco::JSON::Parser().parse(test::text_of(bytes));
-      return settings.schemas_enable
-                 ? json.extract<Poco::JSON::Object::Ptr>()->get("payload")
-                 : json;
+      return settings.schemas_enable ? json.extract<Poco::JSON::Object::Ptr>()->get("payload")
+                                     : json;
     };
     const auto value = parse(messages[0].value).extract<Poco::JSON::Object::Ptr>();
     expect_same_row(before, value->get("before"), message);

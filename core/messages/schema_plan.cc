@@ -75,9 +75,8 @@ Result<void> plan_key(const dstream_schema& schema, const MessageSettings& setti
       auto found = std::find_if(plan->facts.begin(), plan->facts.end(),
                                 [&](const ColumnFacts& facts) { return facts.name == name; });
       if (found == plan->facts.end()) {
-        found = std::find_if(plan->facts.begin(), plan->facts.end(), [&](const ColumnFacts& facts) {
-          return same_name(facts.name, name);
-        });
+        found = std::find_if(plan->facts.begin(), plan->facts.end(),
+                             [&](const ColumnFacts& facts) { return same_name(facts.name, name); });
       }
       if (found == plan->facts.end()) {
         return fail("DS-KEY-COLUMN",
@@ -89,10 +88,11 @@ Result<void> plan_key(const dstream_schema& schema, const MessageSettings& setti
     }
   }
   if (plan->key.empty() && !settings.allow_no_key) {
-    return fail("DS-KEY-MISSING",
-                "The table " + plan->full_name() +
-                    " has no primary key, so its messages would have no key and no order.",
-                "Name the columns that identify a row under key.columns, or set key.allow_none: true.");
+    return fail(
+        "DS-KEY-MISSING",
+        "The table " + plan->full_name() +
+            " has no primary key, so its messages would have no key and no order.",
+        "Name the columns that identify a row under key.columns, or set key.allow_none: true.");
   }
   return {};
 }

@@ -30,11 +30,11 @@ class FragmentStore {
 
 // How a column's values are written. Small: all of them are walked for every record.
 struct ColumnPlan {
-  Fragment label;            // ,"name":
-  dstream_type type = 0;       // what the schema promises
-  uint8_t representation = 0;  // the format's own choice
-  bool single_precision = false;  // FLOAT64 that the source stores in 32 bits
-  int32_t scale = 0;  // digits behind the point, where the format needs it
+  Fragment label;                        // ,"name":
+  dstream_type type = 0;                 // what the schema promises
+  uint8_t representation = 0;            // the format's own choice
+  bool single_precision = false;         // FLOAT64 that the source stores in 32 bits
+  int32_t scale = 0;                     // digits behind the point, where the format needs it
   uint32_t bytes_max = kScalarBytesMax;  // of a value, without what a variable one adds
 };
 
@@ -66,11 +66,11 @@ struct SchemaPlan {
   std::string name_space;
   std::string table;
   std::vector<ColumnPlan> columns;
-  std::vector<ColumnFacts> facts;        // one for each column
-  std::vector<uint32_t> key;             // indexes of columns, in key order; empty: no key
+  std::vector<ColumnFacts> facts;          // one for each column
+  std::vector<uint32_t> key;               // indexes of columns, in key order; empty: no key
   std::array<TopicName, kOpCount> topics;  // by op
-  size_t row_bytes_max = 0;  // of one row, without what variable values add
-  size_t fixed_bytes_max = 0;  // of everything around the rows
+  size_t row_bytes_max = 0;                // of one row, without what variable values add
+  size_t fixed_bytes_max = 0;              // of everything around the rows
   FragmentStore fragments;
 
   std::string full_name() const { return name_space + "." + table; }

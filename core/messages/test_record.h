@@ -51,8 +51,8 @@ inline dstream_value text(std::string_view bytes, dstream_type type = DSTREAM_ST
 }
 inline dstream_value decimal(std::string_view digits) { return text(digits, DSTREAM_DECIMAL); }
 inline dstream_value binary(std::string_view bytes) { return text(bytes, DSTREAM_BYTES); }
-inline dstream_value timestamp(int64_t seconds, int32_t nanos, dstream_type type = DSTREAM_TIMESTAMP,
-                               int32_t offset_minutes = 0) {
+inline dstream_value timestamp(int64_t seconds, int32_t nanos,
+                               dstream_type type = DSTREAM_TIMESTAMP, int32_t offset_minutes = 0) {
   dstream_value value = value_of(type);
   value.as.time.seconds = seconds;
   value.as.time.nanos = nanos;

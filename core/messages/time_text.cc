@@ -6,8 +6,8 @@
 namespace dstream::core {
 namespace {
 
-constexpr int64_t kFirstDay = -719'162;   // 0001-01-01
-constexpr int64_t kLastDay = 2'932'896;   // 9999-12-31
+constexpr int64_t kFirstDay = -719'162;  // 0001-01-01
+constexpr int64_t kLastDay = 2'932'896;  // 9999-12-31
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 constexpr size_t kSecondBytes = 19;  // "2026-11-23T05:49:07"
 constexpr int32_t kOffsetMinutesMax = 18 * 60;
@@ -114,8 +114,8 @@ char* write_timestamp(char* out, int64_t seconds, int32_t nanos) {
                             static_cast<uint32_t>(nanos));
 }
 
-char* write_timestamp_with_zone(char* out, int64_t seconds, int32_t nanos,
-                                int32_t offset_minutes, bool shortest_fraction) {
+char* write_timestamp_with_zone(char* out, int64_t seconds, int32_t nanos, int32_t offset_minutes,
+                                bool shortest_fraction) {
   if (offset_minutes < -kOffsetMinutesMax || offset_minutes > kOffsetMinutesMax ||
       seconds < kFirstDay * kSecondsPerDay - 86'400 || seconds > (kLastDay + 2) * kSecondsPerDay) {
     return nullptr;
@@ -131,7 +131,8 @@ char* write_timestamp_with_zone(char* out, int64_t seconds, int32_t nanos,
     *out++ = 'Z';
     return out;
   }
-  const auto distance = static_cast<uint32_t>(offset_minutes < 0 ? -offset_minutes : offset_minutes);
+  const auto distance =
+      static_cast<uint32_t>(offset_minutes < 0 ? -offset_minutes : offset_minutes);
   *out++ = offset_minutes < 0 ? '-' : '+';
   out = write_pair(out, distance / 60);
   *out++ = ':';

@@ -93,7 +93,9 @@ TEST(TimeText, ZonesShowTheLocalClock) {
 
 TEST(TimeText, InstantsOverTheWholeRange) {
   char text[64];
-  const auto instant = [&](int64_t unix_ns) { return std::string(text, write_instant(text, unix_ns)); };
+  const auto instant = [&](int64_t unix_ns) {
+    return std::string(text, write_instant(text, unix_ns));
+  };
   EXPECT_EQ(instant(1), "1970-01-01T00:00:00.000000001Z");
   EXPECT_EQ(instant(-1), "1969-12-31T23:59:59.999999999Z");
   EXPECT_EQ(instant(INT64_MAX), "2262-04-11T23:47:16.854775807Z");

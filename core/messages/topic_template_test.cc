@@ -40,8 +40,8 @@ TEST(TopicTemplate, LongNamesAreCutAndStayApart) {
 }
 
 TEST(TopicTemplate, MistakesAreNamed) {
-  for (std::string_view text : {"", "{", "{table", "}", "a}b", "{nosuch}", "{}", "{Table}",
-                                "{table}{", "{{table}}"}) {
+  for (std::string_view text :
+       {"", "{", "{table", "}", "a}b", "{nosuch}", "{}", "{Table}", "{table}{", "{{table}}"}) {
     EXPECT_EQ(expand(text), "DS-TOPIC-TEMPLATE") << text;
   }
   auto unknown = TopicTemplate::parse("{nosuch}");
@@ -65,8 +65,8 @@ TEST(SourceType, NamesAndArguments) {
 }
 
 TEST(SourceType, NonsenseIsNoCrash) {
-  for (std::string_view text : {"", "(", ")", "a(", "a()", "a(,)", "a(x)", "a(-3)", "a(99999999999)",
-                                "a(1,2,3)", "((((", ",,,"}) {
+  for (std::string_view text : {"", "(", ")", "a(", "a()", "a(,)", "a(x)", "a(-3)",
+                                "a(99999999999)", "a(1,2,3)", "((((", ",,,"}) {
     parse_source_type(text);
   }
   EXPECT_EQ(parse_source_type("a(-3)").argument_count, 0);

@@ -11,7 +11,7 @@
 namespace console {
 
 struct Options {
-  bool json = false;             // one JSON object a line; else text
+  bool json = false;  // one JSON object a line; else text
   bool color = false;
   uint64_t value_bytes_max = 0;  // text only: longer values are cut; 0: never
 };
@@ -49,8 +49,8 @@ class ConsoleSink {
   dstream::Host host_;
   Output output_;
   Options options_;
-  std::string text_;            // formatted and not yet written
-  uint64_t formatted_ = 0;      // bytes ever appended to text_
+  std::string text_;        // formatted and not yet written
+  uint64_t formatted_ = 0;  // bytes ever appended to text_
   std::deque<Pending> pending_;
 };
 

@@ -14,8 +14,8 @@
 namespace console {
 namespace {
 
-using message_lines::FakeDelivery;
 using dstream::testing::FakeHost;
+using message_lines::FakeDelivery;
 
 class Pipe {
  public:

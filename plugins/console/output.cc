@@ -59,10 +59,10 @@ ssize_t write_without_sigpipe(int fd, std::string_view text) {
     throw dstream::Error(DSTREAM_RETRY, "The file that the output goes to has no room left.",
                          error);
   }
-  throw dstream::Error(DSTREAM_FATAL,
-                       "Nobody can read the output any more: " +
-                           std::generic_category().message(error) + ".",
-                       error);
+  throw dstream::Error(
+      DSTREAM_FATAL,
+      "Nobody can read the output any more: " + std::generic_category().message(error) + ".",
+      error);
 }
 
 }  // namespace

@@ -9,7 +9,8 @@ constexpr char kSchema[] = R"json({
   "properties": {
     "output": {
       "type": "string", "enum": ["text", "json"], "default": "text",
-      "description": "text: time, topic, operation, key and value on a line, for people. json: one JSON object a line, for programs."
+      "description": "text: time, topic, operation, key and value on a line, for )json"
+                           R"json(people. json: one JSON object a line, for programs."
     },
     "color": {
       "type": "string", "enum": ["auto", "always", "never"], "default": "auto",
@@ -25,5 +26,6 @@ constexpr char kSchema[] = R"json({
 }  // namespace
 
 DSTREAM_PLUGIN("console", "DStream", "MIT",
-               dstream::message_sink<console::ConsoleSink>(
-                   "console", "1.0.0", "Prints messages on standard output.", kSchema));
+               dstream::message_sink<console::ConsoleSink>("console", "1.0.0",
+                                                           "Prints messages on standard output.",
+                                                           kSchema));

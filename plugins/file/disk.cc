@@ -45,9 +45,7 @@ class SystemDisk final : public Disk {
     const ssize_t count = ::write(fd, bytes.data(), bytes.size());
     return count < 0 ? -errno : count;
   }
-  int truncate(int fd, int64_t size) override {
-    return ::ftruncate(fd, size) == 0 ? 0 : -errno;
-  }
+  int truncate(int fd, int64_t size) override { return ::ftruncate(fd, size) == 0 ? 0 : -errno; }
   int sync(int fd) override { return ::fdatasync(fd) == 0 ? 0 : -errno; }
   int sync_folder(const std::string& path) override {
     const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

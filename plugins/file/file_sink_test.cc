@@ -15,8 +15,8 @@
 namespace file_sink {
 namespace {
 
-using message_lines::FakeDelivery;
 using dstream::testing::FakeHost;
+using message_lines::FakeDelivery;
 constexpr dstream::Millis kNoWait{0};
 constexpr dstream::Millis kWait{1};
 
@@ -83,8 +83,8 @@ class FileSinkTest : public testing::Test {
     Options options;
     options.path = folder_ + "/" + path;
     options.rotation = rotation;
-    auto sink = std::make_unique<FileSink>(host_.host(), options,
-                                           World{disk_, [] { return now_ms; }, [] { return clock_ms; }});
+    auto sink = std::make_unique<FileSink>(
+        host_.host(), options, World{disk_, [] { return now_ms; }, [] { return clock_ms; }});
     sink->open();
     return sink;
   }
@@ -112,8 +112,10 @@ class FileSinkTest : public testing::Test {
 };
 
 std::string line(const std::string& topic, const std::string& value) {
-  return "{\"topic\":\"" + topic + "\",\"key\":{\"Id\":1},"
-         "\"timestamp\":\"2026-11-23T05:40:00.123Z\",\"value\":" + value + "}\n";
+  return "{\"topic\":\"" + topic +
+         "\",\"key\":{\"Id\":1},"
+         "\"timestamp\":\"2026-11-23T05:40:00.123Z\",\"value\":" +
+         value + "}\n";
 }
 
 dstream_status status_of(const std::function<void()>& call) {
@@ -212,8 +214,8 @@ TEST_F(FileSinkTest, RotatesBySize) {
     sink->poll(kWait);
   }
   // Two lines are above 100 bytes; the third is alone in the new file.
-  EXPECT_EQ(names(), (std::vector<std::string>{"changes.19700101T000001.000Z.jsonl",
-                                               "changes.jsonl"}));
+  EXPECT_EQ(names(),
+            (std::vector<std::string>{"changes.19700101T000001.000Z.jsonl", "changes.jsonl"}));
   EXPECT_EQ(read("changes.19700101T000001.000Z.jsonl"), line("t", "0") + line("t", "1"));
   EXPECT_EQ(read("changes.jsonl"), line("t", "2"));
 }
@@ -352,8 +354,7 @@ TEST_F(FileSinkTest, AFileThatCannotBeOpenedStopsTheWriteBeforeIt) {
   FakeDelivery delivery(1);
   delivery.add("good", 0, "{\"Id\":1}", "1").add(bad.c_str(), 1, "{\"Id\":1}", "2");
   EXPECT_EQ(sink->write(delivery.view(), 0), 1u);
-  EXPECT_EQ(status_of([&] { sink->write(delivery.view(), 1); }),
-            DSTREAM_CONFIG);
+  EXPECT_EQ(status_of([&] { sink->write(delivery.view(), 1); }), DSTREAM_CONFIG);
 }
 
 TEST_F(FileSinkTest, TakesNoMoreThanItsBufferHolds) {
@@ -373,7 +374,8 @@ TEST_F(FileSinkTest, TakesNoMoreThanItsBufferHolds) {
 }
 
 TEST(FileSinkOptions, AreRead) {
-  const FakeHost host(R"({"path": "/data/{topic}.jsonl", "rotate_size": "2KiB", "rotate_age": "3m"})");
+  const FakeHost host(
+      R"({"path": "/data/{topic}.jsonl", "rotate_size": "2KiB", "rotate_age": "3m"})");
   const Options options = read_options(host.host());
   EXPECT_EQ(options.path, "/data/{topic}.jsonl");
   EXPECT_EQ(options.rotation.size_bytes, 2048u);
@@ -393,8 +395,8 @@ TEST(FileSinkOptions, WrongOnesAreConfigErrors) {
   EXPECT_EQ(status(R"({"path": "folder/"})"), DSTREAM_CONFIG);
   EXPECT_EQ(status(R"({"path": "{table}.jsonl"})"), DSTREAM_CONFIG);
   EXPECT_EQ(status(R"({"path": "{topic}{topic}"})"), DSTREAM_CONFIG);
-  for (std::string size : {"", "5", "MiB", "5 MiB", "5MB", "-1B", "99999999999999999999B",
-                           "9999999999GiB"}) {
+  for (std::string size :
+       {"", "5", "MiB", "5 MiB", "5MB", "-1B", "99999999999999999999B", "9999999999GiB"}) {
     EXPECT_EQ(status(R"({"path": "a", "rotate_size": ")" + size + "\"}"), DSTREAM_CONFIG) << size;
   }
   EXPECT_EQ(status(R"({"path": "a", "rotate_age": "1d"})"), DSTREAM_CONFIG);

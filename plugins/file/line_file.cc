@@ -59,7 +59,8 @@ uint64_t LineFile::open() {
     disk_.close(fd_);
     fd_ = -1;
     if (error == -EWOULDBLOCK) {
-      throw dstream::Error(DSTREAM_RETRY, path_ + " is being written by another sink.", EWOULDBLOCK);
+      throw dstream::Error(DSTREAM_RETRY, path_ + " is being written by another sink.",
+                           EWOULDBLOCK);
     }
     fail_open(path_, error);
   }
@@ -207,12 +208,11 @@ std::string LineFile::rotated_path(int64_t now_ms, int attempt) const {
   const year_month_day date(day);
   const hh_mm_ss clock(time - day);
   char stamp[80];
-  std::snprintf(stamp, sizeof stamp, ".%04d%02u%02uT%02d%02d%02d.%03dZ",
-                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-                static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()),
-                static_cast<int>(clock.subseconds().count()));
+  std::snprintf(
+      stamp, sizeof stamp, ".%04d%02u%02uT%02d%02d%02d.%03dZ", static_cast<int>(date.year()),
+      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+      static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
   const size_t slash = path_.rfind('/');
   const size_t name = slash == std::string::npos ? 0 : slash + 1;
   size_t dot = path_.rfind('.');

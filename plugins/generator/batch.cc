@@ -70,9 +70,9 @@ Schemas::Schemas(const Options& options) {
   // From a random start, as ids must not meet those of other plugins in the process.
   static std::atomic<uint64_t> next_id{uint64_t{std::random_device{}()} << 32};
   static constexpr uint32_t kKey[] = {0};
-  payload_type_ = options.size <= 8000 ? "varchar(" + std::to_string(std::max<uint64_t>(
-                                                          options.size, 1)) + ")"
-                                       : "varchar(max)";
+  payload_type_ = options.size <= 8000
+                      ? "varchar(" + std::to_string(std::max<uint64_t>(options.size, 1)) + ")"
+                      : "varchar(max)";
   columns_ = {column("id", "bigint", DSTREAM_INT64, DSTREAM_COLUMN_KEY),
               column("sequence", "bigint", DSTREAM_INT64, 0),
               column("version", "bigint", DSTREAM_INT64, 0),
@@ -132,8 +132,7 @@ const dstream_value* Block::write_row(const Workload& workload, const Change& ch
 }
 
 dstream_batch* Block::fill(std::shared_ptr<BatchPool> pool, const Workload& workload,
-                           const Schemas& schemas, uint64_t first, uint32_t count,
-                           int64_t now_ns) {
+                           const Schemas& schemas, uint64_t first, uint32_t count, int64_t now_ns) {
   reserve(workload.options().size, count);
   const char* commit_lsn = nullptr;
   char next_position[kPositionBytes];

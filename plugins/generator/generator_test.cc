@@ -75,7 +75,8 @@ std::vector<std::string> drain(const std::string& config, std::string_view posit
 
 std::string mixed(int seed) {
   return R"({"rows": 1000, "size": 40, "tables": 3, "keys": 17, "delete_percent": 20,
-             "transaction_size": 7, "seed": )" + std::to_string(seed) + "}";
+             "transaction_size": 7, "seed": )" +
+         std::to_string(seed) + "}";
 }
 
 // Positions and log positions are counted on within a batch and written anew at its start.
@@ -108,8 +109,8 @@ TEST(Generator, ResumesExactlyAfterAnyPosition) {
 }
 
 TEST(Generator, RefusesAPositionItDidNotWrite) {
-  for (std::string_view position : {"2:00000000000000000001", "1:0000000000000000000x", "1:1",
-                                    "1:99999999999999999999", "x"}) {
+  for (std::string_view position :
+       {"2:00000000000000000001", "1:0000000000000000000x", "1:1", "1:99999999999999999999", "x"}) {
     Source source("{}");
     try {
       source.driver.open(position);

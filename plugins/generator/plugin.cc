@@ -17,11 +17,13 @@ using generator::Pacer;
 
 int64_t monotonic_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch()).count();
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 int64_t wall_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch()).count();
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 Options read_options(const dstream::Host& host) {
@@ -109,7 +111,8 @@ constexpr char kSchema[] = R"json({
     },
     "rows": {
       "type": "integer", "minimum": 0, "maximum": 9223372036854775807, "default": 0,
-      "description": "Records in all; then the source ends and the pipeline drains and stops. 0: without end."
+      "description": "Records in all; then the source ends and the pipeline drains )json"
+                           R"json(and stops. 0: without end."
     },
     "size": {
       "type": "integer", "minimum": 0, "maximum": 16777216, "default": 500,
@@ -125,11 +128,13 @@ constexpr char kSchema[] = R"json({
     },
     "keys": {
       "type": "integer", "minimum": 0, "maximum": 1000000000000, "default": 0,
-      "description": "Distinct keys in each table, visited in turn: insert first, then updates and deletes. 0: every record inserts a new key."
+      "description": "Distinct keys in each table, visited in turn: insert first, )json"
+                           R"json(then updates and deletes. 0: every record inserts a new key."
     },
     "delete_percent": {
       "type": "integer", "minimum": 0, "maximum": 50, "default": 0,
-      "description": "How many of 100 visits of a key delete it; the next visit inserts it again. The rest are updates. Needs keys."
+      "description": "How many of 100 visits of a key delete it; the next visit )json"
+                           R"json(inserts it again. The rest are updates. Needs keys."
     },
     "transaction_size": {
       "type": "integer", "minimum": 1, "maximum": 1000000000, "default": 1,

@@ -36,7 +36,8 @@ Change Workload::change(uint64_t n) const {
   change.table = static_cast<uint32_t>(index % options_.tables);
   change.transaction = index / options_.transaction_size + 1;
   change.transaction_seq = index % options_.transaction_size + 1;
-  change.transaction_end = change.transaction_seq == options_.transaction_size || n == options_.rows;
+  change.transaction_end =
+      change.transaction_seq == options_.transaction_size || n == options_.rows;
   const uint64_t visit = index / options_.tables;  // in its table
   if (options_.keys == 0) {
     change.id = visit + 1;

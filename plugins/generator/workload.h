@@ -29,12 +29,12 @@ struct Options {
 // One record, before it has memory.
 struct Change {
   dstream_op op = DSTREAM_OP_INSERT;
-  uint32_t table = 0;           // from 0
-  uint64_t sequence = 0;        // n
-  uint64_t id = 0;              // the key, from 1
-  uint64_t version = 0;         // which visit of the key this is, from 1
-  uint64_t transaction = 0;     // from 1
-  uint64_t transaction_seq = 0; // from 1
+  uint32_t table = 0;            // from 0
+  uint64_t sequence = 0;         // n
+  uint64_t id = 0;               // the key, from 1
+  uint64_t version = 0;          // which visit of the key this is, from 1
+  uint64_t transaction = 0;      // from 1
+  uint64_t transaction_seq = 0;  // from 1
   bool transaction_end = false;
 };
 

@@ -50,7 +50,7 @@ constexpr char kSchema[] = R"json({
 }  // namespace
 
 DSTREAM_PLUGIN("null", "DStream", "MIT",
-               dstream::record_sink<NullSink>("null", "1.0.0",
-                                              "Takes records and drops them.", kSchema),
+               dstream::record_sink<NullSink>("null", "1.0.0", "Takes records and drops them.",
+                                              kSchema),
                dstream::message_sink<NullSink>("null-messages", "1.0.0",
                                                "Takes encoded messages and drops them.", kSchema));
