@@ -14,6 +14,9 @@ void BatchQueue::push(dstream_batch* batch) {
   QueuedBatch queued;
   queued.batch = batch;
   queued.bytes = batch_bytes(*batch);
+  for (uint32_t i = 0; i < batch->record_count && !queued.has_watermarks; ++i) {
+    queued.has_watermarks = DSTREAM_RECORD_AT(batch, i)->op == DSTREAM_OP_WATERMARK;
+  }
   queued.reserved = budget_->expected_encoding(queued.bytes);
   {
     std::lock_guard lock(mutex_);

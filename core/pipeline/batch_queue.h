@@ -22,6 +22,7 @@ struct QueuedBatch {
   dstream_batch* batch = nullptr;
   uint64_t bytes = 0;     // charged to the budget
   uint64_t reserved = 0;  // reserved in the budget for the encoding
+  bool has_watermarks = false;
 };
 
 class BatchQueue {
@@ -33,7 +34,8 @@ class BatchQueue {
   BatchQueue& operator=(const BatchQueue&) = delete;
 
   // Takes ownership and charges the budget. Never waits: the source worker asks the budget before
-  // it reads. A closed queue releases the batch at once.
+  // it reads. A closed queue releases the batch at once. The records are looked at here, where they
+  // are still in the processor's cache, so that the sink worker need not fetch them for it.
   void push(dstream_batch* batch);
   // False if there is none. The caller owns the batch, its charge and its reservation.
   bool pop(QueuedBatch* out);

@@ -37,7 +37,7 @@ class DeadLetterTest : public ::testing::Test {
 // What is on disk somewhere must stay readable: change the version, not this file.
 TEST_F(DeadLetterTest, LinesAreThoseOfTheGoldenFile) {
   Delivery messages;
-  messages.begin(batches_.make({{'d', "p1"}, {'i', ""}, {'i', "p3"}}), 0);
+  messages.begin(batches_.make({{'d', "p1"}, {'i', ""}, {'i', "p3"}}), 0, true);
   messages.encode(encoder_);  // refuses number 3
   messages.reject_item(0, kReason, 10);
   TestEncoder record_encoder;
@@ -53,7 +53,7 @@ TEST_F(DeadLetterTest, LinesAreThoseOfTheGoldenFile) {
 
 TEST_F(DeadLetterTest, RecordThatWasNeverAMessageIsThereAsJson) {
   Delivery records;
-  records.begin(batches_.make({{'i', "p4"}}, 4), 0);
+  records.begin(batches_.make({{'i', "p4"}}, 4), 0, true);
   records.use_records();
   records.reject_item(0, kReason, 0);
   ASSERT_TRUE(letters_.append(records, clock_.wall_ns()).has_value());
@@ -63,7 +63,7 @@ TEST_F(DeadLetterTest, RecordThatWasNeverAMessageIsThereAsJson) {
 
 TEST_F(DeadLetterTest, FailureIsSaidAndTheLineIsWrittenAgain) {
   Delivery delivery;
-  delivery.begin(batches_.make({{'i', "p1"}}), 0);
+  delivery.begin(batches_.make({{'i', "p1"}}), 0, true);
   delivery.encode(encoder_);
   delivery.reject_item(0, kReason, 10);
   for (const char* failing : {"append", "sync"}) {
@@ -87,7 +87,7 @@ TEST_F(DeadLetterTest, LineCutShortByACrashIsEndedByTheNextStart) {
                                  "{\"format\":1}\n{\"format\":1,\"rej")
                   .has_value());
   Delivery delivery;
-  delivery.begin(batches_.make({{'i', "p1"}}), 0);
+  delivery.begin(batches_.make({{'i', "p1"}}), 0, true);
   delivery.encode(encoder_);
   delivery.reject_item(0, kReason, 10);
   ASSERT_TRUE(letters_.append(delivery, clock_.wall_ns()).has_value());

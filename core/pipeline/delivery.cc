@@ -19,14 +19,11 @@ Delivery::~Delivery() {
   }
 }
 
-void Delivery::begin(dstream_batch* batch, uint64_t first_record) {
+void Delivery::begin(dstream_batch* batch, uint64_t first_record, bool has_watermarks) {
   DSTREAM_ASSERT(batch_ == nullptr);
   batch_ = batch;
   first_record_ = first_record;
-  has_watermarks_ = false;
-  for (uint32_t i = 0; i < batch->record_count && !has_watermarks_; ++i) {
-    has_watermarks_ = is_watermark(record(i));
-  }
+  has_watermarks_ = has_watermarks;
   view_ = {};
 }
 
@@ -192,15 +189,6 @@ uint32_t Delivery::data_records(uint32_t records) const {
     data += is_watermark(record(i)) ? 0 : 1;
   }
   return data;
-}
-
-int64_t Delivery::newest_commit_time_ns() const {
-  for (uint32_t i = record_count(); i > 0; --i) {
-    if (record(i - 1).commit_time_ns != 0) {
-      return record(i - 1).commit_time_ns;
-    }
-  }
-  return 0;
 }
 
 void Delivery::rewind(bool is_lowest) {

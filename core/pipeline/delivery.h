@@ -4,7 +4,7 @@
 // watermarks. Records are what the position counts: a record is settled when all its items are, or
 // when it was rejected and its dead letter is safe.
 //
-//   delivery.begin(batch, number_of_first_record);
+//   delivery.begin(batch, number_of_first_record, has_watermarks);
 //   delivery.encode(*encoder, ...)  or  delivery.use_records();
 //   delivery.start(id);                         // view() is what write() takes
 //   delivery.settle(first, count);              // any order
@@ -41,7 +41,8 @@ class Delivery {
   Delivery& operator=(const Delivery&) = delete;
 
   // Takes ownership of the batch; `first_record` is its first record's number in the pipeline.
-  void begin(dstream_batch* batch, uint64_t first_record);
+  // `has_watermarks` must be true if one of its records is a watermark.
+  void begin(dstream_batch* batch, uint64_t first_record, bool has_watermarks);
   // One of the two, after begin(). Records that cannot be encoded are added to rejects().
   void encode(Encoder& encoder);
   void use_records();
@@ -82,7 +83,8 @@ class Delivery {
   std::string_view position_before(uint32_t records, uint32_t* covers) const;
   // Of the first `records` records, those that are data: watermarks are not.
   uint32_t data_records(uint32_t records) const;
-  int64_t newest_commit_time_ns() const;
+  // Of the last record; 0 if it does not say.
+  int64_t newest_commit_time_ns() const { return record(record_count() - 1).commit_time_ns; }
 
   // Everything is to be written again, without what was rejected; start() follows. Of the lowest
   // open delivery only what is left from its lowest unsettled item on; of the others also what had

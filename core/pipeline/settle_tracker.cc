@@ -7,7 +7,7 @@
 
 namespace dstream::core {
 
-Delivery& SettleTracker::add(dstream_batch* batch, uint64_t charged_bytes) {
+Delivery& SettleTracker::add(const QueuedBatch& queued) {
   Open open;
   if (!pool_.empty()) {
     open = std::move(pool_.back());
@@ -15,9 +15,9 @@ Delivery& SettleTracker::add(dstream_batch* batch, uint64_t charged_bytes) {
   } else {
     open.delivery = std::make_unique<Delivery>();
   }
-  open.batch_bytes = charged_bytes;
-  open.delivery->begin(batch, next_record_);
-  next_record_ += batch->record_count;
+  open.batch_bytes = queued.bytes;
+  open.delivery->begin(queued.batch, next_record_, queued.has_watermarks);
+  next_record_ += queued.batch->record_count;
   open_.push_back(std::move(open));
   return *open_.back().delivery;
 }

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "core/pipeline/batch_queue.h"
 #include "core/pipeline/byte_budget.h"
 #include "core/pipeline/delivery.h"
 
@@ -41,9 +42,8 @@ class SettleTracker {
   SettleTracker(const SettleTracker&) = delete;
   SettleTracker& operator=(const SettleTracker&) = delete;
 
-  // Takes ownership of a batch that was charged with `charged_bytes`. The caller encodes it and
-  // then calls start().
-  Delivery& add(dstream_batch* batch, uint64_t charged_bytes);
+  // Takes ownership of a batch and of its charge. The caller encodes it and then calls start().
+  Delivery& add(const QueuedBatch& queued);
   // Numbers the newest delivery and charges its encoding to the budget.
   void start(Delivery& delivery);
 

@@ -18,7 +18,7 @@ class SettleTrackerTest : public ::testing::Test {
     dstream_batch* batch = batches_.make(records, next_);
     next_ += static_cast<int64_t>(records.size());
     budget_.charge(100);
-    Delivery& delivery = tracker_.add(batch, 100);
+    Delivery& delivery = tracker_.add({batch, 100, 0, true});
     if (messages) {
       delivery.encode(encoder_);
     } else {

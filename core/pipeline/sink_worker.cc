@@ -139,7 +139,7 @@ Delivery* SinkWorker::take_batch(int64_t now_ns) {
   QueuedBatch queued;
   while (room && context_.queue->pop(&queued)) {
     context_.budget->release_reserved(queued.reserved);
-    Delivery& delivery = tracker_.add(queued.batch, queued.bytes);
+    Delivery& delivery = tracker_.add(queued);
     if (encoder_ == nullptr) {
       delivery.use_records();
     } else {
