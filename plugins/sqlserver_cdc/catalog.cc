@@ -135,21 +135,20 @@ bool same_name(const TableName& a, const TableName& b) {
 
 [[noreturn]] void refuse_missing(Connection& connection, const TableOptions& wanted,
                                  const std::string& place, const std::string& database) {
-  Statement statement(connection, "SELECT OBJECT_ID(?)",
-                      {BindValue::of(wanted.name.quoted())}, "Looking for a table");
+  Statement statement(connection, "SELECT OBJECT_ID(?)", {BindValue::of(wanted.name.quoted())},
+                      "Looking for a table");
   int64_t object_id = 0;
   const bool exists = statement.next_row() && statement.get_int(1, &object_id);
   if (!exists) {
     throw SourceError(DSTREAM_CONFIG, place + ": database " + database + " has no table " +
-                                          wanted.name.text() +
-                                          ", or the login may not see it.");
+                                          wanted.name.text() + ", or the login may not see it.");
   }
   throw SourceError(DSTREAM_CONFIG,
                     place + ": " + wanted.name.text() +
                         " is not captured. Run as db_owner: EXEC sys.sp_cdc_enable_table "
-                        "@source_schema = " + quote_literal(wanted.name.schema) +
-                        ", @source_name = " + quote_literal(wanted.name.table) +
-                        ", @role_name = NULL;");
+                        "@source_schema = " +
+                        quote_literal(wanted.name.schema) + ", @source_name = " +
+                        quote_literal(wanted.name.table) + ", @role_name = NULL;");
 }
 
 // Instances that reach back to what is needed, the newest first; the others after them, the one
@@ -236,12 +235,11 @@ CapturedColumn make_column(const DeclaredColumn& declared, const DescribedColumn
     type->source_type = spell_type(declared.type, described);
   }
   if (!type) {
-    throw SourceError(
-        DSTREAM_UNSUPPORTED,
-        "Column " + declared.name + " of " + table.text() + " has type " +
-            spell_type(declared.type, described) +
-            ", which cannot be read yet. Leave it out with @captured_column_list of "
-            "sys.sp_cdc_enable_table.");
+    throw SourceError(DSTREAM_UNSUPPORTED,
+                      "Column " + declared.name + " of " + table.text() + " has type " +
+                          spell_type(declared.type, described) +
+                          ", which cannot be read yet. Leave it out with @captured_column_list of "
+                          "sys.sp_cdc_enable_table.");
   }
   if (declared.computed) {
     type->fetch = Fetch::kAbsent;
@@ -250,8 +248,8 @@ CapturedColumn make_column(const DeclaredColumn& declared, const DescribedColumn
 }
 
 CaptureInstance make_instance(Connection& connection, const Captured& captured,
-                              const std::string& database, const Columns& columns,
-                              const Keys& keys, const NotNull& not_null) {
+                              const std::string& database, const Columns& columns, const Keys& keys,
+                              const NotNull& not_null) {
   CaptureInstance instance;
   instance.name = captured.instance;
   instance.object_id = captured.object_id;
@@ -331,17 +329,15 @@ Catalog load_catalog(Connection& connection, const Options& options, const Posit
     }
     chosen.emplace_back(found, &wanted);
   }
-  std::sort(chosen.begin(), chosen.end(), [](const auto& a, const auto& b) {
-    return a.first.table < b.first.table;
-  });
+  std::sort(chosen.begin(), chosen.end(),
+            [](const auto& a, const auto& b) { return a.first.table < b.first.table; });
 
   const Columns columns = load_columns(connection);
   const Keys keys = load_keys(connection);
   const NotNull not_null = load_not_null(connection);
   for (const auto& [found, wanted] : chosen) {
     CatalogTable table;
-    table.instance =
-        make_instance(connection, found, catalog.database, columns, keys, not_null);
+    table.instance = make_instance(connection, found, catalog.database, columns, keys, not_null);
     table.poll_interval = wanted->poll_interval;
     table.max_poll_interval = wanted->max_poll_interval;
     catalog.tables.push_back(std::move(table));

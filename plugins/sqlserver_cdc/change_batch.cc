@@ -45,8 +45,8 @@ ChangeBatch::ChangeBatch(std::shared_ptr<SlabPool> pool, size_t records_max, int
   // Texts of a record: its change LSN and a position of the usual size.
   constexpr size_t kTexts = 200;
   held_ = std::make_unique<Held>(std::move(pool), fixed + records_max * kTexts);
-  records_ = static_cast<dstream_record*>(
-      held_->arena.allocate(records_max * sizeof(dstream_record)));
+  records_ =
+      static_cast<dstream_record*>(held_->arena.allocate(records_max * sizeof(dstream_record)));
   headers_ = static_cast<dstream_field*>(
       held_->arena.allocate(records_max * kHeadersPerRecord * sizeof(dstream_field)));
 }
@@ -84,10 +84,9 @@ void ChangeBatch::set_headers(dstream_record& record, const Change& change, uint
 void ChangeBatch::set_position(dstream_record& record, const ChangeKey& key,
                                const RecordFacts& facts, const PositionWriter& positions) {
   char* start = held_->arena.reserve(positions.size_max(facts.table_json.size()));
-  char* end = facts.transaction_end
-                  ? positions.write_complete(start, key.commit)
-                  : positions.write(start, key, facts.table_json, facts.transaction_seq,
-                                    facts.serial);
+  char* end = facts.transaction_end ? positions.write_complete(start, key.commit)
+                                    : positions.write(start, key, facts.table_json,
+                                                      facts.transaction_seq, facts.serial);
   held_->arena.use(end);
   record.position = as_bytes(start, end);
 }

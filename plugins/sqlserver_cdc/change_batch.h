@@ -17,9 +17,9 @@ namespace dstream::sqlserver {
 // What a record needs besides its change.
 struct RecordFacts {
   const dstream_schema* schema = nullptr;
-  std::string_view table_json;     // json_string of the table's name, for the position
-  uint64_t transaction_seq = 0;    // order in the transaction, from 1
-  uint32_t serial = 0;             // order among the rows that share commit and change LSN, from 1
+  std::string_view table_json;   // json_string of the table's name, for the position
+  uint64_t transaction_seq = 0;  // order in the transaction, from 1
+  uint32_t serial = 0;           // order among the rows that share commit and change LSN, from 1
   bool transaction_end = false;
   int64_t commit_time_ns = 0;
 };
@@ -53,7 +53,7 @@ class ChangeBatch {
  private:
   static constexpr size_t kBytesMax = 1 << 20;
 
-  struct Held;  // what the host releases
+  struct Held;       // what the host releases
   struct Unplaced {  // what the last record's position is made from, if it has none yet
     ChangeKey key;
     RecordFacts facts;

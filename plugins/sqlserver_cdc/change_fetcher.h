@@ -80,8 +80,8 @@ class ChangeFetcher {
  public:
   virtual ~ChangeFetcher() = default;
   virtual void submit(FetchRequest request) = 0;
-  // The next answer, nullptr if none is there yet. Throws SourceError if the request failed; all requests that
-  // were waiting behind it are forgotten then.
+  // The next answer, nullptr if none is there yet. Throws SourceError if the request failed; all
+  // requests that were waiting behind it are forgotten then.
   virtual std::unique_ptr<FetchAnswer> take() = 0;
 };
 

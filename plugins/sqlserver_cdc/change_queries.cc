@@ -11,10 +11,10 @@ namespace {
 // Commit times of one answer: enough for most polls, 100 KB at most.
 constexpr int32_t kTimesMax = 4096;
 
-const ColumnType kLsnColumn = {Fetch::kBytes, DSTREAM_BYTES, "binary(10)", 0, 0, SQL_C_BINARY,
-                               Lsn::kBytes};
+const ColumnType kLsnColumn = {Fetch::kBytes, DSTREAM_BYTES, "binary(10)", 0, 0,
+                               SQL_C_BINARY,  Lsn::kBytes};
 const ColumnType kIntColumn = {Fetch::kInt32, DSTREAM_INT64, "int", 0, 0, SQL_C_SLONG, 4};
-const ColumnType kTimeColumn = {Fetch::kTimestamp, DSTREAM_TIMESTAMP, "datetime", 0, 3,
+const ColumnType kTimeColumn = {Fetch::kTimestamp,    DSTREAM_TIMESTAMP,           "datetime", 0, 3,
                                 SQL_C_TYPE_TIMESTAMP, sizeof(SQL_TIMESTAMP_STRUCT)};
 
 Lsn lsn_at(const FetchedColumn& column, size_t row, const std::string& doing) {
@@ -61,7 +61,9 @@ void read_to_the_end(Statement& statement) {
 ChangeQueries::ChangeQueries(Connection& connection, const Catalog& catalog,
                              std::vector<std::vector<uint32_t>> groups,
                              std::shared_ptr<SlabPool> pool)
-    : connection_(connection), catalog_(catalog), groups_(std::move(groups)),
+    : connection_(connection),
+      catalog_(catalog),
+      groups_(std::move(groups)),
       pool_(std::move(pool)) {
   row_bytes_.resize(catalog_.tables.size());
   for (const auto& group : groups_) {
@@ -158,10 +160,9 @@ PageAnswer ChangeQueries::page(const PageRequest& request) {
   int64_t server_rows = -1;
   Lsn low;
   {
-    Statement statement(
-        connection_, page_statement(instance, form, request.after.command < 0),
-        page_values(instance, form, request.after, request.to, request.rows),
-        "Reading the changes of " + instance.description.table.text());
+    Statement statement(connection_, page_statement(instance, form, request.after.command < 0),
+                        page_values(instance, form, request.after, request.to, request.rows),
+                        "Reading the changes of " + instance.description.table.text());
     read_rows(statement, table, request, answer);
     // The server's own count proves that the result was not cut short by an error that looked like
     // its end.
@@ -206,8 +207,7 @@ void ChangeQueries::read_rows(Statement& statement, const CatalogTable& table,
 }
 
 ChunkPointer ChangeQueries::decode_block(BlockReader& reader, const CatalogTable& table,
-                                         size_t rows, const PageRequest& request,
-                                         ChangeKey& last) {
+                                         size_t rows, const PageRequest& request, ChangeKey& last) {
   const CaptureInstance& instance = table.instance;
   const std::string& doing = instance.description.table.text();
   const std::vector<CapturedColumn>& columns = instance.description.columns;
@@ -229,9 +229,9 @@ ChunkPointer ChangeQueries::decode_block(BlockReader& reader, const CatalogTable
     key.sequence = lsn_at(sequence, row, doing);
     key.operation = int_at(operation, row, 0);
     if (key <= last || key.commit > request.to) {
-      throw SourceError(DSTREAM_FATAL,
-                        "The change table of " + instance.description.table.text() +
-                            " gave rows out of order at commit LSN " + key.commit.text() + '.');
+      throw SourceError(DSTREAM_FATAL, "The change table of " + instance.description.table.text() +
+                                           " gave rows out of order at commit LSN " +
+                                           key.commit.text() + '.');
     }
     last = key;
     chunk->rows[row] = {key, values + row * columns.size()};

@@ -1,6 +1,6 @@
-// Pages over the wire: a TDS server that answers with a scripted change table, read through FreeTDS.
-// What a real change table answers is tested elsewhere; here the answer is given, so that every type
-// and every way to fail in the middle can be looked at.
+// Pages over the wire: a TDS server that answers with a scripted change table, read through
+// FreeTDS. What a real change table answers is tested elsewhere; here the answer is given, so that
+// every type and every way to fail in the middle can be looked at.
 #include "plugins/sqlserver_cdc/change_queries.h"
 
 #include <gmock/gmock.h>
@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <random>
 #include <thread>
 
@@ -109,50 +110,56 @@ std::unique_ptr<standin::Session> ChangeTableHandler::login(const standin::Login
 
 // captured_columns.column_type of a type.
 std::string declared_name(TypeId id) {
-  switch (id) {
-    case TypeId::kBit: return "bit";
-    case TypeId::kTinyInt: return "tinyint";
-    case TypeId::kSmallInt: return "smallint";
-    case TypeId::kInt: return "int";
-    case TypeId::kBigInt: return "bigint";
-    case TypeId::kReal: return "real";
-    case TypeId::kFloat: return "float";
-    case TypeId::kDecimal: return "decimal";
-    case TypeId::kNumeric: return "numeric";
-    case TypeId::kMoney: return "money";
-    case TypeId::kSmallMoney: return "smallmoney";
-    case TypeId::kDate: return "date";
-    case TypeId::kTime: return "time";
-    case TypeId::kDateTime: return "datetime";
-    case TypeId::kSmallDateTime: return "smalldatetime";
-    case TypeId::kDateTime2: return "datetime2";
-    case TypeId::kDateTimeOffset: return "datetimeoffset";
-    case TypeId::kChar: return "char";
-    case TypeId::kVarChar: return "varchar";
-    case TypeId::kNChar: return "nchar";
-    case TypeId::kNVarChar: return "nvarchar";
-    case TypeId::kBinary: return "binary";
-    case TypeId::kVarBinary: return "varbinary";
-    case TypeId::kRowVersion: return "timestamp";
-    case TypeId::kUniqueIdentifier: return "uniqueidentifier";
-    case TypeId::kText: return "text";
-    case TypeId::kNText: return "ntext";
-    case TypeId::kXml: return "xml";
-    case TypeId::kImage: return "image";
-    case TypeId::kSqlVariant: return "sql_variant";
-    case TypeId::kHierarchyId: return "hierarchyid";
-    case TypeId::kGeography: return "geography";
-    case TypeId::kGeometry: return "geometry";
-  }
-  return "?";
+  static const std::map<TypeId, std::string> names = {
+      {TypeId::kBit, "bit"},
+      {TypeId::kTinyInt, "tinyint"},
+      {TypeId::kSmallInt, "smallint"},
+      {TypeId::kInt, "int"},
+      {TypeId::kBigInt, "bigint"},
+      {TypeId::kReal, "real"},
+      {TypeId::kFloat, "float"},
+      {TypeId::kDecimal, "decimal"},
+      {TypeId::kNumeric, "numeric"},
+      {TypeId::kMoney, "money"},
+      {TypeId::kSmallMoney, "smallmoney"},
+      {TypeId::kDate, "date"},
+      {TypeId::kTime, "time"},
+      {TypeId::kDateTime, "datetime"},
+      {TypeId::kSmallDateTime, "smalldatetime"},
+      {TypeId::kDateTime2, "datetime2"},
+      {TypeId::kDateTimeOffset, "datetimeoffset"},
+      {TypeId::kChar, "char"},
+      {TypeId::kVarChar, "varchar"},
+      {TypeId::kNChar, "nchar"},
+      {TypeId::kNVarChar, "nvarchar"},
+      {TypeId::kBinary, "binary"},
+      {TypeId::kVarBinary, "varbinary"},
+      {TypeId::kRowVersion, "timestamp"},
+      {TypeId::kUniqueIdentifier, "uniqueidentifier"},
+      {TypeId::kText, "text"},
+      {TypeId::kNText, "ntext"},
+      {TypeId::kXml, "xml"},
+      {TypeId::kImage, "image"},
+      {TypeId::kSqlVariant, "sql_variant"},
+      {TypeId::kHierarchyId, "hierarchyid"},
+      {TypeId::kGeography, "geography"},
+      {TypeId::kGeometry, "geometry"}};
+  return names.at(id);
 }
 
 bool is_carried(const SqlType& type) {
   switch (type.id) {
-    case TypeId::kText: case TypeId::kNText: case TypeId::kXml: case TypeId::kImage:
-    case TypeId::kSqlVariant: case TypeId::kHierarchyId: case TypeId::kGeography:
-    case TypeId::kGeometry: return false;
-    default: return type.length != standin::kMaxLength;
+    case TypeId::kText:
+    case TypeId::kNText:
+    case TypeId::kXml:
+    case TypeId::kImage:
+    case TypeId::kSqlVariant:
+    case TypeId::kHierarchyId:
+    case TypeId::kGeography:
+    case TypeId::kGeometry:
+      return false;
+    default:
+      return type.length != standin::kMaxLength;
   }
 }
 
@@ -176,10 +183,15 @@ std::string expected(const SqlType& type, const SqlValue& value) {
            std::to_string(offset);
   };
   switch (type.id) {
-    case TypeId::kBit: return value.number != 0 ? "true" : "false";
-    case TypeId::kTinyInt: case TypeId::kSmallInt: case TypeId::kInt: case TypeId::kBigInt:
+    case TypeId::kBit:
+      return value.number != 0 ? "true" : "false";
+    case TypeId::kTinyInt:
+    case TypeId::kSmallInt:
+    case TypeId::kInt:
+    case TypeId::kBigInt:
       return std::to_string(value.number);
-    case TypeId::kReal: case TypeId::kFloat: {
+    case TypeId::kReal:
+    case TypeId::kFloat: {
       uint64_t bits = 0;
       const double number = type.id == TypeId::kReal
                                 ? static_cast<double>(static_cast<float>(value.real))
@@ -187,12 +199,17 @@ std::string expected(const SqlType& type, const SqlValue& value) {
       memcpy(&bits, &number, sizeof bits);
       return "f" + std::to_string(bits);
     }
-    case TypeId::kDate: return "day " + std::to_string(value.number - kDaysTo1970);
-    case TypeId::kTime: return "t" + std::to_string(value.number * 100);
+    case TypeId::kDate:
+      return "day " + std::to_string(value.number - kDaysTo1970);
+    case TypeId::kTime:
+      return "t" + std::to_string(value.number * 100);
     case TypeId::kDateTime:  // counts 1/300 s; SQL Server itself shows milliseconds
       return instant((value.number + 5000) / 10'000 * 10'000, 0);
-    case TypeId::kSmallDateTime: case TypeId::kDateTime2: return instant(value.number, 0);
-    case TypeId::kDateTimeOffset: return instant(value.number, value.offset_min);
+    case TypeId::kSmallDateTime:
+    case TypeId::kDateTime2:
+      return instant(value.number, 0);
+    case TypeId::kDateTimeOffset:
+      return instant(value.number, value.offset_min);
     case TypeId::kUniqueIdentifier: {
       std::string rfc = value.text;
       std::reverse(rfc.begin(), rfc.begin() + 4);
@@ -200,30 +217,40 @@ std::string expected(const SqlType& type, const SqlValue& value) {
       std::reverse(rfc.begin() + 6, rfc.begin() + 8);
       return rfc;
     }
-    default: return value.text;
+    default:
+      return value.text;
   }
 }
 
 std::string carried(const dstream_value& value) {
-  const std::string text = value.type >= DSTREAM_DECIMAL && value.type <= DSTREAM_BYTES
-                               ? std::string(reinterpret_cast<const char*>(value.as.data), value.size)
-                               : "";
+  const std::string text =
+      value.type >= DSTREAM_DECIMAL && value.type <= DSTREAM_BYTES
+          ? std::string(reinterpret_cast<const char*>(value.as.data), value.size)
+          : "";
   switch (value.type) {
-    case DSTREAM_NULL: return "null";
-    case DSTREAM_BOOL: return value.as.i64 != 0 ? "true" : "false";
-    case DSTREAM_INT64: return std::to_string(value.as.i64);
+    case DSTREAM_NULL:
+      return "null";
+    case DSTREAM_BOOL:
+      return value.as.i64 != 0 ? "true" : "false";
+    case DSTREAM_INT64:
+      return std::to_string(value.as.i64);
     case DSTREAM_FLOAT64: {
       uint64_t bits = 0;
       memcpy(&bits, &value.as.f64, sizeof bits);
       return "f" + std::to_string(bits);
     }
-    case DSTREAM_DATE: return "day " + std::to_string(value.as.i64);
-    case DSTREAM_TIME: return "t" + std::to_string(value.as.i64);
-    case DSTREAM_TIMESTAMP: case DSTREAM_TIMESTAMP_TZ:
+    case DSTREAM_DATE:
+      return "day " + std::to_string(value.as.i64);
+    case DSTREAM_TIME:
+      return "t" + std::to_string(value.as.i64);
+    case DSTREAM_TIMESTAMP:
+    case DSTREAM_TIMESTAMP_TZ:
       return std::to_string(value.as.time.seconds) + "s " + std::to_string(value.as.time.nanos) +
              "ns " + std::to_string(value.as.time.offset_min);
-    case DSTREAM_UUID: return {reinterpret_cast<const char*>(value.as.uuid), 16};
-    default: return text;
+    case DSTREAM_UUID:
+      return {reinterpret_cast<const char*>(value.as.uuid), 16};
+    default:
+      return text;
   }
 }
 
@@ -256,9 +283,9 @@ class ChangeQueriesTest : public testing::Test {
   }
 
   void add_row(uint64_t number, std::vector<SqlValue> values) {
-    std::vector<SqlValue> row = {
-        SqlValue::of_text(lsn_bytes({5, 0})), SqlValue::of_number(1),
-        SqlValue::of_text(lsn_bytes({5 + number, 0})), SqlValue::of_number(2)};
+    std::vector<SqlValue> row = {SqlValue::of_text(lsn_bytes({5, 0})), SqlValue::of_number(1),
+                                 SqlValue::of_text(lsn_bytes({5 + number, 0})),
+                                 SqlValue::of_number(2)};
     row.insert(row.end(), values.begin(), values.end());
     handler_.rows.push_back(std::move(row));
   }
@@ -364,9 +391,9 @@ TEST_F(ChangeQueriesTest, TypesAreSpelledAsDeclared) {
   for (const CapturedColumn& column : catalog_.tables[0].instance.description.columns) {
     spelled.push_back(column.type.source_type);
   }
-  EXPECT_THAT(spelled, testing::ElementsAre("decimal(18,4)", "nvarchar(50)", "datetime2(7)", "time(3)",
-                                            "money", "varbinary(16)", "rowversion", "numeric(38,10)",
-                                            "datetimeoffset(0)"));
+  EXPECT_THAT(spelled, testing::ElementsAre("decimal(18,4)", "nvarchar(50)", "datetime2(7)",
+                                            "time(3)", "money", "varbinary(16)", "rowversion",
+                                            "numeric(38,10)", "datetimeoffset(0)"));
 }
 
 TEST_F(ChangeQueriesTest, TypesThatCannotBeCarriedAreRefusedByName) {

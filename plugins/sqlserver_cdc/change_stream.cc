@@ -9,35 +9,9 @@
 namespace dstream::sqlserver {
 namespace {
 
-constexpr size_t kBatchRecordsMax = 512;  // their fixed parts fill one slab
 constexpr uint32_t kPageRowsMin = 16;
 // Room for the key in front of the table lists.
 constexpr size_t kPositionListMax = DSTREAM_MAX_POSITION - 2048;
-
-// Sets are ordered as changes are: by key, then by the table of the last change.
-bool before(const PositionEntry& set, const ChangeKey& key, const std::optional<TableName>& last) {
-  return std::tie(set.key, set.last) < std::tie(key, last);
-}
-
-// Copies a change without touching the counters of chunks that stay the same.
-void assign(Change& to, const Change& from) {
-  to.key = from.key;
-  to.op = from.op;
-  to.before = from.before;
-  to.after = from.after;
-  to.bytes = from.bytes;
-  if (to.chunk != from.chunk) {
-    to.chunk = from.chunk;
-  }
-  if (to.before_chunk != from.before_chunk) {
-    to.before_chunk = from.before_chunk;
-  }
-}
-
-void add_sorted(std::vector<TableName>& to, const std::vector<TableName>& from) {
-  to.insert(to.end(), from.begin(), from.end());
-  std::sort(to.begin(), to.end());
-}
 
 }  // namespace
 
@@ -180,7 +154,8 @@ void ChangeStream::check_maximum(Lsn max) const {
               ") lies beyond everything this database has captured (" +
               (max.is_zero() ? "nothing" : "up to " + max.text()) +
               "). The database was restored to an earlier time, or CDC was enabled anew: the "
-              "changes since " + set.key.commit.text() + " are not the ones that were read.");
+              "changes since " +
+              set.key.commit.text() + " are not the ones that were read.");
     }
   }
 }
@@ -210,7 +185,7 @@ void ChangeStream::sort_dormant(const ProbeAnswer& answer) {
     if (now.sets.empty() || !now.sets.front().key.is_beginning()) {
       now.sets.insert(now.sets.begin(), PositionEntry{});
     }
-    add_sorted(now.sets.front().tables, waking);
+    now.sets.front().add_tables(waking);
   }
   std::erase_if(now.sets, [](const PositionEntry& set) { return set.tables.empty(); });
 }
@@ -304,179 +279,9 @@ void ChangeStream::request_pages() {
     }
     bytes += page_bytes;
     table.requested = true;
-    fetcher_.submit(PageRequest{index, table.cursor.end(), bound_, rows,
-                                table.cursor.within_one_command()});
+    fetcher_.submit(
+        PageRequest{index, table.cursor.end(), bound_, rows, table.cursor.within_one_command()});
   }
-}
-
-size_t ChangeStream::available() const {
-  size_t rows = has_pending_ ? 1 : 0;
-  for (const uint32_t index : active_) {
-    const TableCursor& cursor = tables_[index].cursor;
-    rows += cursor.buffered_rows() + (cursor.state() == TableCursor::State::kReady ? 1 : 0);
-  }
-  return rows;
-}
-
-dstream_batch* ChangeStream::read_round(int64_t now_unix_ns, size_t records_max,
-                                        const std::shared_ptr<SlabPool>& pool) {
-  request_pages();
-  take_answers();
-  if (waiting_ > 0) {
-    return nullptr;
-  }
-  // One more for the watermark that may end the round.
-  const size_t room = std::min({available() + 1, records_max, kBatchRecordsMax});
-  ChangeBatch batch(pool, room, now_unix_ns);
-  if (merge(batch) && batch.has_room()) {
-    end_round(&batch);
-  }
-  if (phase_ == Phase::kReading) {
-    request_pages();
-  }
-  return batch.empty() ? nullptr : batch.finish();
-}
-
-// True if the round has nothing more to give.
-bool ChangeStream::merge(ChangeBatch& batch) {
-  while (batch.has_room()) {
-    if (waiting_ > 0) {
-      return false;
-    }
-    if (heap_.empty()) {
-      return !has_pending_ || flush(batch, true);
-    }
-    if (has_pending_) {
-      const Lsn next = tables_[heap_.front()].cursor.head().key.commit;
-      if (!flush(batch, next != pending_.key.commit)) {
-        return false;
-      }
-    }
-    take_head();
-  }
-  return heap_.empty() && waiting_ == 0 && !has_pending_;
-}
-
-// Puts the pending change into the batch. False if its commit time has to be fetched first.
-bool ChangeStream::flush(ChangeBatch& batch, bool transaction_end) {
-  const ChangeKey& key = pending_.key;
-  if (!times_.covers(key.commit)) {
-    // Answers are not taken here: one that fails would throw away what the batch holds already.
-    if (!times_requested_) {
-      fetcher_.submit(TimesRequest{key.commit, bound_});
-      times_requested_ = true;
-    }
-    return false;
-  }
-  const Table& table = tables_[pending_table_];
-  if (group().sets.size() > 1) {
-    join_sets_before(key, table.facts.name);
-  }
-  const bool same_transaction = counted_.commit == key.commit;
-  transaction_count_ = same_transaction ? transaction_count_ + 1 : 1;
-  const uint32_t rows = pending_.op == DSTREAM_OP_UPDATE ? 2 : 1;
-  serial_ = same_transaction && counted_.sequence == key.sequence ? serial_ + rows : rows;
-  counted_ = key;
-  batch.add(pending_,
-            {table.facts.schema, table.json, transaction_count_, serial_, transaction_end,
-             times_.find(key.commit)},
-            writer_);
-  if (transaction_end) {
-    group().announced = key.commit;
-  }
-  has_pending_ = false;
-  return true;
-}
-
-bool ChangeStream::later(uint32_t left, uint32_t right) const {
-  const ChangeKey& a = tables_[left].cursor.head().key;
-  const ChangeKey& b = tables_[right].cursor.head().key;
-  const auto order = a <=> b;
-  return order == 0 ? left > right : order > 0;
-}
-
-void ChangeStream::push_head(uint32_t index) {
-  const TableCursor::State state = tables_[index].cursor.state();
-  if (state == TableCursor::State::kNeedsPage) {
-    ++waiting_;
-  } else if (state == TableCursor::State::kReady) {
-    heap_.push_back(index);
-    std::push_heap(heap_.begin(), heap_.end(),
-                   [this](uint32_t left, uint32_t right) { return later(left, right); });
-  }
-}
-
-void ChangeStream::take_head() {
-  std::pop_heap(heap_.begin(), heap_.end(),
-                [this](uint32_t left, uint32_t right) { return later(left, right); });
-  const uint32_t index = heap_.back();
-  heap_.pop_back();
-  assign(pending_, tables_[index].cursor.head());
-  pending_table_ = index;
-  has_pending_ = true;
-  tables_[index].cursor.advance();
-  push_head(index);
-}
-
-void ChangeStream::end_round(ChangeBatch* batch) {
-  Group& now = group();
-  for (const uint32_t index : now.tables) {
-    Table& table = tables_[index];
-    const auto& dormant = now.dormant.tables;
-    if (!bound_.is_zero() &&
-        !std::binary_search(dormant.begin(), dormant.end(), table.facts.name)) {
-      table.complete = ChangeKey::end_of(bound_);
-    }
-  }
-  if (!now.sets.empty() && !bound_.is_zero()) {
-    PositionEntry all;
-    all.key = ChangeKey::end_of(bound_);
-    for (const PositionEntry& set : now.sets) {
-      add_sorted(all.tables, set.tables);
-    }
-    now.sets.assign(1, std::move(all));
-    if (now.announced < bound_) {
-      // Nothing else says that the tables are complete up to the bound.
-      now.announced = bound_;
-      batch->add_watermark(bound_, *make_writer());
-    }
-  }
-  pending_.chunk.reset();
-  pending_.before_chunk.reset();
-  active_.clear();
-  phase_ = Phase::kIdle;
-}
-
-void ChangeStream::join_sets_before(const ChangeKey& key, const TableName& name) {
-  auto& sets = group().sets;
-  bool joined = false;
-  while (sets.size() > 1 && before(sets[1], key, name)) {
-    add_sorted(sets[0].tables, sets[1].tables);
-    sets.erase(sets.begin() + 1);
-    joined = true;
-  }
-  if (joined) {
-    writer_ = make_writer();
-  }
-}
-
-std::shared_ptr<const PositionWriter> ChangeStream::make_writer() const {
-  std::vector<TableName> moving;
-  std::vector<PositionEntry> others;
-  for (size_t i = 0; i < groups_.size(); ++i) {
-    const Group& group = groups_[i];
-    for (size_t k = 0; k < group.sets.size(); ++k) {
-      if (i == current_ && k == 0) {
-        moving = group.sets[k].tables;
-      } else {
-        others.push_back(group.sets[k]);
-      }
-    }
-    if (!group.dormant.tables.empty()) {
-      others.push_back(group.dormant);
-    }
-  }
-  return std::make_shared<const PositionWriter>(moving, others);
 }
 
 }  // namespace dstream::sqlserver

@@ -68,8 +68,8 @@ class ChangeStream {
   struct Table {
     explicit Table(StreamTable facts_);
     StreamTable facts;
-    std::string json;      // the name as a JSON string
-    ChangeKey complete;    // nothing up to here is missing; as of the beginning of the round
+    std::string json;    // the name as a JSON string
+    ChangeKey complete;  // nothing up to here is missing; as of the beginning of the round
     TableCursor cursor;
     bool requested = false;
   };

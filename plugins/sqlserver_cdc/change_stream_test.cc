@@ -14,7 +14,7 @@ namespace {
 
 // One record as a test looks at it.
 struct Seen {
-  std::string text;      // "u Persons 3 1->2"
+  std::string text;  // "u Persons 3 1->2"
   std::string position;
   dstream_op op = 0;
   bool transaction_end = false;
@@ -92,7 +92,8 @@ class World {
   }
 
   std::unique_ptr<ChangeStream> open(const std::string& position) {
-    auto stream = std::make_unique<ChangeStream>(tables, parse_position(position), settings, server);
+    auto stream =
+        std::make_unique<ChangeStream>(tables, parse_position(position), settings, server);
     server.groups = stream->groups();
     return stream;
   }
@@ -191,7 +192,10 @@ TEST(ChangeStream, KeyChangeCountsRowsThatShareBothLsns) {
 TEST(ChangeStream, UpdateIsPairedAcrossPages) {
   World world;
   world.add_table("A");
-  world.commit(10, {{0, row(1, 1, 2)}, {0, row(1, 2, 3)}, {0, row(1, 2, 4)}, {0, row(1, 3, 3)},
+  world.commit(10, {{0, row(1, 1, 2)},
+                    {0, row(1, 2, 3)},
+                    {0, row(1, 2, 4)},
+                    {0, row(1, 3, 3)},
                     {0, row(1, 3, 4)}});
   for (uint32_t page = 1; page <= 6; ++page) {
     for (size_t chunk = 1; chunk <= 3; ++chunk) {
@@ -256,7 +260,8 @@ TEST(ChangeStream, GroupsKeepTheirOwnPace) {
   world.add_table("Calm", Millis(60'000), Millis(60'000));
   world.commit(10, {{0, row(1, 1, 2)}, {1, row(1, 2, 2)}});
   auto stream = world.open("");
-  EXPECT_THAT(texts(world.drain(*stream, Millis(0))), testing::ElementsAre("i Busy->1 $", "i Calm->2 $"));
+  EXPECT_THAT(texts(world.drain(*stream, Millis(0))),
+              testing::ElementsAre("i Busy->1 $", "i Calm->2 $"));
   world.commit(20, {{0, row(1, 3, 2)}, {1, row(1, 4, 2)}});
   const auto early = world.drain(*stream, Millis(30'000));
   EXPECT_THAT(texts(early), testing::ElementsAre("i Busy->3 $"));
@@ -286,7 +291,8 @@ TEST(ChangeStream, AddedTableStartsAtItsOldestChangeAndCatchesUp) {
                                                "i B->8 $", "i A->9", "i B->10 $"));
   // Every position on the way resumes exactly, also while B is behind A.
   for (size_t i = 0; i < all.size(); ++i) {
-    EXPECT_EQ(world.read_all(all[i].position), std::vector<Seen>(all.begin() + 1 + static_cast<long>(i), all.end()))
+    EXPECT_EQ(world.read_all(all[i].position),
+              std::vector<Seen>(all.begin() + 1 + static_cast<long>(i), all.end()))
         << i;
   }
 }

@@ -53,8 +53,9 @@ void decode_floats(const FetchedColumn& column, size_t rows, dstream_value* out,
 }
 
 void decode_bits(const FetchedColumn& column, size_t rows, dstream_value* out, size_t stride) {
-  for_each(column, rows, out, stride, DSTREAM_BOOL,
-           [](dstream_value& value, const uint8_t* bytes, size_t) { value.as.i64 = bytes[0] != 0; });
+  for_each(
+      column, rows, out, stride, DSTREAM_BOOL,
+      [](dstream_value& value, const uint8_t* bytes, size_t) { value.as.i64 = bytes[0] != 0; });
 }
 
 void set_text(dstream_value& value, Arena& arena, const char* start, const char* end) {
@@ -134,8 +135,8 @@ void decode_timestamps(const FetchedColumn& column, size_t rows, dstream_value* 
   for_each(column, rows, out, stride, DSTREAM_TIMESTAMP,
            [](dstream_value& value, const uint8_t* bytes, size_t) {
              const auto time = read<SQL_TIMESTAMP_STRUCT>(bytes);
-             value.as.time.seconds = seconds_of(time.year, time.month, time.day, time.hour,
-                                                time.minute, time.second);
+             value.as.time.seconds =
+                 seconds_of(time.year, time.month, time.day, time.hour, time.minute, time.second);
              value.as.time.nanos = static_cast<int32_t>(time.fraction);
              value.as.time.offset_min = 0;
            });
@@ -148,9 +149,8 @@ void decode_times(const FetchedColumn& column, size_t rows, dstream_value* out, 
              if (length != kTimeStructSize) {
                throw BadValue("a time value has an unexpected form");
              }
-             const int64_t seconds =
-                 read<uint16_t>(bytes) * 3600 + read<uint16_t>(bytes + 2) * 60 +
-                 read<uint16_t>(bytes + 4);
+             const int64_t seconds = read<uint16_t>(bytes) * 3600 + read<uint16_t>(bytes + 2) * 60 +
+                                     read<uint16_t>(bytes + 4);
              value.as.i64 = seconds * 1'000'000'000 + read<uint32_t>(bytes + 8);
            });
 }
@@ -165,10 +165,9 @@ void decode_timestamp_offsets(const FetchedColumn& column, size_t rows, dstream_
                throw BadValue("a datetimeoffset value has an unexpected form");
              }
              const int32_t offset = read<int16_t>(bytes + 16) * 60 + read<int16_t>(bytes + 18);
-             const int64_t local =
-                 seconds_of(read<int16_t>(bytes), read<uint16_t>(bytes + 2),
-                            read<uint16_t>(bytes + 4), read<uint16_t>(bytes + 6),
-                            read<uint16_t>(bytes + 8), read<uint16_t>(bytes + 10));
+             const int64_t local = seconds_of(
+                 read<int16_t>(bytes), read<uint16_t>(bytes + 2), read<uint16_t>(bytes + 4),
+                 read<uint16_t>(bytes + 6), read<uint16_t>(bytes + 8), read<uint16_t>(bytes + 10));
              value.as.time.seconds = local - offset * 60;
              value.as.time.nanos = static_cast<int32_t>(read<uint32_t>(bytes + 12));
              value.as.time.offset_min = offset;
@@ -202,30 +201,45 @@ int64_t days_from_date(int32_t year, uint32_t month, uint32_t day) {
   const int64_t year_of_era = y - era * 400;
   const int64_t month_from_march = (month + 9) % 12;
   const int64_t day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-  const int64_t day_of_era =
-      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  const int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
   return era * 146097 + day_of_era - 719468;
 }
 
 void decode_column(const FetchedColumn& column, size_t rows, dstream_value* out, size_t stride,
                    Arena& arena) {
   switch (column.type->fetch) {
-    case Fetch::kAbsent: return set_absent(rows, out, stride);
-    case Fetch::kUint8: return decode_integers<uint8_t>(column, rows, out, stride);
-    case Fetch::kInt16: return decode_integers<int16_t>(column, rows, out, stride);
-    case Fetch::kInt32: return decode_integers<int32_t>(column, rows, out, stride);
-    case Fetch::kInt64: return decode_integers<int64_t>(column, rows, out, stride);
-    case Fetch::kBit: return decode_bits(column, rows, out, stride);
-    case Fetch::kFloat32: return decode_floats<float>(column, rows, out, stride);
-    case Fetch::kFloat64: return decode_floats<double>(column, rows, out, stride);
-    case Fetch::kDecimal: return decode_decimals(column, rows, out, stride, arena);
-    case Fetch::kDate: return decode_dates(column, rows, out, stride);
-    case Fetch::kTimestamp: return decode_timestamps(column, rows, out, stride);
-    case Fetch::kTime: return decode_times(column, rows, out, stride);
-    case Fetch::kTimestampOffset: return decode_timestamp_offsets(column, rows, out, stride);
-    case Fetch::kUtf16: return decode_utf16(column, rows, out, stride, arena);
-    case Fetch::kBytes: return decode_bytes(column, rows, out, stride, arena);
-    case Fetch::kGuid: return decode_guids(column, rows, out, stride);
+    case Fetch::kAbsent:
+      return set_absent(rows, out, stride);
+    case Fetch::kUint8:
+      return decode_integers<uint8_t>(column, rows, out, stride);
+    case Fetch::kInt16:
+      return decode_integers<int16_t>(column, rows, out, stride);
+    case Fetch::kInt32:
+      return decode_integers<int32_t>(column, rows, out, stride);
+    case Fetch::kInt64:
+      return decode_integers<int64_t>(column, rows, out, stride);
+    case Fetch::kBit:
+      return decode_bits(column, rows, out, stride);
+    case Fetch::kFloat32:
+      return decode_floats<float>(column, rows, out, stride);
+    case Fetch::kFloat64:
+      return decode_floats<double>(column, rows, out, stride);
+    case Fetch::kDecimal:
+      return decode_decimals(column, rows, out, stride, arena);
+    case Fetch::kDate:
+      return decode_dates(column, rows, out, stride);
+    case Fetch::kTimestamp:
+      return decode_timestamps(column, rows, out, stride);
+    case Fetch::kTime:
+      return decode_times(column, rows, out, stride);
+    case Fetch::kTimestampOffset:
+      return decode_timestamp_offsets(column, rows, out, stride);
+    case Fetch::kUtf16:
+      return decode_utf16(column, rows, out, stride, arena);
+    case Fetch::kBytes:
+      return decode_bytes(column, rows, out, stride, arena);
+    case Fetch::kGuid:
+      return decode_guids(column, rows, out, stride);
   }
 }
 

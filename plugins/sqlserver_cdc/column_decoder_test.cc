@@ -34,7 +34,8 @@ class ColumnDecoderTest : public testing::Test {
 TEST_F(ColumnDecoderTest, DecimalsGetTheirZero) {
   const ColumnType type = make("decimal", 18, 4);
   const auto decimal = [&](const char* digits) {
-    return text(decode(type, digits, std::strlen(digits), static_cast<SQLLEN>(std::strlen(digits))));
+    return text(
+        decode(type, digits, std::strlen(digits), static_cast<SQLLEN>(std::strlen(digits))));
   };
   EXPECT_EQ(decimal("12.5000"), "12.5000");
   EXPECT_EQ(decimal(".5000"), "0.5000");

@@ -43,8 +43,8 @@ constexpr std::array kRules = {
          Suffix::kNone},
     Rule{"smallmoney", kNoAlias, Fetch::kDecimal, DSTREAM_DECIMAL, SQL_C_CHAR, kDecimalWidth,
          Suffix::kNone},
-    Rule{"date", SQL_TYPE_DATE, Fetch::kDate, DSTREAM_DATE, SQL_C_TYPE_DATE, sizeof(SQL_DATE_STRUCT),
-         Suffix::kNone},
+    Rule{"date", SQL_TYPE_DATE, Fetch::kDate, DSTREAM_DATE, SQL_C_TYPE_DATE,
+         sizeof(SQL_DATE_STRUCT), Suffix::kNone},
     Rule{"time", kSqlTime2, Fetch::kTime, DSTREAM_TIME, SQL_C_BINARY, kTimeStructSize,
          Suffix::kScale},
     Rule{"datetime", kNoAlias, Fetch::kTimestamp, DSTREAM_TIMESTAMP, SQL_C_TYPE_TIMESTAMP,
@@ -70,8 +70,8 @@ constexpr std::array kRules = {
 };
 
 constexpr std::array<std::string_view, 11> kNotCarried = {
-    "text", "ntext",       "image",     "xml",  "sql_variant", "hierarchyid",
-    "geography", "geometry", "json", "vector", "cursor"};
+    "text",      "ntext",    "image", "xml",    "sql_variant", "hierarchyid",
+    "geography", "geometry", "json",  "vector", "cursor"};
 
 const Rule* find_rule(std::string_view declared, SQLSMALLINT sql_type) {
   for (const Rule& rule : kRules) {
@@ -94,14 +94,16 @@ const Rule* find_rule(std::string_view declared, SQLSMALLINT sql_type) {
 
 std::string suffix_text(const Rule& rule, const DescribedColumn& described) {
   switch (rule.suffix) {
-    case Suffix::kNone: return "";
+    case Suffix::kNone:
+      return "";
     case Suffix::kLength:
       return described.size == 0 || described.size > kLengthMax
                  ? "(max)"
                  : '(' + std::to_string(described.size) + ')';
     case Suffix::kPrecisionScale:
       return '(' + std::to_string(described.size) + ',' + std::to_string(described.digits) + ')';
-    case Suffix::kScale: return '(' + std::to_string(described.digits) + ')';
+    case Suffix::kScale:
+      return '(' + std::to_string(described.digits) + ')';
   }
   return "";
 }

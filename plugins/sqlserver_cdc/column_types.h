@@ -19,14 +19,22 @@ namespace dstream::sqlserver {
 
 // How one fetched value is read from its buffer.
 enum class Fetch : uint8_t {
-  kAbsent,     // not fetched at all: computed columns are NULL in a change table, whatever they hold
-  kUint8, kInt16, kInt32, kInt64, kBit, kFloat32, kFloat64,
-  kDecimal,    // text: SQL_C_NUMERIC loses the fraction in FreeTDS
-  kDate, kTimestamp,
-  kTime,       // SQL_SS_TIME2_STRUCT as bytes: SQL_C_TYPE_TIME drops the fraction
+  kAbsent,  // not fetched at all: computed columns are NULL in a change table, whatever they hold
+  kUint8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kBit,
+  kFloat32,
+  kFloat64,
+  kDecimal,  // text: SQL_C_NUMERIC loses the fraction in FreeTDS
+  kDate,
+  kTimestamp,
+  kTime,             // SQL_SS_TIME2_STRUCT as bytes: SQL_C_TYPE_TIME drops the fraction
   kTimestampOffset,  // SQL_SS_TIMESTAMPOFFSET_STRUCT as bytes: local time with its offset
-  kUtf16,      // all character types; converted to UTF-8 here, faster than in the driver
-  kBytes, kGuid
+  kUtf16,            // all character types; converted to UTF-8 here, faster than in the driver
+  kBytes,
+  kGuid
 };
 
 struct ColumnType {
@@ -36,7 +44,7 @@ struct ColumnType {
   int32_t precision = 0;    // decimals, else 0
   int32_t scale = 0;        // decimals, and fraction digits of time types
   SQLSMALLINT c_type = SQL_C_CHAR;
-  size_t width = 0;         // bytes of one value's buffer, terminator included
+  size_t width = 0;  // bytes of one value's buffer, terminator included
 };
 
 // What SQLDescribeCol says.

@@ -3,7 +3,8 @@
 
 namespace dstream::sqlserver {
 
-inline constexpr char kConfigSchema[] = R"json({
+inline constexpr char kConfigSchema[] =
+    R"json({
   "$schema": "http://json-schema.org/draft-07/schema#",
   "title": "sqlserver-cdc",
   "description": "Reads the changes that SQL Server Change Data Capture has recorded.",
@@ -29,7 +30,14 @@ inline constexpr char kConfigSchema[] = R"json({
       "type": "string",
       "minLength": 1,
       "x-secret": true,
-      "description": "sqlserver://user:password@host:port?database=db, or an ODBC connection string. Special characters in a URL are percent-encoded. Options of the URL: encrypt (yes, no, strict; default yes), trust_server_certificate (yes, no; default no), application_intent (ReadWrite, ReadOnly), packet_size (512 to 32767), driver (name of an installed ODBC driver; default msodbcsql18, else FreeTDS).",
+      "description": "sqlserver://user:password@host:port?database=db, or an ODBC )json"
+    R"json(connection string. Special characters in a URL are percent-encoded. )json"
+    R"json(Options of the URL: )json"
+    R"json(encrypt (yes, no, strict; default yes), trust_server_certificate )json"
+    R"json((yes, no; default no), )json"
+    R"json(application_intent (ReadWrite, ReadOnly), packet_size (512 to )json"
+    R"json(32767), driver (name of )json"
+    R"json(an installed ODBC driver; default msodbcsql18, else FreeTDS).",
       "examples": ["sqlserver://cdc_reader:secret@db.example.com:1433?database=shop"]
     },
     "tables": {
@@ -58,7 +66,8 @@ inline constexpr char kConfigSchema[] = R"json({
                 "type": "string",
                 "minLength": 1,
                 "maxLength": 400,
-                "description": "The capture instance to read, if the table has two. Default: the newest one that still has everything from the position on."
+                "description": "The capture instance to read, if the table has two. )json"
+    R"json(Default: the newest one that still has everything from the position on."
               }
             }
           }
@@ -68,17 +77,22 @@ inline constexpr char kConfigSchema[] = R"json({
     "poll_interval": {
       "$ref": "#/definitions/duration",
       "default": "1s",
-      "description": "Time between two looks at a group of tables while changes keep coming. Tables with the same intervals form a group and are delivered in commit order. SQL Server's capture job itself looks at the log every 5 seconds unless set otherwise."
+      "description": "Time between two looks at a group of tables while changes keep )json"
+    R"json(coming. Tables with the same intervals form a group and are )json"
+    R"json(delivered in commit order. )json"
+    R"json(SQL Server's capture job itself looks at the log every 5 seconds unless set otherwise."
     },
     "max_poll_interval": {
       "$ref": "#/definitions/duration",
-      "description": "The interval doubles up to this while nothing changes, and is back at poll_interval with the first change. Default: five times poll_interval."
+      "description": "The interval doubles up to this while nothing changes, and is )json"
+    R"json(back at poll_interval with the first change. Default: five times poll_interval."
     },
     "start": {
       "type": "string",
       "enum": ["oldest"],
       "default": "oldest",
-      "description": "Where a table without a stored position begins: at its oldest captured change."
+      "description": "Where a table without a stored position begins: at its oldest )json"
+    R"json(captured change."
     },
     "page_rows": {
       "type": "integer",
@@ -102,7 +116,8 @@ inline constexpr char kConfigSchema[] = R"json({
     "query_timeout": {
       "$ref": "#/definitions/duration",
       "default": "30s",
-      "description": "How long one statement may take until its first row, and between rows. Whole seconds."
+      "description": "How long one statement may take until its first row, and between )json"
+    R"json(rows. Whole seconds."
     }
   }
 })json";

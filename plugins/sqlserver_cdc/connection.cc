@@ -235,9 +235,8 @@ void Statement::bind(const std::vector<BindValue>& values) {
 void Statement::execute(std::string_view sql) {
   // The array size stays 1 here: with a larger one Microsoft's driver would open a server cursor.
   std::u16string wide = to_utf16(sql);
-  const SQLRETURN result =
-      SQLExecDirectW(handle_, reinterpret_cast<SQLWCHAR*>(wide.data()),
-                     static_cast<SQLINTEGER>(wide.size()));
+  const SQLRETURN result = SQLExecDirectW(handle_, reinterpret_cast<SQLWCHAR*>(wide.data()),
+                                          static_cast<SQLINTEGER>(wide.size()));
   check(result);
   SQLSMALLINT columns = 0;
   check(SQLNumResultCols(handle_, &columns));
@@ -293,8 +292,8 @@ bool Statement::get_lsn(SQLUSMALLINT column, Lsn* out) {
     return false;
   }
   if (length != Lsn::kBytes) {
-    throw SourceError(DSTREAM_FATAL, doing_ + " failed: an LSN of " + std::to_string(length) +
-                                         " bytes arrived.");
+    throw SourceError(DSTREAM_FATAL,
+                      doing_ + " failed: an LSN of " + std::to_string(length) + " bytes arrived.");
   }
   *out = Lsn::from_bytes(bytes.data());
   return true;

@@ -74,8 +74,9 @@ struct BindValue {
 // One execution of a batch of statements. Results are read row by row with get_*(), or, for change
 // tables, by a BlockReader on handle().
 //
-// Every method throws SourceError. A result set counts as finished only when the driver says so with
-// no diagnostic that could be an error: SUCCESS_WITH_INFO and NO_DATA are looked into every time.
+// Every method throws SourceError. A result set counts as finished only when the driver says so
+// with no diagnostic that could be an error: SUCCESS_WITH_INFO and NO_DATA are looked into every
+// time.
 class Statement {
  public:
   // Runs `sql` (UTF-8, `?` for parameters) at once. `doing` opens the text of every error.
@@ -94,8 +95,8 @@ class Statement {
   const std::string& doing() const { return doing_; }
 
   // Values of the current row by column, 1-based, each column once and in ascending order.
-  bool get_lsn(SQLUSMALLINT column, Lsn* out);      // false: NULL; *out is zero then
-  bool get_int(SQLUSMALLINT column, int64_t* out);  // false: NULL; *out is 0 then
+  bool get_lsn(SQLUSMALLINT column, Lsn* out);           // false: NULL; *out is zero then
+  bool get_int(SQLUSMALLINT column, int64_t* out);       // false: NULL; *out is 0 then
   bool get_text(SQLUSMALLINT column, std::string* out);  // UTF-8
   bool get_timestamp(SQLUSMALLINT column, SQL_TIMESTAMP_STRUCT* out);
 

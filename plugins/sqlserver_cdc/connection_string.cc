@@ -135,8 +135,9 @@ Driver choose_driver(const UrlOptions& options, const std::vector<Driver>& insta
     }
   }
   if (best == nullptr) {
-    refuse("no ODBC driver for SQL Server is installed. Install msodbcsql18 (Microsoft) or tdsodbc "
-           "(FreeTDS).");
+    refuse(
+        "no ODBC driver for SQL Server is installed. Install msodbcsql18 (Microsoft) or tdsodbc "
+        "(FreeTDS).");
   }
   return *best;
 }
@@ -297,8 +298,9 @@ std::string quote_value(std::string_view value, DriverKind kind) {
       return std::string(value);
     }
     if (value.find("};") != std::string_view::npos || value.ends_with('}')) {
-      refuse("FreeTDS cannot be given a user, password or database with both \";\" and \"};\" or a "
-             "final \"}\". Use Microsoft's driver (msodbcsql18).");
+      refuse(
+          "FreeTDS cannot be given a user, password or database with both \";\" and \"};\" or a "
+          "final \"}\". Use Microsoft's driver (msodbcsql18).");
     }
     return '{' + std::string(value) + '}';
   }
@@ -315,14 +317,16 @@ OdbcConnection make_connection(std::string_view connection, const std::vector<Dr
       return from_url(connection, installed);
     }
     if (connection.find('=') == std::string_view::npos) {
-      refuse("is neither a URL (sqlserver://user:password@host:port?database=db) nor an ODBC "
-             "connection string.");
+      refuse(
+          "is neither a URL (sqlserver://user:password@host:port?database=db) nor an ODBC "
+          "connection string.");
     }
     return pass_through(connection);
   } catch (const Poco::Exception&) {
     // Its text would quote the URL with the password (I11).
-    refuse("the URL cannot be read. Percent-encode special characters in user and password "
-           "(@ is %40, : is %3A, / is %2F, ? is %3F, # is %23, % is %25).");
+    refuse(
+        "the URL cannot be read. Percent-encode special characters in user and password "
+        "(@ is %40, : is %3A, / is %2F, ? is %3F, # is %23, % is %25).");
   }
 }
 
@@ -337,9 +341,9 @@ std::vector<Driver> installed_drivers() {
   }
   const auto freetds = [](const Driver& driver) { return driver.kind == DriverKind::kFreeTds; };
   if (std::none_of(drivers.begin(), drivers.end(), freetds)) {
-    for (const char* path : {"/usr/lib/x86_64-linux-gnu/odbc/libtdsodbc.so",
-                             "/usr/lib/aarch64-linux-gnu/odbc/libtdsodbc.so",
-                             "/usr/lib64/libtdsodbc.so.0"}) {
+    for (const char* path :
+         {"/usr/lib/x86_64-linux-gnu/odbc/libtdsodbc.so",
+          "/usr/lib/aarch64-linux-gnu/odbc/libtdsodbc.so", "/usr/lib64/libtdsodbc.so.0"}) {
       if (access(path, R_OK) == 0) {
         drivers.push_back({path, DriverKind::kFreeTds});
         break;

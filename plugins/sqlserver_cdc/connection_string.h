@@ -16,9 +16,9 @@ struct Driver {
 };
 
 struct OdbcConnection {
-  std::string text;        // for SQLDriverConnect; secret (I11)
-  Driver driver;           // kOther for a string that was passed through
-  std::string target;      // "db.example.com:1433, database shop", for messages
+  std::string text;    // for SQLDriverConnect; secret (I11)
+  Driver driver;       // kOther for a string that was passed through
+  std::string target;  // "db.example.com:1433, database shop", for messages
   bool encrypted = false;
   // TLS is on but the driver cannot check the certificate: said once in the log.
   bool unverified = false;

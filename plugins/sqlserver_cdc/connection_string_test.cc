@@ -48,8 +48,9 @@ TEST(ConnectionString, OptionsAreTranslated) {
   EXPECT_THAT(made.text, HasSubstr("PacketSize=4096;"));
   EXPECT_FALSE(made.encrypted);
   EXPECT_FALSE(made.unverified);
-  EXPECT_THAT(make_connection("sqlserver://u:p@h?database=d&trust_server_certificate=yes", kBoth).text,
-              HasSubstr("TrustServerCertificate=yes;"));
+  EXPECT_THAT(
+      make_connection("sqlserver://u:p@h?database=d&trust_server_certificate=yes", kBoth).text,
+      HasSubstr("TrustServerCertificate=yes;"));
   EXPECT_THAT(make_connection("sqlserver://u:p@h?database=d&driver=FreeTDS", kBoth).text,
               HasSubstr("Driver=FreeTDS;"));
   EXPECT_THAT(make_connection("sqlserver://h?database=d", kBoth).text,

@@ -20,8 +20,8 @@ TEST(TableName, ReadsTheUsualSpellings) {
 }
 
 TEST(TableName, RefusesWhatIsNotTwoParts) {
-  for (const char* text : {"", ".", "Persons", "dbo.", ".Persons", "a.b.c", "[dbo.Persons", "dbo]x.P",
-                           "[].[a]", "[a].[b]x"}) {
+  for (const char* text : {"", ".", "Persons", "dbo.", ".Persons", "a.b.c", "[dbo.Persons",
+                           "dbo]x.P", "[].[a]", "[a].[b]x"}) {
     EXPECT_EQ(TableName::parse(text), std::nullopt) << text;
   }
   EXPECT_EQ(TableName::parse(std::string("dbo.a\0b", 7)), std::nullopt);

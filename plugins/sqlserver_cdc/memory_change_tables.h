@@ -1,7 +1,8 @@
 // Change tables in memory behind the ChangeFetcher interface, for tests of the stream.
 //
-// Answers exactly what SQL Server would: rows in clustered key order, pages of TOP (n), the committed
-// maximum. Rows are added as transactions; a captured maximum can lag behind. Failures are injected.
+// Answers exactly what SQL Server would: rows in clustered key order, pages of TOP (n), the
+// committed maximum. Rows are added as transactions; a captured maximum can lag behind. Failures
+// are injected.
 #pragma once
 
 #include <deque>
@@ -53,7 +54,8 @@ class MemoryChangeTables : public ChangeFetcher {
       throw;
     }
     return std::visit(
-        [this](const auto& asked) { return std::make_unique<FetchAnswer>(answer(asked)); }, request);
+        [this](const auto& asked) { return std::make_unique<FetchAnswer>(answer(asked)); },
+        request);
   }
 
  private:
@@ -93,8 +95,8 @@ class MemoryChangeTables : public ChangeFetcher {
       if (row->first.commit > request.to) {
         break;
       }
-      const bool other_command = row->first.commit != request.after.commit ||
-                                 row->first.command != request.after.command;
+      const bool other_command =
+          row->first.commit != request.after.commit || row->first.command != request.after.command;
       if (out.rows == request.rows || (request.same_command && other_command)) {
         out.complete = false;
         break;

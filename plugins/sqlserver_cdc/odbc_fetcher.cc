@@ -8,8 +8,12 @@ namespace dstream::sqlserver {
 
 OdbcFetcher::OdbcFetcher(OdbcConnection target, Options options, Position position, LogLine log,
                          std::shared_ptr<SlabPool> pool, StopSignal& signal)
-    : target_(std::move(target)), options_(std::move(options)), position_(std::move(position)),
-      log_(std::move(log)), pool_(std::move(pool)), signal_(signal),
+    : target_(std::move(target)),
+      options_(std::move(options)),
+      position_(std::move(position)),
+      log_(std::move(log)),
+      pool_(std::move(pool)),
+      signal_(signal),
       thread_([this] { run(); }) {}
 
 OdbcFetcher::~OdbcFetcher() {
@@ -86,8 +90,7 @@ void OdbcFetcher::connect() {
     }
     connection_ = connection;
   }
-  auto catalog =
-      std::make_unique<Catalog>(load_catalog(*connection, options_, position_, log_));
+  auto catalog = std::make_unique<Catalog>(load_catalog(*connection, options_, position_, log_));
   {
     const std::lock_guard lock(mutex_);
     catalog_ = std::move(catalog);

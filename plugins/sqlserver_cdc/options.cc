@@ -28,18 +28,20 @@ Millis duration(const Object& object, const std::string& place, const char* name
   const auto text = object.getValue<std::string>(name);
   const auto value = parse_duration(text);
   if (!value) {
-    refuse(place + name, "\"" + text + "\" is not a duration. Write a whole number with a unit, "
-                         "such as 250ms, 5s or 2m.");
+    refuse(place + name, "\"" + text +
+                             "\" is not a duration. Write a whole number with a unit, "
+                             "such as 250ms, 5s or 2m.");
   }
   if (*value < low) {
-    refuse(place + name, "\"" + text + "\" is too short; at least " + std::to_string(low.count()) +
-                             "ms.");
+    refuse(place + name,
+           "\"" + text + "\" is too short; at least " + std::to_string(low.count()) + "ms.");
   }
   return *value;
 }
 
 // Drivers count whole seconds; a fraction is rounded up rather than to "no limit".
-std::chrono::seconds seconds(const Object& object, const char* name, std::chrono::seconds fallback) {
+std::chrono::seconds seconds(const Object& object, const char* name,
+                             std::chrono::seconds fallback) {
   return std::chrono::ceil<std::chrono::seconds>(
       duration(object, "", name, fallback, std::chrono::seconds(1)));
 }
@@ -54,8 +56,8 @@ Intervals read_intervals(const Object& object, const std::string& place,
                          const Intervals& inherited) {
   Intervals own;
   own.poll = duration(object, place, "poll_interval", inherited.poll, Millis(10));
-  const Millis fallback = object.has("poll_interval") ? own.poll * kMaxIntervalFactor
-                                                      : inherited.max;
+  const Millis fallback =
+      object.has("poll_interval") ? own.poll * kMaxIntervalFactor : inherited.max;
   own.max = duration(object, place, "max_poll_interval", fallback, Millis(10));
   if (own.max < own.poll) {
     refuse(place + "max_poll_interval", "is shorter than poll_interval.");
@@ -78,8 +80,9 @@ TableOptions read_table(const Poco::Dynamic::Var& item, const std::string& place
   }
   const auto parsed = TableName::parse(name);
   if (!parsed) {
-    refuse(place, "\"" + name + "\" is not a table name. Write schema.table, such as dbo.Persons; "
-                  "put a part with other characters in brackets.");
+    refuse(place, "\"" + name +
+                      "\" is not a table name. Write schema.table, such as dbo.Persons; "
+                      "put a part with other characters in brackets.");
   }
   table.name = *parsed;
   table.poll_interval = intervals.poll;
@@ -124,8 +127,8 @@ Options parse_options(std::string_view json) {
     return read(*parser.parse(std::string(json)).extract<Object::Ptr>());
   } catch (const Poco::Exception& error) {
     // The text may hold the password: only the kind of the trouble is told (I11).
-    throw SourceError(DSTREAM_CONFIG, std::string("The configuration cannot be read: ") +
-                                          error.name() + ".");
+    throw SourceError(DSTREAM_CONFIG,
+                      std::string("The configuration cannot be read: ") + error.name() + ".");
   }
 }
 

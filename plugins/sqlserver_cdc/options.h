@@ -17,12 +17,12 @@ using Millis = std::chrono::milliseconds;
 struct TableOptions {
   TableName name;
   Millis poll_interval{};
-  Millis max_poll_interval{};  // not below poll_interval
+  Millis max_poll_interval{};    // not below poll_interval
   std::string capture_instance;  // empty: the source chooses
 };
 
 struct Options {
-  std::string connection;  // secret (I11)
+  std::string connection;            // secret (I11)
   std::vector<TableOptions> tables;  // in the order of the file; names are distinct
   uint32_t page_rows = 10000;
   size_t read_ahead_bytes = 16 << 20;

@@ -95,9 +95,15 @@ void destroy(dstream_source* self) noexcept {
 }
 
 // Nothing is told upstream: the server keeps its own retention. So there is no commit.
-constexpr dstream_source_api kTable = {sizeof(dstream_source_api), 0,      &create,
-                                       &open,                      &read,  nullptr,
-                                       &request_stop,              &close, &destroy,
+constexpr dstream_source_api kTable = {sizeof(dstream_source_api),
+                                       0,
+                                       &create,
+                                       &open,
+                                       &read,
+                                       nullptr,
+                                       &request_stop,
+                                       &close,
+                                       &destroy,
                                        nullptr};
 
 }  // namespace

@@ -115,7 +115,8 @@ Number read_number(const Poco::JSON::Object& object, const char* name, Number lo
 }
 
 TableName read_table(const Poco::Dynamic::Var& value) {
-  const auto name = value.isString() ? TableName::parse(value.extract<std::string>()) : std::nullopt;
+  const auto name =
+      value.isString() ? TableName::parse(value.extract<std::string>()) : std::nullopt;
   if (!name) {
     refuse("a table name is not one");
   }
@@ -183,6 +184,11 @@ Position read_position(std::string_view text) {
 
 }  // namespace
 
+void PositionEntry::add_tables(const std::vector<TableName>& more) {
+  tables.insert(tables.end(), more.begin(), more.end());
+  std::sort(tables.begin(), tables.end());
+}
+
 ChangeKey PositionEntry::key_of(const TableName& table) const {
   if (!last || table <= *last || key.is_end_of_transaction() || key.is_beginning()) {
     return key;
@@ -223,8 +229,9 @@ PositionWriter::PositionWriter(const std::vector<TableName>& moving,
     : suffix_(',' + tables_json(moving) + groups_json(others) + '}') {}
 
 size_t PositionWriter::size_max(size_t name_size) const {
-  constexpr size_t fixed = sizeof("{\"v\":1,\"lsn\":,\"command\":,\"seq\":,\"op\":,\"table\":,"
-                                  "\"n\":,\"serial\":") +
+  constexpr size_t fixed = sizeof(
+                               "{\"v\":1,\"lsn\":,\"command\":,\"seq\":,\"op\":,\"table\":,"
+                               "\"n\":,\"serial\":") +
                            2 * (Lsn::kTextSize + 2) + 5 * kNumberSize;
   return fixed + name_size + suffix_.size();
 }
@@ -248,8 +255,6 @@ std::string position_text(const Position& position) {
          '}';
 }
 
-std::string json_string(std::string_view text) {
-  return Poco::toJSON(std::string(text));
-}
+std::string json_string(std::string_view text) { return Poco::toJSON(std::string(text)); }
 
 }  // namespace dstream::sqlserver

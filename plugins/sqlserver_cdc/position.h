@@ -30,12 +30,13 @@ namespace dstream::sqlserver {
 
 // One set of tables and how far they are complete.
 struct PositionEntry {
-  ChangeKey key;                    // beginning() if nothing was read yet
-  std::optional<TableName> last;    // inside a transaction: the table of the last change
-  uint64_t transaction_count = 0;   // changes of the transaction so far, 0 if unknown
-  uint32_t serial = 0;              // rows that shared commit and change LSN, 0 if unknown
-  std::vector<TableName> tables;    // sorted
+  ChangeKey key;                   // beginning() if nothing was read yet
+  std::optional<TableName> last;   // inside a transaction: the table of the last change
+  uint64_t transaction_count = 0;  // changes of the transaction so far, 0 if unknown
+  uint32_t serial = 0;             // rows that shared commit and change LSN, 0 if unknown
+  std::vector<TableName> tables;   // sorted
 
+  void add_tables(const std::vector<TableName>& more);
   // How far `table` itself is complete, with the tie rule above applied.
   ChangeKey key_of(const TableName& table) const;
   bool operator==(const PositionEntry&) const = default;

@@ -47,8 +47,7 @@ TEST(Position, GoldenCompleteTransaction) {
   constexpr char kText[] = R"({"v":1,"lsn":"00000027:000001f4:0003","tables":["dbo.Cars"]})";
   const Position position = parse_position(kText);
   ASSERT_EQ(position.entries.size(), 1u);
-  EXPECT_EQ(position.entries[0].key,
-            ChangeKey::end_of(*Lsn::parse("00000027:000001f4:0003")));
+  EXPECT_EQ(position.entries[0].key, ChangeKey::end_of(*Lsn::parse("00000027:000001f4:0003")));
   EXPECT_EQ(position_text(position), kText);
 }
 
@@ -142,9 +141,15 @@ TEST(Position, MutatedTextNeverDoesMoreThanFail) {
     for (unsigned i = 1 + random() % 4; i > 0; --i) {
       const size_t at = random() % text.size();
       switch (random() % 3) {
-        case 0: text[at] = static_cast<char>(random()); break;
-        case 1: text.erase(at, 1 + random() % 8); break;
-        default: text.insert(at, 1, static_cast<char>(' ' + random() % 95)); break;
+        case 0:
+          text[at] = static_cast<char>(random());
+          break;
+        case 1:
+          text.erase(at, 1 + random() % 8);
+          break;
+        default:
+          text.insert(at, 1, static_cast<char>(' ' + random() % 95));
+          break;
       }
     }
     const dstream_status status = status_of(text);

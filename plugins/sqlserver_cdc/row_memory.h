@@ -22,8 +22,8 @@ struct Slab {
 
 // Keeps freed slabs so that their pages need not be zeroed by the kernel again. [any-thread]
 //
-// Sizes are powers of two, so that the few rows of a quiet table take little of the host's queue and
-// a block of rows wastes little.
+// Sizes are powers of two, so that the few rows of a quiet table take little of the host's queue
+// and a block of rows wastes little.
 class SlabPool {
  public:
   static constexpr size_t kSizeMin = 8 << 10;

@@ -37,7 +37,8 @@ size_t guess_row_bytes(const TableDescription& description) {
 }  // namespace
 
 Source::Source(Host host, std::string_view config)
-    : host_(host), options_(parse_options(config)),
+    : host_(host),
+      options_(parse_options(config)),
       target_(make_connection(options_.connection, installed_drivers())),
       pool_(std::make_shared<SlabPool>(options_.read_ahead_bytes * kPoolFactor)) {}
 
@@ -75,8 +76,9 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
     tables.push_back({description.table, intern_schema(description), table.poll_interval,
                       table.max_poll_interval, guess_row_bytes(description)});
     if (position.find(description.table) == nullptr) {
-      host_.log(DSTREAM_LOG_INFO, description.table.text() + " has no position yet: reading starts at "
-                                  "its oldest captured change, capture instance " +
+      host_.log(DSTREAM_LOG_INFO, description.table.text() +
+                                      " has no position yet: reading starts at "
+                                      "its oldest captured change, capture instance " +
                                       table.instance.name + '.');
     }
   }

@@ -21,8 +21,8 @@ bool is_freetds_connection_error(int32_t native) {
 constexpr std::array<int32_t, 21> kConnectionNumbers = {
     596,   615,   926,   4221,  6005,  6006,  10053, 10054, 10060, 10928, 10929,
     11001, 17142, 17809, 40143, 40197, 40501, 40613, 49918, 49919, 49920};
-constexpr std::array<int32_t, 10> kDeniedNumbers = {229,   230,   262,   297,   300,
-                                                    916,   4060,  18452, 18456, 18470};
+constexpr std::array<int32_t, 10> kDeniedNumbers = {229, 230,  262,   297,   300,
+                                                    916, 4060, 18452, 18456, 18470};
 constexpr std::array<int32_t, 5> kRetryNumbers = {601, 1204, 1205, 1222, 3960};
 
 // The driver's prefix ("[FreeTDS][SQL Server]") says nothing an operator needs.
@@ -42,12 +42,18 @@ std::string_view without_prefix(std::string_view message) {
 
 std::string_view hint(const Diagnostic& diagnostic) {
   switch (diagnostic.native) {
-    case 18456: return " Check user and password of the connection.";
-    case 4060: return " Check the database name, and that the login has a user in it.";
-    case 229: return " Grant SELECT on schema cdc, or membership in db_owner.";
-    case 208: return " The capture instance may have been dropped.";
-    case 20002: return " If the server offers no TLS, say encrypt=no in the connection.";
-    default: return "";
+    case 18456:
+      return " Check user and password of the connection.";
+    case 4060:
+      return " Check the database name, and that the login has a user in it.";
+    case 229:
+      return " Grant SELECT on schema cdc, or membership in db_owner.";
+    case 208:
+      return " The capture instance may have been dropped.";
+    case 20002:
+      return " If the server offers no TLS, say encrypt=no in the connection.";
+    default:
+      return "";
   }
 }
 

@@ -11,12 +11,15 @@
 
 namespace dstream::sqlserver {
 
-// Ends a call with a status. `what()` is one sentence for an operator; it never holds a secret (I11).
+// Ends a call with a status. `what()` is one sentence for an operator; it never holds a secret
+// (I11).
 class SourceError : public std::runtime_error {
  public:
   SourceError(dstream_status status_, const std::string& message, int32_t vendor_code_ = 0,
               std::string sqlstate_ = {})
-      : std::runtime_error(message), status(status_), vendor_code(vendor_code_),
+      : std::runtime_error(message),
+        status(status_),
+        vendor_code(vendor_code_),
         sqlstate(std::move(sqlstate_)) {}
 
   dstream_status status;

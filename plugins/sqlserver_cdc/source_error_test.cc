@@ -37,15 +37,17 @@ TEST(SourceError, InformationIsNotAnError) {
 }
 
 TEST(SourceError, TheRefusedLoginDecidesAmongSeveral) {
-  const SourceError error = make_error("Connecting to db",
-                                       {{"08001", 20002, "[FreeTDS][SQL Server]Adaptive Server connection failed"},
-                                        {"28000", 18456, "[FreeTDS][SQL Server]Login failed for user 'sa'."}},
-                                       false);
+  const SourceError error =
+      make_error("Connecting to db",
+                 {{"08001", 20002, "[FreeTDS][SQL Server]Adaptive Server connection failed"},
+                  {"28000", 18456, "[FreeTDS][SQL Server]Login failed for user 'sa'."}},
+                 false);
   EXPECT_EQ(error.status, DSTREAM_DENIED);
   EXPECT_EQ(error.vendor_code, 18456);
   EXPECT_EQ(error.sqlstate, "28000");
-  EXPECT_STREQ(error.what(), "Connecting to db failed: Login failed for user 'sa'. Check user and "
-                             "password of the connection.");
+  EXPECT_STREQ(error.what(),
+               "Connecting to db failed: Login failed for user 'sa'. Check user and "
+               "password of the connection.");
 }
 
 TEST(SourceError, InformationInFrontIsPassedOver) {

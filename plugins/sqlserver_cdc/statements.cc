@@ -24,8 +24,7 @@ std::string selected_columns(const CaptureInstance& instance) {
 
 std::string order(const CaptureInstance& instance) {
   return std::string(" ORDER BY c.[__$start_lsn], ") +
-         (instance.has_command_id ? "c.[__$command_id], " : "") +
-         "c.[__$seqval], c.[__$operation]";
+         (instance.has_command_id ? "c.[__$command_id], " : "") + "c.[__$seqval], c.[__$operation]";
 }
 
 constexpr char kAfterSequence[] =
@@ -63,9 +62,10 @@ std::string probe_statement(const std::vector<const CaptureInstance*>& instances
            instances[i]->change_table();
     sql += last ? ";\n" : "";
   }
-  sql += "SELECT TOP (?) start_lsn, tran_end_time FROM cdc.lsn_time_mapping"
-         " WHERE start_lsn >= ? ORDER BY start_lsn;\n"
-         "SELECT object_id, start_lsn FROM cdc.change_tables;";
+  sql +=
+      "SELECT TOP (?) start_lsn, tran_end_time FROM cdc.lsn_time_mapping"
+      " WHERE start_lsn >= ? ORDER BY start_lsn;\n"
+      "SELECT object_id, start_lsn FROM cdc.change_tables;";
   return sql;
 }
 
@@ -89,8 +89,9 @@ std::string page_statement(const CaptureInstance& instance, PageForm form, bool 
              after_key(instance, null_command) + ")";
       break;
     case PageForm::kInCommand:
-      sql += "c.[__$start_lsn] = ? AND c.[__$command_id] = ? AND c.[__$seqval] >= ?"
-             " AND (c.[__$seqval] > ? OR c.[__$operation] > ?)";
+      sql +=
+          "c.[__$start_lsn] = ? AND c.[__$command_id] = ? AND c.[__$seqval] >= ?"
+          " AND (c.[__$seqval] > ? OR c.[__$operation] > ?)";
       break;
   }
   sql += order(instance) +
@@ -107,7 +108,9 @@ std::vector<BindValue> page_values(const CaptureInstance& instance, PageForm for
     values.insert(values.end(), more);
   };
   switch (form) {
-    case PageForm::kAfterTransaction: add({lsn(after.commit), lsn(to)}); break;
+    case PageForm::kAfterTransaction:
+      add({lsn(after.commit), lsn(to)});
+      break;
     case PageForm::kInTransaction:
       add({lsn(after.commit), lsn(to), lsn(after.commit)});
       if (instance.has_command_id && after.command >= 0) {

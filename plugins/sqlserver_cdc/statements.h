@@ -17,10 +17,10 @@ namespace dstream::sqlserver {
 // What is read of one table.
 struct CaptureInstance {
   TableDescription description;
-  std::string name;           // capture instance
-  int32_t object_id = 0;      // of the change table
-  Lsn start;                  // low end point when it was chosen
-  bool has_command_id = true; // change tables from before SQL Server 2012 SP3 / 2014 SP1 have none
+  std::string name;            // capture instance
+  int32_t object_id = 0;       // of the change table
+  Lsn start;                   // low end point when it was chosen
+  bool has_command_id = true;  // change tables from before SQL Server 2012 SP3 / 2014 SP1 have none
 
   std::string change_table() const;  // [cdc].[dbo_Persons_CT]
 };

@@ -10,8 +10,8 @@ namespace dstream::sqlserver {
 constexpr size_t utf8_size_max(size_t units) { return units * 3; }
 
 // Writes `units` code units as UTF-8 and returns the end of the output. `out` has
-// utf8_size_max(units) bytes of room; that much may be overwritten. A lone surrogate becomes U+FFFD.
-// `text` may be unaligned.
+// utf8_size_max(units) bytes of room; that much may be overwritten. A lone surrogate becomes
+// U+FFFD. `text` may be unaligned.
 char* utf16_to_utf8(const void* text, size_t units, char* out);
 
 }  // namespace dstream::sqlserver

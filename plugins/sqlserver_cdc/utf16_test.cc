@@ -47,8 +47,12 @@ TEST(Utf16, ConvertsEveryLengthOfCodePoint) {
 
 TEST(Utf16, LoneSurrogatesBecomeReplacementCharacters) {
   EXPECT_EQ(convert({0xd83d}), "\xef\xbf\xbd");
-  EXPECT_EQ(convert({0xde00, u'a'}), "\xef\xbf\xbd" "a");
-  EXPECT_EQ(convert({0xd83d, 0xd83d, 0xde00}), "\xef\xbf\xbd" "\xf0\x9f\x98\x80");
+  EXPECT_EQ(convert({0xde00, u'a'}),
+            "\xef\xbf\xbd"
+            "a");
+  EXPECT_EQ(convert({0xd83d, 0xd83d, 0xde00}),
+            "\xef\xbf\xbd"
+            "\xf0\x9f\x98\x80");
   EXPECT_EQ(convert({u'a', u'a', u'a', u'a', u'a', u'a', u'a', 0xd83d, 0xde00}),
             "aaaaaaa\xf0\x9f\x98\x80");
 }
