@@ -1,5 +1,6 @@
 #include "plugins/sqlserver_cdc/odbc_fetcher.h"
 
+#include <new>
 #include <utility>
 
 #include "plugins/sqlserver_cdc/change_queries.h"
@@ -32,8 +33,8 @@ OdbcFetcher::~OdbcFetcher() {
 
 const Catalog* OdbcFetcher::catalog() {
   const std::lock_guard lock(mutex_);
-  if (error_ != nullptr) {
-    std::rethrow_exception(error_);
+  if (failure_) {
+    throw failure_->error();
   }
   return catalog_.get();
 }
@@ -62,9 +63,9 @@ std::unique_ptr<FetchAnswer> OdbcFetcher::take() {
     answers_.pop_front();
     return answer;
   }
-  if (error_ != nullptr) {
-    const std::exception_ptr error = std::exchange(error_, nullptr);
-    std::rethrow_exception(error);
+  if (failure_) {
+    const Failure failure = *std::exchange(failure_, std::nullopt);
+    throw failure.error();
   }
   return nullptr;
 }
@@ -73,8 +74,12 @@ void OdbcFetcher::run() noexcept {
   try {
     connect();
     serve();
-  } catch (...) {
-    fail(std::current_exception());
+  } catch (const SourceError& error) {
+    fail(error);
+  } catch (const std::bad_alloc&) {
+    fail({DSTREAM_REOPEN, "Out of memory."});
+  } catch (const std::exception& error) {
+    fail({DSTREAM_FATAL, error.what()});
   }
   const std::lock_guard lock(mutex_);
   connection_.reset();
@@ -122,18 +127,18 @@ void OdbcFetcher::serve() {
         answers_.push_back(std::move(answer));
       }
       signal_.notify();
-    } catch (const SourceError&) {
+    } catch (const SourceError& error) {
       // Whether the connection can go on is the host's decision, by the status: it asks again, or
       // closes and opens.
-      fail(std::current_exception());
+      fail(error);
     }
   }
 }
 
-void OdbcFetcher::fail(std::exception_ptr error) {
+void OdbcFetcher::fail(const SourceError& error) {
   {
     const std::lock_guard lock(mutex_);
-    error_ = std::move(error);
+    failure_ = Failure{error.status, error.what(), error.vendor_code, error.sqlstate};
     requests_.clear();
   }
   signal_.notify();

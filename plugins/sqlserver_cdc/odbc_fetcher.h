@@ -6,10 +6,10 @@
 
 #include <condition_variable>
 #include <deque>
-#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -36,11 +36,20 @@ class OdbcFetcher : public ChangeFetcher {
   std::unique_ptr<FetchAnswer> take() override;
 
  private:
+  // What a SourceError is made from in the thread that throws it; exceptions stay in theirs.
+  struct Failure {
+    dstream_status status = DSTREAM_FATAL;
+    std::string message;
+    int32_t vendor_code = 0;
+    std::string sqlstate;
+    SourceError error() const { return {status, message, vendor_code, sqlstate}; }
+  };
+
   void run() noexcept;
   void connect();
   void serve();
   std::optional<FetchRequest> next_request();
-  void fail(std::exception_ptr error);
+  void fail(const SourceError& error);
 
   const OdbcConnection target_;
   const Options options_;
@@ -57,7 +66,7 @@ class OdbcFetcher : public ChangeFetcher {
   std::unique_ptr<Catalog> catalog_;  // immutable once set
   std::deque<FetchRequest> requests_;
   std::deque<std::unique_ptr<FetchAnswer>> answers_;
-  std::exception_ptr error_;  // after the answers
+  std::optional<Failure> failure_;  // comes after the answers
   std::shared_ptr<Connection> connection_;
 
   std::thread thread_;
