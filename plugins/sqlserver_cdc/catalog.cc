@@ -283,25 +283,36 @@ CaptureInstance make_instance(Connection& connection, const Captured& captured,
 // Warns if the log has not been scanned for a while. Seeing that needs VIEW DATABASE STATE; without
 // it, and where the view does not exist, nothing is known and nothing is said.
 void check_capture_job(Connection& connection, const std::string& database, const LogLine& log) {
+  // The job scans every few seconds; a table that was captured a moment ago may be its first.
   constexpr int64_t kSilentSecondsMax = 300;
+  constexpr int64_t kFreshSecondsMax = 60;
   try {
     Statement statement(connection,
+                        "SELECT DATEDIFF(second, MIN(create_date), GETDATE()) FROM "
+                        "cdc.change_tables;\n"
                         "SELECT TOP (1) DATEDIFF(second, end_time, GETDATE())"
-                        " FROM sys.dm_cdc_log_scan_sessions ORDER BY session_id DESC",
+                        " FROM sys.dm_cdc_log_scan_sessions ORDER BY session_id DESC;",
                         {}, "Looking at the capture job");
-    int64_t seconds = 0;
-    const bool known = statement.next_row();
-    if (!known || !statement.get_int(1, &seconds) || seconds > kSilentSecondsMax) {
-      log(DSTREAM_LOG_WARN,
-          "The capture job of database " + database +
-              (known && seconds > 0
-                   ? " has not scanned the log for " + std::to_string(seconds) + " s."
-                   : " has not run since the server started.") +
-              " New changes appear only while it runs: start SQL Server Agent, or run EXEC "
-              "sys.sp_cdc_start_job N'capture';");
+    int64_t enabled_seconds = 0;
+    while (statement.next_row()) {
+      statement.get_int(1, &enabled_seconds);
     }
+    int64_t seconds = 0;
+    const bool has_run =
+        statement.next_result() && statement.next_row() && statement.get_int(1, &seconds);
+    std::string what;
+    if (has_run && seconds > kSilentSecondsMax) {
+      what = " has not scanned the log for " + std::to_string(seconds) + " s.";
+    } else if (!has_run && enabled_seconds > kFreshSecondsMax) {
+      what = " has not run since the server started.";
+    } else {
+      return;
+    }
+    log(DSTREAM_LOG_WARN, "The capture job of database " + database + what +
+                              " New changes appear only while it runs: start SQL Server Agent, or "
+                              "run EXEC sys.sp_cdc_start_job N'capture';");
   } catch (const SourceError& error) {
-    if (error.status == DSTREAM_REOPEN && connection.dead()) {
+    if (connection.dead()) {
       throw;
     }
     log(DSTREAM_LOG_DEBUG, error.what());
@@ -342,7 +353,9 @@ Catalog load_catalog(Connection& connection, const Options& options, const Posit
     table.max_poll_interval = wanted->max_poll_interval;
     catalog.tables.push_back(std::move(table));
   }
-  check_capture_job(connection, catalog.database, log);
+  if (!connection.read_only()) {  // a secondary replica has no log scans of its own
+    check_capture_job(connection, catalog.database, log);
+  }
   return catalog;
 }
 

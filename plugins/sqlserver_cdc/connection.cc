@@ -86,7 +86,10 @@ std::u16string to_utf16(std::string_view text) {
 
 Connection::Connection(const OdbcConnection& target, std::chrono::seconds login_timeout,
                        std::chrono::seconds query_timeout)
-    : query_timeout_(query_timeout), secrets_(target.secrets), target_(target.target) {
+    : query_timeout_(query_timeout),
+      secrets_(target.secrets),
+      target_(target.target),
+      read_only_(target.read_only) {
   register_connector();
   const std::string doing = "Connecting to " + target_;
   try {

@@ -39,6 +39,8 @@ class Connection {
   void cancel();
 
   bool dead() const;
+  // The connection asked for a readable secondary.
+  bool read_only() const { return read_only_; }
   SQLHDBC handle() const { return handle_; }
   std::chrono::seconds query_timeout() const { return query_timeout_; }
   // The error of a failed call on a handle of this connection, scrubbed of secrets.
@@ -54,6 +56,7 @@ class Connection {
   std::chrono::seconds query_timeout_;
   std::vector<std::string> secrets_;
   std::string target_;
+  bool read_only_ = false;
   std::mutex mutex_;  // guards everything below
   SQLHSTMT running_ = SQL_NULL_HSTMT;
   bool cancelled_ = false;

@@ -224,6 +224,7 @@ OdbcConnection from_url(std::string_view connection, const std::vector<Driver>& 
   result.driver = choose_driver(options, installed);
   result.target = url.getHost() + ':' + std::to_string(port) + ", database " + options.database;
   result.encrypted = options.encrypt != "no";
+  result.read_only = options.application_intent == "ReadOnly";
   result.unverified = result.encrypted && result.driver.kind == DriverKind::kFreeTds &&
                       !options.trust_server_certificate;
   Pairs pairs{{"Driver", result.driver.name}};
@@ -280,6 +281,8 @@ OdbcConnection pass_through(std::string_view connection) {
       result.secrets.insert(result.secrets.end(), {value, quote_braced(value)});
     } else if (name == "SERVER" || name == "SERVERNAME" || name == "DSN") {
       result.target = value;
+    } else if (name == "APPLICATIONINTENT") {
+      result.read_only = Poco::icompare(value, std::string("ReadOnly")) == 0;
     } else if (name == "DRIVER") {
       result.driver = {value, kind_of(value)};
     }

@@ -20,6 +20,7 @@ struct OdbcConnection {
   Driver driver;       // kOther for a string that was passed through
   std::string target;  // "db.example.com:1433, database shop", for messages
   bool encrypted = false;
+  bool read_only = false;  // ApplicationIntent=ReadOnly
   // TLS is on but the driver cannot check the certificate: said once in the log.
   bool unverified = false;
   std::vector<std::string> secrets;  // never to appear in a message

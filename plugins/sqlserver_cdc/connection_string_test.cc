@@ -38,6 +38,7 @@ TEST(ConnectionString, UrlForMicrosoftPrefersTheNewestDriver) {
             "TrustServerCertificate=no;HostnameInCertificate=db.example.com;Database=shop;UID=sa;"
             "PWD=secret;ApplicationIntent=ReadOnly;APP=DStream;");
   EXPECT_FALSE(made.unverified);
+  EXPECT_TRUE(made.read_only);
 }
 
 TEST(ConnectionString, OptionsAreTranslated) {

@@ -324,6 +324,31 @@ TEST_F(SourceTest, WrongPasswordAndDatabaseAreDenied) {
   EXPECT_THAT(message, HasSubstr("nowhere"));
 }
 
+bool warned_of_capture_job(const testing_sdk::FakeHost& host) {
+  for (const testing_sdk::LogLine& line : host.lines()) {
+    if (line.level == DSTREAM_LOG_WARN && line.message.starts_with("The capture job")) {
+      return true;
+    }
+  }
+  return false;
+}
+
+TEST_F(SourceTest, CaptureJobThatStandsStillIsAWarning) {
+  if (is_real()) {
+    GTEST_SKIP() << "needs the stand-in's clock";
+  }
+  create_table(kCars, "Cars");
+  run(insert_car(1));
+  wait_captured("dbo_Cars", 1);
+  open({"dbo.Cars"});
+  EXPECT_FALSE(warned_of_capture_job(host()));
+  run("EXEC sys.sp_cdc_stop_job N'capture'");
+  advance_clock(std::chrono::seconds(1000));
+  open({"dbo.Cars"});
+  EXPECT_TRUE(warned_of_capture_job(host()));
+  EXPECT_EQ(read(1).size(), 1u);  // what was captured is delivered all the same
+}
+
 TEST_F(SourceTest, StopEndsAWaitAtOnce) {
   create_table(kCars, "Cars");
   open({"dbo.Cars"}, R"("poll_interval":"1h")");

@@ -1,5 +1,6 @@
 #include "plugins/sqlserver_cdc/test_database.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <stdexcept>
@@ -170,6 +171,7 @@ class SourceFixture::Database {
   }
 
   std::string name = "testdb";
+  std::atomic<int64_t> clock_offset_ticks{0};
   std::string url;
   std::unique_ptr<standin::sql::Engine> engine;
   std::unique_ptr<standin::cdc::ChangeDataCapture> capture;
@@ -178,7 +180,13 @@ class SourceFixture::Database {
 
  private:
   void start_standin() {
-    engine = std::make_unique<standin::sql::Engine>(standin::sql::EngineOptions{});
+    standin::sql::EngineOptions engine_options;
+    engine_options.utc_offset_min = 330;  // so that a mistake with time zones shows
+    engine_options.utc_ticks = [this] {
+      constexpr int64_t kTicksTo1970 = 719'162 * int64_t{864'000'000'000};
+      return kTicksTo1970 + unix_now_ns() / 100 + clock_offset_ticks.load();
+    };
+    engine = std::make_unique<standin::sql::Engine>(engine_options);
     standin::cdc::CaptureOptions options;
     options.interval_ms = 5;
     capture = std::make_unique<standin::cdc::ChangeDataCapture>(engine.get(), options);
@@ -243,6 +251,10 @@ void SourceFixture::disable_table(const std::string& table) {
 }
 
 void SourceFixture::disable_cdc() { run("EXEC sys.sp_cdc_disable_db"); }
+
+void SourceFixture::advance_clock(std::chrono::seconds by) {
+  database_->clock_offset_ticks += by.count() * 10'000'000;
+}
 
 void SourceFixture::wait_captured(const std::string& instance, int64_t rows) {
   if (database_->capture != nullptr) {

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -55,6 +56,8 @@ class SourceFixture : public ::testing::Test {
                     const std::string& instance = "");
   void disable_table(const std::string& table);
   void disable_cdc();
+  // The stand-in's clock goes forward.
+  void advance_clock(std::chrono::seconds by);
   // Waits until the change table of `instance` has `rows` rows.
   void wait_captured(const std::string& instance, int64_t rows);
   // CDC's cleanup, up to the newest transaction.
