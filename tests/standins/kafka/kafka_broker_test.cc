@@ -29,9 +29,9 @@ int produce(const std::string& brokers, const std::string& topic,
   });
   rd_kafka_t* handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
   for (const std::string& value : values) {
-    EXPECT_EQ(rd_kafka_producev(handle, RD_KAFKA_V_TOPIC(topic.c_str()),
-                                RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
-                                RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+    EXPECT_EQ(rd_kafka_producev(handle, RD_KAFKA_VTYPE_TOPIC, topic.c_str(), RD_KAFKA_VTYPE_VALUE,
+                                value.data(), value.size(), RD_KAFKA_VTYPE_MSGFLAGS,
+                                RD_KAFKA_MSG_F_COPY, RD_KAFKA_VTYPE_END),
               RD_KAFKA_RESP_ERR_NO_ERROR);
   }
   rd_kafka_flush(handle, 30'000);

@@ -29,11 +29,12 @@ struct Producer {
     const size_t size = value == nullptr ? 0 : strlen(value);
     rd_kafka_headers_t* headers = rd_kafka_headers_new(1);
     rd_kafka_header_add(headers, "kind", -1, "test", 4);
-    EXPECT_EQ(rd_kafka_producev(handle, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key, strlen(key)),
-                                RD_KAFKA_V_VALUE(data, size), RD_KAFKA_V_HEADERS(headers),
-                                RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                RD_KAFKA_V_OPAQUE(&result), RD_KAFKA_V_END),
-              RD_KAFKA_RESP_ERR_NO_ERROR);
+    EXPECT_EQ(
+        rd_kafka_producev(handle, RD_KAFKA_VTYPE_TOPIC, topic, RD_KAFKA_VTYPE_KEY, key, strlen(key),
+                          RD_KAFKA_VTYPE_VALUE, data, size, RD_KAFKA_VTYPE_HEADERS, headers,
+                          RD_KAFKA_VTYPE_MSGFLAGS, RD_KAFKA_MSG_F_COPY, RD_KAFKA_VTYPE_OPAQUE,
+                          &result, RD_KAFKA_VTYPE_END),
+        RD_KAFKA_RESP_ERR_NO_ERROR);
     EXPECT_EQ(rd_kafka_flush(handle, 30'000), RD_KAFKA_RESP_ERR_NO_ERROR);
     return result;
   }

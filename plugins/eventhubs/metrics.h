@@ -1,0 +1,40 @@
+// The sink's instruments. Exported as dstream_eventhubs_<name>[_<unit>][_total].
+//
+// Thread rule: [any-thread].
+#pragma once
+
+#include "dstream/plugin.hpp"
+
+namespace eventhubs {
+
+struct Metrics {
+  explicit Metrics(const dstream::Host& host)
+      : delivered_messages(host.counter("delivered_messages", "", "Messages acknowledged.")),
+        delivered_bytes(host.counter("delivered", "bytes", "Keys and values acknowledged.")),
+        retried_messages(
+            host.counter("retried_messages", "", "Messages given back to be written again.")),
+        rejected_messages(
+            host.counter("rejected_messages", "", "Messages that are too large or invalid.")),
+        throttled_seconds(
+            host.counter("throttled", "seconds", "Time the broker held answers back for a quota.")),
+        producer_recreations(
+            host.counter("producer_recreations", "", "Producers replaced after a failed batch.")),
+        connection_errors(host.counter("connection_errors", "",
+                                       "Connection, TLS and name errors of the client.")),
+        in_flight_messages(
+            host.gauge("in_flight_messages", "", "Messages taken from the host and not settled.")),
+        in_flight_bytes(
+            host.gauge("in_flight", "bytes", "Handed to the Kafka client and not acknowledged.")) {}
+
+  dstream::Metric delivered_messages;
+  dstream::Metric delivered_bytes;
+  dstream::Metric retried_messages;
+  dstream::Metric rejected_messages;
+  dstream::Metric throttled_seconds;
+  dstream::Metric producer_recreations;
+  dstream::Metric connection_errors;
+  dstream::Metric in_flight_messages;
+  dstream::Metric in_flight_bytes;
+};
+
+}  // namespace eventhubs

@@ -1,0 +1,122 @@
+#include "schema.h"
+
+namespace eventhubs {
+
+// `topic` has no default here: whether it was written decides what a connection string with an
+// EntityPath means. The host's default template applies when it was not.
+constexpr char kConfigSchema[] = R"json({
+  "$schema": "http://json-schema.org/draft-07/schema#",
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "connection": {
+      "type": "string", "x-secret": true,
+      "description": "Connection string of Event Hubs. Either this or brokers."
+    },
+    "brokers": {
+      "type": "string", "minLength": 1, "maxLength": 4096,
+      "description": "Kafka brokers, host:port,host:port. Either this or connection."
+    },
+    "topic": {
+      "type": "string", "minLength": 1,
+      "description": "Topic template. Default: EntityPath, else {database}.{schema}.{table}."
+    },
+    "tls": {
+      "type": "object", "additionalProperties": false,
+      "description": "TLS towards brokers. With connection it is always on.",
+      "properties": {
+        "enabled": {
+          "type": "boolean",
+          "description": "Default: true if there is a tls section."
+        },
+        "ca_file": {
+          "type": "string", "minLength": 1,
+          "description": "PEM file of the CAs to trust. Default: the system's."
+        },
+        "certificate_file": {
+          "type": "string", "minLength": 1,
+          "description": "PEM file of the client's certificate."
+        },
+        "key_file": {
+          "type": "string", "minLength": 1,
+          "description": "PEM file of the client's key."
+        },
+        "key_password": {
+          "type": "string", "x-secret": true,
+          "description": "Password of the client's key."
+        }
+      }
+    },
+    "sasl": {
+      "type": "object", "additionalProperties": false, "required": ["username", "password"],
+      "description": "User and password towards brokers.",
+      "properties": {
+        "mechanism": {
+          "enum": ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], "default": "PLAIN",
+          "description": "How the password is shown to the broker."
+        },
+        "username": {"type": "string", "minLength": 1, "description": "User."},
+        "password": {
+          "type": "string", "minLength": 1, "x-secret": true,
+          "description": "Password."
+        }
+      }
+    },
+    "client_id": {
+      "type": "string", "minLength": 1, "maxLength": 255, "default": "dstream",
+      "description": "Name the broker's logs and quotas know this client by."
+    },
+    "linger": {
+      "type": "string", "format": "duration", "x-maximum": "10s", "default": "20ms",
+      "description": "How long a batch waits for more messages."
+    },
+    "batch_bytes": {
+      "type": "string", "format": "size", "x-minimum": "1KiB", "x-maximum": "20MiB",
+      "default": "1000000B",
+      "description": "Largest batch. Event Hubs takes 1046528B, the Dedicated tier more."
+    },
+    "message_bytes_max": {
+      "type": "string", "format": "size", "x-minimum": "1KiB", "x-maximum": "20MiB",
+      "default": "1000000B",
+      "description": "Larger messages are rejected before they are sent."
+    },
+    "in_flight_bytes": {
+      "type": "string", "format": "size", "x-minimum": "64KiB", "x-maximum": "1GiB",
+      "default": "16MiB",
+      "description": "What the Kafka client may hold at a time, over all partitions."
+    },
+    "compression": {
+      "enum": ["none", "gzip", "snappy", "lz4", "zstd"], "default": "none",
+      "description": "Event Hubs takes none; gzip in the Premium and Dedicated tiers."
+    },
+    "partitioner": {
+      "enum": ["murmur2", "crc32", "fnv1a"], "default": "murmur2",
+      "description": "From key to partition: as Java, librdkafka or Sarama do it."
+    },
+    "auto_create_topics": {
+      "type": "boolean", "default": false,
+      "description": "Let the broker create a missing topic, if it does so."
+    },
+    "connect_timeout": {
+      "type": "string", "format": "duration", "x-minimum": "100ms", "x-maximum": "5m",
+      "default": "10s",
+      "description": "How long a start waits for the first answer."
+    },
+    "backoff_min": {
+      "type": "string", "format": "duration", "x-minimum": "1ms", "x-maximum": "1h",
+      "default": "1s",
+      "description": "First wait after a failed batch; doubles up to backoff_max."
+    },
+    "backoff_max": {
+      "type": "string", "format": "duration", "x-minimum": "1ms", "x-maximum": "1h",
+      "default": "30s",
+      "description": "Longest wait after a failed batch."
+    },
+    "librdkafka": {
+      "type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]},
+      "description": "Properties for librdkafka; those of the delivery guarantee are refused."
+    }
+  }
+})json";
+
+}  // namespace eventhubs

@@ -1,0 +1,392 @@
+#include "sink.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <utility>
+
+#include "error_class.h"
+
+namespace eventhubs {
+namespace {
+
+using dstream::Error;
+
+constexpr int64_t kMs = 1'000'000;  // nanoseconds
+// Bounds of what the sink keeps for itself: 9 bytes an item, 200 a message in librdkafka.
+constexpr uint32_t kOpenItemsMax = 1'000'000;
+constexpr uint32_t kSentMessagesMax = 100'000;
+// A poll gives the host its turn after this many events.
+constexpr int kEventsPerPollMax = 256;
+// An answer about a topic: within these bounds whatever the host's wait is.
+constexpr int64_t kAskMsMin = 300;
+constexpr int64_t kAskMsMax = 600;
+// librdkafka's threads may sleep through the millisecond of a flush when the machine is busy.
+constexpr int64_t kFlushAgainNsMin = 10 * kMs;
+constexpr int64_t kFlushAgainNsMax = 1'000 * kMs;
+// How long a call waits at most once a stop was requested.
+constexpr int64_t kStoppedWaitMs = 10;
+
+uint64_t bytes_of(const dstream_message& message) {
+  return message.key.size + message.value.size + kMessageOverheadBytes;
+}
+
+int wait_ms(int64_t from_ns, int64_t until_ns) {
+  return static_cast<int>(std::clamp<int64_t>((until_ns - from_ns + kMs - 1) / kMs, 0, 3'600'000));
+}
+
+}  // namespace
+
+Sink::Sink(dstream::Host host, std::string_view config)
+    : host_(host),
+      settings_(parse_settings(config)),
+      scrubber_(settings_.secrets()),
+      metrics_(host),
+      backoff_(settings_.backoff_min_ms, settings_.backoff_max_ms, std::random_device{}()),
+      topics_(settings_.partitioner,
+              settings_.event_hubs ? settings_.event_hubs->entity_path : std::string()),
+      batch_(settings_.batch) {
+  check_properties(settings_, scrubber_);
+}
+
+Sink::~Sink() { close(); }
+
+int64_t Sink::read_clock() {
+  now_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                std::chrono::steady_clock::now().time_since_epoch())
+                .count();
+  return now_ns_;
+}
+
+void Sink::open() {
+  read_clock();
+  start_producer();
+  opening_ = true;
+  try {
+    wait_for_cluster();
+  } catch (...) {
+    close();
+    throw;
+  }
+  opening_ = false;
+  state_ = State::kRunning;
+  host_.info("Connected.", {{"brokers", settings_.brokers}});
+}
+
+void Sink::start_producer() {
+  ProducerListener& listener = *this;
+  producer_ = std::make_unique<Producer>(settings_, batch_, host_, scrubber_, listener);
+  producer_since_ns_ = now_ns_;
+  // Before the connection stands: a policy of one event hub may ask about that hub alone.
+  if (const std::string single = settings_.single_topic(); !single.empty()) {
+    topics_.open(single, *producer_);
+  }
+}
+
+void Sink::stop_producer() {
+  waiting_.clear();
+  topics_.clear();
+  sent_bytes_ = 0;
+  sent_messages_ = 0;
+  next_linger_ns_ = 0;
+  flush_again_ns_ = 0;
+  producer_.reset();
+}
+
+void Sink::close() {
+  if (producer_ != nullptr) {
+    stop_producer();
+  }
+  deliveries_.clear();
+  delivered_bytes_ = 0;
+  report_in_flight();
+  state_ = State::kClosed;
+  opening_ = false;
+  failure_.reset();
+  trouble_.reset();
+  denied_.reset();
+  misconfigured_.reset();
+}
+
+void Sink::wait_for_cluster() {
+  const int64_t deadline_ns = now_ns_ + settings_.connect_timeout_ms * kMs;
+  Topic* single = topics_.first_unready();
+  for (;;) {
+    const int patience =
+        static_cast<int>(std::clamp<int64_t>((deadline_ns - now_ns_) / kMs, 1, kAskMsMin));
+    const Producer::TopicAnswer answer =
+        producer_->ask(single == nullptr ? nullptr : single->handle, patience);
+    while (producer_->serve_one(0)) {
+    }
+    read_clock();
+    if (answer.code == 0) {
+      connection_works();
+      if (single == nullptr) {
+        return;
+      }
+      make_ready(*single, answer);
+      if (single->is_ready()) {
+        return;
+      }
+    }
+    throw_pending();
+    const bool being_made =
+        settings_.auto_create_topics && answer.code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    if (answer.code != 0 && !being_made && classify(answer.code) != ErrorClass::kConnection) {
+      throw_answer(single == nullptr ? "" : single->name, answer.code);
+    }
+    if (stop.stopped()) {
+      throw Error(DSTREAM_CANCELLED, "Stopped while connecting.");
+    }
+    if (now_ns_ >= deadline_ns) {
+      throw Error(DSTREAM_REOPEN,
+                  "No answer from " + settings_.brokers + " in " +
+                      std::to_string(settings_.connect_timeout_ms) + " ms" +
+                      (trouble_ ? ": " + describe(*trouble_) : std::string(".")),
+                  trouble_ ? trouble_->code : answer.code);
+    }
+    if (answer.code != RD_KAFKA_RESP_ERR__TIMED_OUT) {
+      producer_->serve_one(wait_ms(now_ns_, std::min(deadline_ns, now_ns_ + 50 * kMs)));
+    }
+  }
+}
+
+uint32_t Sink::write(const dstream::Delivery& delivery, uint32_t first) {
+  if (state_ != State::kRunning) {
+    return 0;
+  }
+  read_clock();
+  deliveries_.begin(delivery, first);
+  uint32_t index = first;
+  while (index < delivery.count() && accept(delivery.message(index))) {
+    ++index;
+  }
+  return index - first;
+}
+
+// False: there is no room, or it is not known yet where the message goes.
+bool Sink::accept(const dstream_message& message) {
+  if (state_ != State::kRunning || misconfigured_ || deliveries_.open_items() >= kOpenItemsMax) {
+    return false;
+  }
+  Topic* topic = nullptr;
+  try {
+    topic = &topics_.of(message, *producer_);
+  } catch (const Error& error) {
+    misconfigured_ = Failure{RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, error.what()};
+    return false;  // poll() says it; items before this one are taken
+  }
+  if (!topic->is_ready()) {
+    return false;
+  }
+  Line* line = topics_.line_of(*topic, message);
+  if (line == nullptr) {
+    misconfigured_ = Failure{
+        RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
+        "Topic " + topic->name + " has no partition " + std::to_string(message.partition) + "."};
+    return false;
+  }
+  const Ticket ticket = deliveries_.accept();
+  if (line->queue.empty() && hand_over(*topic, *line, ticket, message)) {
+    return true;
+  }
+  line->queue.push(ticket);
+  if (!line->waiting) {
+    line->waiting = true;
+    waiting_.push_back({topic, line});
+  }
+  return true;
+}
+
+// True if the message is off our hands: with librdkafka, or rejected. False: not now.
+bool Sink::hand_over(Topic& topic, Line& line, Ticket ticket, const dstream_message& message) {
+  const uint64_t bytes = bytes_of(message);
+  const bool room_in_all =
+      sent_messages_ == 0 ||
+      (sent_bytes_ + bytes <= settings_.in_flight_bytes_max && sent_messages_ < kSentMessagesMax);
+  if (!room_in_all || !line.has_room(bytes, batch_)) {
+    return false;
+  }
+  const rd_kafka_resp_err_t code =
+      producer_->produce(topic.handle, line.partition, message, ticket);
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    line.sent(bytes, now_ns_, batch_);
+    ++sent_messages_;
+    sent_bytes_ += bytes;
+    if (line.is_lingering()) {
+      const int64_t due_ns = line.unsent_since_ns + settings_.linger_ms * kMs;
+      next_linger_ns_ = next_linger_ns_ == 0 ? due_ns : std::min(next_linger_ns_, due_ns);
+    }
+    return true;
+  }
+  const ErrorClass error_class = classify(code);
+  if (error_class == ErrorClass::kReject) {
+    // Never sent, never lost (I5): the host stops or keeps it as a dead letter.
+    const std::string text = "The message has " + std::to_string(bytes - kMessageOverheadBytes) +
+                             " bytes; message_bytes_max is " +
+                             std::to_string(settings_.message_bytes_max) + ".";
+    deliveries_.rejected(ticket, {code, describe({code, text})});
+    metrics_.rejected_messages.add();
+    return true;
+  }
+  if (error_class != ErrorClass::kFull) {
+    fail(code, "Topic " + topic.name + ", partition " + std::to_string(line.partition) + ".");
+  }
+  return false;
+}
+
+void Sink::hand_over_waiting() {
+  for (size_t count = waiting_.size(); count > 0 && state_ == State::kRunning; --count) {
+    const Waiting next = waiting_.front();
+    waiting_.pop_front();
+    TicketQueue& queue = next.line->queue;
+    while (!queue.empty() &&
+           hand_over(*next.topic, *next.line, queue.front(), deliveries_.message(queue.front()))) {
+      queue.pop();
+    }
+    next.line->waiting = !queue.empty();
+    if (next.line->waiting) {
+      waiting_.push_back(next);  // the next one is first next time, should room be short
+    }
+  }
+}
+
+// Sends what has lingered, with `hurry` all there is. True if it did.
+bool Sink::flush_lingering(bool hurry) {
+  if (sent_messages_ == 0) {
+    flush_again_ns_ = next_linger_ns_ = 0;
+  }
+  bool due = flush_again_ns_ != 0 && now_ns_ >= flush_again_ns_;
+  if (!due && (next_linger_ns_ == 0 || (!hurry && now_ns_ < next_linger_ns_))) {
+    return false;
+  }
+  flush_again_after_ns_ =
+      due ? std::min(flush_again_after_ns_ * 2, kFlushAgainNsMax) : kFlushAgainNsMin;
+  next_linger_ns_ = 0;
+  for (const auto& topic : topics_) {
+    for (const Line& line : topic->lines) {
+      if (line.is_lingering()) {
+        const int64_t due_ns = line.unsent_since_ns + settings_.linger_ms * kMs;
+        due = due || hurry || due_ns <= now_ns_;
+        next_linger_ns_ = next_linger_ns_ == 0 ? due_ns : std::min(next_linger_ns_, due_ns);
+      }
+    }
+  }
+  if (!due) {
+    return false;
+  }
+  producer_->flush();
+  for (const auto& topic : topics_) {
+    for (Line& line : topic->lines) {
+      line.flushed();
+    }
+  }
+  next_linger_ns_ = 0;
+  flush_again_ns_ = now_ns_ + flush_again_after_ns_;
+  return true;
+}
+
+void Sink::serve(int64_t deadline_ns, bool hurry) {
+  hand_over_waiting();
+  bool served = false;
+  for (int events = 0; events < kEventsPerPollMax && state_ == State::kRunning; ++events) {
+    int64_t until_ns = served || hurry ? now_ns_ : deadline_ns;
+    for (const int64_t due_ns : {next_linger_ns_, flush_again_ns_}) {
+      until_ns = due_ns == 0 ? until_ns : std::min(until_ns, due_ns);
+    }
+    if (producer_->serve_one(wait_ms(now_ns_, until_ns))) {
+      served = true;
+      read_clock();
+      hand_over_waiting();
+      continue;
+    }
+    read_clock();
+    if (!flush_lingering(hurry) && (served || now_ns_ >= deadline_ns || stop.stopped())) {
+      break;
+    }
+    hurry = false;  // from here on there is only to wait
+  }
+  settle_done();
+}
+
+void Sink::settle_done() {
+  if (const uint32_t delivered = deliveries_.settle_done(host_); delivered > 0) {
+    metrics_.delivered_messages.add(delivered);
+    metrics_.delivered_bytes.add(static_cast<double>(std::exchange(delivered_bytes_, 0)));
+  }
+}
+
+void Sink::report_in_flight() {
+  metrics_.in_flight_messages.set(deliveries_.open_items());
+  metrics_.in_flight_bytes.set(static_cast<double>(sent_bytes_));
+}
+
+void Sink::make_ready(Topic& topic, const Producer::TopicAnswer& answer) {
+  topic.lines.resize(static_cast<size_t>(answer.partitions));
+  for (int32_t partition = 0; partition < answer.partitions; ++partition) {
+    topic.lines[static_cast<size_t>(partition)].partition = partition;
+  }
+}
+
+void Sink::ask_for_topics(int64_t deadline_ns) {
+  while (Topic* topic = topics_.first_unready()) {
+    const int64_t left_ms = (deadline_ns - now_ns_) / kMs;
+    const Producer::TopicAnswer answer =
+        producer_->ask(topic->handle, static_cast<int>(std::clamp(left_ms, kAskMsMin, kAskMsMax)));
+    read_clock();
+    const bool being_made =
+        settings_.auto_create_topics && answer.code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    if (answer.code == 0 && answer.partitions > 0) {
+      connection_works();
+      make_ready(*topic, answer);
+    } else if (answer.code == 0 || being_made || classify(answer.code) == ErrorClass::kConnection) {
+      return;  // the next poll asks again
+    } else {
+      throw_answer(topic->name, answer.code);
+    }
+  }
+}
+
+void Sink::poll(dstream::Millis max_wait) {
+  const int64_t patience_ms = stop.stopped() ? kStoppedWaitMs : max_wait.count();
+  const int64_t deadline_ns = read_clock() + std::min(patience_ms, max_wait.count()) * kMs;
+  if (state_ == State::kBackingOff) {
+    resume(deadline_ns);
+  }
+  if (state_ == State::kRunning) {
+    if (denied_) {
+      const Topic* topic = topics_.begin() == topics_.end() ? nullptr : topics_.begin()->get();
+      if (producer_->ask(topic == nullptr ? nullptr : topic->handle, kAskMsMin).code == 0) {
+        connection_works();
+      }
+      read_clock();
+    }
+    if (!denied_) {
+      ask_for_topics(deadline_ns);
+    }
+    serve(deadline_ns, false);
+  }
+  if (state_ == State::kFailing) {
+    serve_failing(deadline_ns);
+  }
+  report_in_flight();
+  throw_pending();
+}
+
+bool Sink::flush(dstream::Millis max_wait) {
+  const int64_t deadline_ns = read_clock() + max_wait.count() * kMs;
+  while (state_ == State::kRunning && deliveries_.open_items() > 0) {
+    serve(deadline_ns, true);
+    if (now_ns_ >= deadline_ns) {
+      break;
+    }
+  }
+  if (state_ == State::kFailing) {
+    serve_failing(deadline_ns);
+  }
+  report_in_flight();
+  throw_pending();
+  return deliveries_.open_items() == 0;
+}
+
+}  // namespace eventhubs

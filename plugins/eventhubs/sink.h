@@ -1,0 +1,125 @@
+// The sink: takes messages, keeps the order of each partition over every failure, settles.
+//
+// Design note 003 tells how. In short: a message is accepted, waits in the line of its partition,
+// is handed to librdkafka, and is settled after its delivery report. When any message fails,
+// nothing behind it is sent any more; what was delivered is settled OK, all else RETRY, and a new
+// producer takes over after a back-off (I3, I5).
+//
+// Thread rule: [worker], but stop.request() [any-thread].
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "backoff.h"
+#include "deliveries.h"
+#include "metrics.h"
+#include "producer.h"
+#include "settings.h"
+#include "topics.h"
+
+namespace eventhubs {
+
+class Sink final : private ProducerListener {
+ public:
+  dstream::StopToken stop;
+
+  // Throws dstream::Error (CONFIG). No I/O.
+  Sink(dstream::Host host, std::string_view config);
+  ~Sink() override;
+
+  // Connects and looks for the topic, if there is one for everything. Throws dstream::Error:
+  // DENIED, CONFIG (no such topic, a property, a file), REOPEN (nobody answers), CANCELLED.
+  void open();
+  // Takes what there is room for. 0 while it recovers from a failure.
+  uint32_t write(const dstream::Delivery& delivery, uint32_t first);
+  // Serves reports, settles, hands over what waits. Throws dstream::Error: DENIED until the broker
+  // lets us in again, CONFIG if a message failed for a reason that only a changed file removes.
+  void poll(dstream::Millis max_wait);
+  // Sends partial batches, too. True if nothing is unsettled.
+  bool flush(dstream::Millis max_wait);
+  void close();
+
+ private:
+  enum class State {
+    kClosed,
+    kRunning,
+    kFailing,    // a message failed: waits for the reports of the others
+    kBackingOff  // all is settled; a new producer comes at resume_ns_
+  };
+  struct Failure {
+    int code = 0;
+    std::string text;
+  };
+  struct Waiting {
+    Topic* topic;
+    Line* line;
+  };
+
+  // sink.cc
+  void start_producer();
+  void settle_done();
+  void report_in_flight();
+  void stop_producer();
+  void wait_for_cluster();
+  bool accept(const dstream_message& message);
+  bool hand_over(Topic& topic, Line& line, Ticket ticket, const dstream_message& message);
+  void hand_over_waiting();
+  void serve(int64_t deadline_ns, bool hurry);
+  bool flush_lingering(bool hurry);
+  void ask_for_topics(int64_t deadline_ns);
+  void make_ready(Topic& topic, const Producer::TopicAnswer& answer);
+  int64_t read_clock();
+
+  // sink_failure.cc
+  void on_report(const rd_kafka_message_t& message) override;
+  void on_error(int code, const std::string& text, bool fatal) override;
+  void on_throttle(int milliseconds) override;
+  void fail(int code, const std::string& text);
+  void serve_failing(int64_t deadline_ns);
+  void finish_failing();
+  void settle_refused(Topic& topic, Line& line);
+  uint32_t delay_after_failure();
+  void resume(int64_t deadline_ns);
+  void connection_works();
+  void throw_pending() const;
+  std::string describe(const Failure& failure) const;
+  [[noreturn]] void throw_answer(const std::string& topic, int code) const;
+
+  dstream::Host host_;
+  Settings settings_;
+  Scrubber scrubber_;
+  Metrics metrics_;
+  Backoff backoff_;
+  Topics topics_;
+  Deliveries deliveries_;
+  BatchLimits batch_;  // smaller than the settings' after a batch was refused
+  std::unique_ptr<Producer> producer_;
+
+  State state_ = State::kClosed;
+  int64_t now_ns_ = 0;       // read once a call and after each wait
+  uint64_t sent_bytes_ = 0;  // with librdkafka
+  uint32_t sent_messages_ = 0;
+  int64_t next_linger_ns_ = 0;  // no line's linger ends before; 0: none lingers
+  int64_t flush_again_ns_ = 0;  // unless all is reported by then; 0: nothing was flushed
+  int64_t flush_again_after_ns_ = 0;
+  std::deque<Waiting> waiting_;
+
+  std::optional<Failure> failure_;  // why the state is kFailing
+  int64_t failing_until_ns_ = 0;    // then what has no report is purged
+  bool purged_ = false;
+  int64_t resume_ns_ = 0;
+  int64_t producer_since_ns_ = 0;
+  uint32_t last_delay_ms_ = 0;
+
+  bool opening_ = false;
+  std::optional<Failure> trouble_;  // the connection does not work; said once
+  int64_t trouble_since_ns_ = 0;
+  std::optional<Failure> denied_;         // until something works again
+  std::optional<Failure> misconfigured_;  // until close()
+  uint64_t delivered_bytes_ = 0;          // since the last poll
+};
+
+}  // namespace eventhubs

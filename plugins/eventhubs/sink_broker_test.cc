@@ -1,0 +1,293 @@
+// The sink against a real broker: what only Kafka itself can show.
+//
+// DSTREAM_LONG_TESTS=1 makes the stalls as long as the contract says (60 s).
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include "sink_driver.h"
+#include "stream_check.h"
+#include "tests/standins/kafka/kafka_broker.h"
+#include "tests/standins/kafka/kafka_client.h"
+
+namespace eventhubs {
+namespace {
+
+using dstream::standin::KafkaBroker;
+using dstream::standin::KafkaRecord;
+using dstream::standin::read_all;
+using std::chrono::steady_clock;
+
+int64_t ms_since(steady_clock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - start).count();
+}
+
+// Resident memory of this process.
+size_t resident_mib() {
+  std::ifstream file("/proc/self/statm");
+  size_t total = 0;
+  size_t resident = 0;
+  file >> total >> resident;
+  return resident * 4096 >> 20;
+}
+
+// One broker for all tests; each has topics of its own.
+class SinkBroker : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    KafkaBroker::Options options;
+    // The client alone keeps a topic from being made by asking about it.
+    options.properties = {"auto.create.topics.enable=true"};
+    broker_ = new KafkaBroker(options);
+    broker_->start();
+  }
+  static void TearDownTestSuite() {
+    delete broker_;
+    broker_ = nullptr;
+  }
+
+  // As Event Hubs is reached: TLS, SASL PLAIN, the connection string as password.
+  static std::string config(const std::string& more = "", const std::string& connection = "") {
+    return R"({"connection":")" + (connection.empty() ? broker_->connection_string() : connection) +
+           R"(","tls":{"ca_file":")" + broker_->ca_file() +
+           R"("},"linger":"5ms","backoff_min":"10ms","backoff_max":"200ms")" + more + "}";
+  }
+  static std::vector<KafkaRecord> read(const std::string& topic) {
+    return read_all(broker_->plaintext(), topic);
+  }
+
+  static KafkaBroker* broker_;
+};
+
+KafkaBroker* SinkBroker::broker_ = nullptr;
+
+TEST_F(SinkBroker, DeliversOverTlsWithAConnectionString) {
+  broker_->create_topic("orders", 4);
+  SinkDriver driver(config());
+  const SinkDriver::Result opened = driver.open();
+  ASSERT_EQ(opened.status, DSTREAM_OK) << opened.message;
+  driver.add_numbered(0, 20'000, 37, 100);
+  driver.add({.key = "k0", .value = std::nullopt, .headers = {{"ce_id", "1:2:3"}}});
+  ASSERT_EQ(driver.run().status, DSTREAM_OK) << driver.breach();
+  driver.close();
+
+  std::vector<KafkaRecord> records = read("orders");
+  ASSERT_EQ(records.size(), 20'001u);
+  const auto tombstone = std::find_if(records.begin(), records.end(),
+                                      [](const KafkaRecord& record) { return !record.value; });
+  ASSERT_NE(tombstone, records.end());
+  EXPECT_EQ(tombstone->headers.size(), 1u);
+  records.erase(tombstone);
+  const StreamCheck check = check_stream(records, 20'000, 37);
+  EXPECT_EQ(check.problem, "");
+  EXPECT_EQ(check.duplicates, 0u);
+  EXPECT_EQ(driver.host().logged().find("c2VjcmV0"), std::string::npos) << "(I11)";
+}
+
+TEST_F(SinkBroker, SendsEverythingToTheEventHubOfTheConnection) {
+  broker_->create_topic("hub", 1);
+  // The broker takes one password, so that the hub cannot be part of it here.
+  SinkDriver driver(config(R"(,"topic":"hub")"));
+  ASSERT_EQ(driver.open().status, DSTREAM_OK);
+  driver.add({.topic = "hub", .key = "k", .value = "v"});
+  ASSERT_EQ(driver.run().status, DSTREAM_OK);
+  EXPECT_EQ(read("hub").size(), 1u);
+}
+
+TEST_F(SinkBroker, IsDeniedWithAWrongPassword) {
+  std::string wrong = broker_->connection_string();
+  wrong.replace(wrong.find("c2VjcmV0"), 8, "d3Jvbmch");
+  SinkDriver driver(config("", wrong));
+  const auto start = steady_clock::now();
+  const SinkDriver::Result result = driver.open();
+  EXPECT_EQ(result.status, DSTREAM_DENIED);
+  EXPECT_NE(result.message.find("Invalid username or password"), std::string::npos)
+      << result.message;
+  EXPECT_EQ(result.message.find("d3Jvbmch"), std::string::npos) << "(I11)";
+  EXPECT_EQ(driver.host().logged().find("d3Jvbmch"), std::string::npos) << "(I11)";
+  EXPECT_LT(ms_since(start), 10'000);
+}
+
+TEST_F(SinkBroker, DoesNotTrustAForeignCertificate) {
+  SinkDriver driver(R"({"connection":")" + broker_->connection_string() +
+                    R"(","tls":{"ca_file":")" + broker_->other_ca_file() + R"("}})");
+  const SinkDriver::Result result = driver.open();
+  EXPECT_EQ(result.status, DSTREAM_DENIED);
+  EXPECT_NE(result.message.find("certificate"), std::string::npos) << result.message;
+}
+
+TEST_F(SinkBroker, SaysThatTheCaFileIsMissing) {
+  SinkDriver driver(R"({"connection":")" + broker_->connection_string() +
+                    R"(","tls":{"ca_file":"/nonexistent/ca.pem"}})");
+  ASSERT_EQ(driver.created().status, DSTREAM_OK) << "create() reads no file";
+  const SinkDriver::Result result = driver.open();
+  EXPECT_EQ(result.status, DSTREAM_CONFIG);
+  EXPECT_NE(result.message.find("ssl.ca.location"), std::string::npos) << result.message;
+}
+
+TEST_F(SinkBroker, SaysThatATopicIsUnknownAndDoesNotMakeIt) {
+  SinkDriver single(config(R"(,"topic":"nowhere")"));
+  const SinkDriver::Result at_start = single.open();
+  EXPECT_EQ(at_start.status, DSTREAM_CONFIG);
+  EXPECT_NE(at_start.message.find("nowhere"), std::string::npos) << at_start.message;
+
+  SinkDriver driver(config());
+  ASSERT_EQ(driver.open().status, DSTREAM_OK);
+  driver.add({.topic = "nowhere", .key = "k", .value = "v"});
+  EXPECT_EQ(driver.run().status, DSTREAM_CONFIG);
+  EXPECT_TRUE(read("nowhere").empty());
+  EXPECT_EQ(single.open().status, DSTREAM_CONFIG) << "asking did not make it";
+}
+
+TEST_F(SinkBroker, LetsTheBrokerMakeATopic) {
+  SinkDriver driver(config(R"(,"auto_create_topics":true)"));
+  ASSERT_EQ(driver.open().status, DSTREAM_OK);
+  driver.add({.topic = "made.on.sight", .key = "k", .value = "v"});
+  const SinkDriver::Result result = driver.run();
+  EXPECT_EQ(result.status, DSTREAM_OK) << result.message;
+  EXPECT_EQ(read("made.on.sight").size(), 1u);
+}
+
+// The topic takes less than the client thinks: batches shrink until they fit, and the one message
+// that never will is named.
+TEST_F(SinkBroker, RejectsWhatTheTopicDoesNotTake) {
+  broker_->create_topic("small", 2, {{"max.message.bytes", "20000"}});
+  SinkDriver driver(config());
+  ASSERT_EQ(driver.open().status, DSTREAM_OK);
+  driver.add({.topic = "small", .key = "k0", .value = "before"});
+  driver.add({.topic = "small", .key = "k0", .value = std::string(50'000, 'x')});
+  driver.add({.topic = "small", .key = "k0", .value = "after"});
+  for (int i = 0; i < 2000; ++i) {
+    driver.add(
+        {.topic = "small", .key = "j" + std::to_string(i % 9), .value = std::string(100, 'y')});
+  }
+  const SinkDriver::Result result = driver.run(60'000);
+  ASSERT_EQ(result.status, DSTREAM_OK) << result.message;
+  EXPECT_EQ(driver.rejected(), std::vector<size_t>{1});
+  EXPECT_NE(driver.reject_message().find("50002 bytes"), std::string::npos)
+      << driver.reject_message();
+  std::vector<std::string> values;
+  size_t others = 0;
+  for (const KafkaRecord& record : read("small")) {
+    if (record.key == "k0" && (values.empty() || values.back() != *record.value)) {
+      values.push_back(*record.value);
+    }
+    others += record.key == "k0" ? 0 : 1;
+  }
+  EXPECT_EQ(values.front(), "before");
+  EXPECT_EQ(values.back(), "after");
+  EXPECT_GE(others, 2000u);
+}
+
+TEST_F(SinkBroker, RejectsAMessageWithoutAKeyInACompactedTopic) {
+  broker_->create_topic("compacted", 1, {{"cleanup.policy", "compact"}});
+  SinkDriver driver(config());
+  ASSERT_EQ(driver.open().status, DSTREAM_OK);
+  for (int i = 0; i < 400; ++i) {
+    if (i == 250) {
+      driver.add({.topic = "compacted", .value = "no key"});
+    } else {
+      driver.add({.topic = "compacted", .key = "k" + std::to_string(i), .value = "v"});
+    }
+  }
+  const SinkDriver::Result result = driver.run(60'000);
+  ASSERT_EQ(result.status, DSTREAM_OK) << result.message;
+  EXPECT_EQ(driver.rejected(), std::vector<size_t>{250});
+  EXPECT_NE(driver.reject_message().find("INVALID_RECORD"), std::string::npos)
+      << driver.reject_message();
+  EXPECT_EQ(driver.delivered(), 399u);
+}
+
+TEST_F(SinkBroker, SurvivesKillAndRestartUnderLoad) {
+  broker_->create_topic("killed", 4);
+  SinkDriver driver(config());
+  ASSERT_EQ(driver.open().status, DSTREAM_OK);
+  int added = 0;
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 20; ++i) {
+      for (int j = added; j < added + 1000; ++j) {
+        driver.add({.topic = "killed",
+                    .key = "k" + std::to_string(j % 50),
+                    .value = std::to_string(j) + std::string(200, ' ')});
+      }
+      added += 1000;
+      ASSERT_GE(driver.turn(1).status, 0);
+    }
+    broker_->kill9();
+    for (int turn = 0; turn < 20; ++turn) {
+      ASSERT_GE(driver.turn(10).status, 0);
+    }
+    broker_->restart();
+  }
+  const SinkDriver::Result result = driver.run(90'000);
+  ASSERT_EQ(result.status, DSTREAM_OK) << result.message;
+  const StreamCheck check = check_stream(read("killed"), added, 50);
+  EXPECT_EQ(check.problem, "");
+  RecordProperty("duplicates", static_cast<int>(check.duplicates));
+}
+
+TEST_F(SinkBroker, WaitsOutAStalledBroker) {
+  const int stall_ms = std::getenv("DSTREAM_LONG_TESTS") != nullptr ? 60'000 : 10'000;
+  broker_->create_topic("stalled", 4);
+  SinkDriver driver(config(R"(,"in_flight_bytes":"4MiB")"));
+  ASSERT_EQ(driver.open().status, DSTREAM_OK);
+  constexpr int kCount = 60'000;
+  for (int i = 0; i < kCount; ++i) {
+    driver.add({.topic = "stalled",
+                .key = "k" + std::to_string(i % 50),
+                .value = std::to_string(i) + std::string(300, ' ')});
+  }
+  for (int turn = 0; turn < 10; ++turn) {
+    ASSERT_EQ(driver.turn(1).status, DSTREAM_OK);
+  }
+  broker_->pause();
+  const auto start = steady_clock::now();
+  size_t resident_start = 0;
+  while (ms_since(start) < stall_ms) {
+    ASSERT_EQ(driver.turn(100).status, DSTREAM_OK);
+    ASSERT_LE(driver.host().metric("in_flight_bytes"), 4 << 20) << "(I6)";
+    if (resident_start == 0 && driver.in_flight() + driver.delivered() == kCount) {
+      resident_start = resident_mib();
+    }
+  }
+  EXPECT_GT(driver.unsettled(), 0u);
+  if (resident_start != 0) {
+    EXPECT_LE(resident_mib(), resident_start + 20) << "a stall costs time, not memory";
+  }
+  broker_->resume();
+  const SinkDriver::Result result = driver.run(90'000);
+  ASSERT_EQ(result.status, DSTREAM_OK) << result.message;
+  const StreamCheck check = check_stream(read("stalled"), kCount, 50);
+  EXPECT_EQ(check.problem, "");
+}
+
+TEST_F(SinkBroker, CountsThrottling) {
+  broker_->create_topic("throttled", 2);
+  const std::vector<std::string> who = {
+      "--bootstrap-server", broker_->plaintext(), "--alter", "--entity-type", "users",
+      "--entity-name",      "$ConnectionString"};
+  std::vector<std::string> limit = who;
+  limit.insert(limit.end(), {"--add-config", "producer_byte_rate=1000000"});
+  broker_->run_tool("kafka.admin.ConfigCommand", limit);
+  SinkDriver driver(config());
+  ASSERT_EQ(driver.open().status, DSTREAM_OK);
+  for (int i = 0; i < 14'000; ++i) {
+    driver.add({.topic = "throttled",
+                .key = "k" + std::to_string(i % 9),
+                .value = std::to_string(i) + std::string(1000, 'x')});
+  }
+  const SinkDriver::Result result = driver.run(60'000);
+  std::vector<std::string> unlimited = who;
+  unlimited.insert(unlimited.end(), {"--delete-config", "producer_byte_rate"});
+  broker_->run_tool("kafka.admin.ConfigCommand", unlimited);
+  ASSERT_EQ(result.status, DSTREAM_OK) << result.message;
+  EXPECT_GT(driver.host().metric("throttled_seconds"), 0);
+  EXPECT_EQ(check_stream(read("throttled"), 14'000, 9).problem, "");
+}
+
+}  // namespace
+}  // namespace eventhubs

@@ -1,0 +1,262 @@
+// What the sink does when something goes wrong.
+#include <algorithm>
+
+#include "error_class.h"
+#include "sink.h"
+
+namespace eventhubs {
+namespace {
+
+using dstream::Error;
+
+constexpr int64_t kMs = 1'000'000;  // nanoseconds
+// How long requests on the wire may still end by themselves, and how long the purge of the rest may
+// take: it needs no network, only librdkafka's threads.
+constexpr int64_t kFailingNs = 2'000 * kMs;
+constexpr int64_t kPurgeNs = 5'000 * kMs;
+// A TLS error that lasts this long with messages waiting is a matter of certificates, not of luck.
+constexpr int64_t kTlsPatienceNs = 60'000 * kMs;
+constexpr uint64_t kBatchBytesMin = 512;
+// How much smaller the next batches are when one was refused for a message in it: by bytes to find
+// the topic's limit, by messages to find the culprit in few attempts.
+constexpr uint64_t kShrinkBytesBy = 4;
+constexpr uint32_t kShrinkMessagesBy = 8;
+// A producer that lived this many times the last delay starts the back-off from the beginning.
+constexpr int64_t kForgiveFactor = 10;
+
+// Codes that only say "something else failed".
+bool is_consequence(int code) {
+  return code == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE || code == RD_KAFKA_RESP_ERR__FATAL ||
+         code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+}
+
+int wait_ms(int64_t from_ns, int64_t until_ns) {
+  return static_cast<int>(std::clamp<int64_t>((until_ns - from_ns + kMs - 1) / kMs, 0, 3'600'000));
+}
+
+}  // namespace
+
+void Sink::on_report(const rd_kafka_message_t& message) {
+  const auto ticket = reinterpret_cast<Ticket>(message._private);
+  auto* topic = static_cast<Topic*>(rd_kafka_topic_opaque(message.rkt));
+  Line& line = topic->lines[static_cast<size_t>(message.partition)];
+  const uint64_t bytes = message.key_len + message.len + kMessageOverheadBytes;
+  line.reported(bytes, now_ns_);
+  --sent_messages_;
+  sent_bytes_ -= bytes;
+  if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    deliveries_.delivered(ticket);
+    delivered_bytes_ += message.len + message.key_len;
+    if (trouble_ || denied_) {
+      connection_works();
+    }
+    if (line.is_lingering()) {
+      const int64_t due_ns = line.unsent_since_ns + settings_.linger_ms * kMs;
+      next_linger_ns_ = next_linger_ns_ == 0 ? due_ns : std::min(next_linger_ns_, due_ns);
+    }
+    return;
+  }
+  if (classify(message.err) == ErrorClass::kReject) {
+    if (line.refused == 0) {
+      line.refused_ticket = ticket;
+      line.refused_code = message.err;
+    }
+    line.refused_bytes += bytes;
+    ++line.refused;
+  }
+  fail(message.err,
+       "Topic " + topic->name + ", partition " + std::to_string(message.partition) + ".");
+}
+
+void Sink::on_error(int code, const std::string& text, bool fatal) {
+  if (fatal) {
+    fail(code, text);
+    return;
+  }
+  const ErrorClass error_class = classify(code);
+  if (error_class == ErrorClass::kDenied) {
+    denied_ = Failure{code, text};
+  } else if (error_class != ErrorClass::kConnection) {
+    host_.warn(describe({code, text}));
+  } else {
+    metrics_.connection_errors.add();
+    if (!trouble_) {
+      trouble_since_ns_ = now_ns_;
+      if (!opening_) {
+        host_.warn("No connection; messages wait.", {{"reason", describe({code, text})}});
+      }
+    }
+    // That all are down adds nothing to why the first one is.
+    if (!trouble_ || code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+      trouble_ = Failure{code, text};
+    }
+    if (code == RD_KAFKA_RESP_ERR__SSL &&
+        (opening_ || (sent_messages_ > 0 && now_ns_ - trouble_since_ns_ > kTlsPatienceNs))) {
+      denied_ = Failure{code, text};
+    }
+  }
+}
+
+void Sink::on_throttle(int milliseconds) { metrics_.throttled_seconds.add(milliseconds / 1000.0); }
+
+void Sink::connection_works() {
+  if (trouble_ && !opening_) {
+    host_.info("The broker answers again.");
+  }
+  trouble_.reset();
+  denied_.reset();
+}
+
+// Stops the line: from here on nothing is handed over, and what librdkafka has not sent comes back.
+void Sink::fail(int code, const std::string& text) {
+  if (state_ == State::kRunning) {
+    state_ = State::kFailing;
+    failing_until_ns_ = now_ns_ + kFailingNs;
+    purged_ = false;
+    failure_.reset();
+    producer_->purge_queue();
+  }
+  if (!failure_ || (is_consequence(failure_->code) && !is_consequence(code))) {
+    failure_ = Failure{code, text};
+  }
+}
+
+void Sink::serve_failing(int64_t deadline_ns) {
+  while (sent_messages_ > 0) {
+    const int64_t until_ns = std::min(deadline_ns, failing_until_ns_);
+    const bool served = producer_->serve_one(wait_ms(now_ns_, until_ns));
+    read_clock();
+    if (now_ns_ >= failing_until_ns_ && purged_) {
+      break;  // librdkafka owes reports that never come; its end forgets the messages
+    }
+    if (now_ns_ >= failing_until_ns_) {
+      producer_->purge();
+      purged_ = true;
+      failing_until_ns_ = now_ns_ + kPurgeNs;
+    }
+    if (!served && (now_ns_ >= deadline_ns || stop.stopped())) {
+      break;
+    }
+  }
+  settle_done();
+  if (sent_messages_ == 0 || (purged_ && now_ns_ >= failing_until_ns_)) {
+    finish_failing();
+  }
+}
+
+// A batch was refused for one message in it, and every message of it came back with the same code.
+// A batch of one names the culprit; else the next batches are smaller.
+void Sink::settle_refused(Topic& topic, Line& line) {
+  const uint64_t first_bytes = deliveries_.message(line.refused_ticket).key.size +
+                               deliveries_.message(line.refused_ticket).value.size;
+  const int code = line.refused_code;
+  const bool by_size = code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+                       code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
+  if (line.refused == 1 || batch_.messages == 1 || first_bytes >= batch_.bytes) {
+    const std::string text = "Topic " + topic.name + " does not take the message of " +
+                             std::to_string(first_bytes) + " bytes.";
+    deliveries_.rejected(line.refused_ticket, {code, describe({code, text})});
+    metrics_.rejected_messages.add();
+    batch_.messages = settings_.batch.messages;
+  } else if (by_size) {
+    batch_.bytes =
+        std::max(kBatchBytesMin, std::min(batch_.bytes, line.refused_bytes) / kShrinkBytesBy);
+    host_.warn(
+        "A topic refuses a batch for its size; batches are smaller from now on. Set "
+        "batch_bytes to the topic's limit.",
+        {{"topic", topic.name},
+         {"refused_bytes", line.refused_bytes},
+         {"batch_bytes", batch_.bytes}});
+  } else {
+    batch_.messages = std::max(1u, line.refused / kShrinkMessagesBy);
+  }
+}
+
+uint32_t Sink::delay_after_failure() {
+  if (now_ns_ - producer_since_ns_ >= kForgiveFactor * kMs * last_delay_ms_) {
+    backoff_.reset();
+  }
+  const ErrorClass error_class = classify(failure_->code);
+  if (error_class == ErrorClass::kReject) {
+    return 0;  // each attempt narrows it down
+  }
+  last_delay_ms_ = backoff_.next_ms();
+  return last_delay_ms_;
+}
+
+void Sink::finish_failing() {
+  const Failure failure = *failure_;
+  const ErrorClass error_class = classify(failure.code);
+  for (const auto& topic : topics_) {
+    for (Line& line : topic->lines) {
+      if (line.refused > 0) {
+        settle_refused(*topic, line);
+      }
+    }
+  }
+  const uint32_t delay_ms = delay_after_failure();
+  stop_producer();
+  // In one go, with nothing under way any more: the host writes again from the lowest unsettled
+  // item and finds the same order as before (I3).
+  const std::string text = describe(failure);
+  const uint32_t again = deliveries_.settle_all(host_, {failure.code, text}, delay_ms);
+  metrics_.retried_messages.add(again);
+  metrics_.producer_recreations.add();
+  if (error_class == ErrorClass::kDenied) {
+    denied_ = failure;
+  } else if (error_class == ErrorClass::kConfig) {
+    misconfigured_ = failure;
+  } else if (error_class != ErrorClass::kReject) {
+    host_.warn(
+        "A batch failed; its messages and those behind it are written again with a new "
+        "producer.",
+        {{"reason", text}, {"messages", again}, {"delay_ms", delay_ms}});
+  }
+  failure_.reset();
+  state_ = State::kBackingOff;
+  resume_ns_ = now_ns_ + delay_ms * kMs;
+}
+
+void Sink::resume(int64_t deadline_ns) {
+  const int wait = wait_ms(now_ns_, std::min(deadline_ns, resume_ns_));
+  if (wait > 0 && !misconfigured_) {
+    stop.wait_for(dstream::Millis(wait));
+    read_clock();
+  }
+  if (now_ns_ >= resume_ns_ && !misconfigured_) {
+    start_producer();
+    denied_.reset();
+    state_ = State::kRunning;
+  }
+}
+
+void Sink::throw_pending() const {
+  if (misconfigured_) {
+    throw Error(DSTREAM_CONFIG, describe(*misconfigured_), misconfigured_->code);
+  }
+  if (denied_) {
+    throw Error(DSTREAM_DENIED, describe(*denied_), denied_->code);
+  }
+}
+
+std::string Sink::describe(const Failure& failure) const {
+  const auto code = static_cast<rd_kafka_resp_err_t>(failure.code);
+  std::string out = std::string("Kafka error ") + rd_kafka_err2name(code) + " (" +
+                    rd_kafka_err2str(code) + "): " + scrubber_.clean(failure.text);
+  const char* advice = advice_for(failure.code);
+  return *advice == '\0' ? out : out + " " + advice;
+}
+
+void Sink::throw_answer(const std::string& topic, int code) const {
+  const Failure failure{code, topic.empty() ? settings_.brokers : "Topic " + topic + "."};
+  switch (classify(code)) {
+    case ErrorClass::kDenied:
+      throw Error(DSTREAM_DENIED, describe(failure), code);
+    case ErrorClass::kConfig:
+      throw Error(DSTREAM_CONFIG, describe(failure), code);
+    default:
+      throw Error(DSTREAM_RETRY, describe(failure), code);
+  }
+}
+
+}  // namespace eventhubs
