@@ -26,8 +26,8 @@ class AppendFile {
   virtual Result<void> sync() = 0;
 };
 
-// Thread rule: [any-thread]. `message` names the path and the reason the system gave. Every call may
-// fail with DS-FILE-MISSING (no such file or folder), DS-FILE-DENIED (permissions, a read-only
+// Thread rule: [any-thread]. `message` names the path and the reason the system gave. Every call
+// may fail with DS-FILE-MISSING (no such file or folder), DS-FILE-DENIED (permissions, a read-only
 // disk), DS-FILE-FULL (no space, quota) or DS-FILE-IO (anything else); none of them leaves the file
 // at `path` half replaced, except write_durable(), which is for files that are renamed afterwards.
 class FileSystem {

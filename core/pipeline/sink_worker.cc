@@ -3,24 +3,18 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/base/assert.h"
 #include "core/pipeline/limits.h"
 
 namespace dstream::core {
 namespace {
 
-// The worker whose plugin call this thread is in: what settles there needs no inbox.
+// The worker whose plugin call this thread is in.
 thread_local const SinkWorker* current_worker = nullptr;
 
-class InsideCall {
- public:
-  explicit InsideCall(const SinkWorker* worker) { current_worker = worker; }
-  ~InsideCall() { current_worker = nullptr; }
-  InsideCall(const InsideCall&) = delete;
-  InsideCall& operator=(const InsideCall&) = delete;
-};
-
 }  // namespace
+
+SinkWorker::InsideCall::InsideCall(const SinkWorker* worker) { current_worker = worker; }
+SinkWorker::InsideCall::~InsideCall() { current_worker = nullptr; }
 
 SinkWorker::SinkWorker(const WorkerContext& context, CheckpointStore* store, FileSystem* files,
                        const std::string& state_dir, std::unique_ptr<Encoder> encoder)
@@ -270,229 +264,6 @@ void SinkWorker::take_inbox() {
     apply(each);
   }
   taken_.clear();
-}
-
-void SinkWorker::apply(const Settled& settled) {
-  Delivery* delivery = tracker_.find(settled.delivery_id);
-  if (delivery == nullptr) {
-    return;  // Of a session that was closed meanwhile; its items are written again.
-  }
-  if (settled.result == DSTREAM_OK) {
-    tracker_.settle(*delivery, settled.first, settled.count);
-    settled_some_ = true;
-    return;
-  }
-  if (settled.result == DSTREAM_REJECTED) {
-    Error reason = plugin_error(Role::kSink, context_.settings->sink.type, "write", *settled.why);
-    for (uint32_t i = 0; i < settled.count; ++i) {
-      tracker_.reject_item(*delivery, settled.first + i, reason, settled.why->error.vendor_code);
-    }
-    settled_some_ = rejects_pending_ = true;
-    if (context_.settings->on_reject == OnReject::kStop && !reject_) {
-      reject_ = *settled.why;
-    }
-    return;
-  }
-  retried_items_ += settled.count;
-  context_.metrics->sink_retries.add(settled.count);
-  if (!retry_) {
-    retry_ = *settled.why;
-  }
-}
-
-void SinkWorker::retire() {
-  if (settled_some_) {
-    settled_some_ = false;
-    checkpointer_.note_progress();
-    last_settle_ns_ = now_ns_;
-  }
-  if (uint64_t lowest = tracker_.lowest_unsettled(); lowest > lowest_unsettled_) {
-    // Only what settles at the front is progress: an item that must be retried again and again is
-    // not, whatever settles behind it.
-    lowest_unsettled_ = lowest;
-    back_off_.succeeded();
-  }
-  Retired retired;
-  if (!tracker_.retire(&retired)) {
-    return;
-  }
-  checkpointer_.note_progress();
-  PipelineCounters& counters = *context_.counters;
-  counters.records_delivered.fetch_add(retired.delivered, std::memory_order_relaxed);
-  context_.metrics->sink_records.add(static_cast<double>(retired.delivered));
-  if (retired.commit_time_ns != 0) {
-    counters.last_commit_time_ns.store(retired.commit_time_ns, std::memory_order_relaxed);
-    auto age = static_cast<double>(context_.clock->wall_ns() - retired.commit_time_ns);
-    context_.metrics->latency.observe(std::max(age, 0.0) / kNanosPerSecond);
-  }
-  context_.lifecycle->source_wakeup().notify();  // There may be room in the budget.
-}
-
-bool SinkWorker::store_dead_letters(int64_t now_ns) {
-  if (context_.settings->on_reject == OnReject::kStop) {
-    return true;  // The position stays before the record; the pipeline fails.
-  }
-  if (now_ns < dead_letter_at_ns_) {
-    return false;
-  }
-  bool stored = true;
-  tracker_.for_each([&](Delivery& delivery) {
-    if (delivery.rejects().empty() || !stored) {
-      return;
-    }
-    Result<void> appended = dead_letters_.append(delivery, context_.clock->wall_ns());
-    if (!appended) {
-      context_.lifecycle->set_trouble(Trouble::kDeadLetter, appended.error());
-      dead_letter_at_ns_ = now_ns + dead_letter_back_off_.next_ns(now_ns, 0);
-      stored = false;
-      return;
-    }
-    auto count = delivery.rejects().size();
-    context_.metrics->dead_letters.add(static_cast<double>(count));
-    context_.counters->records_dead_lettered.fetch_add(count, std::memory_order_relaxed);
-    delivery.rejects_are_safe();  // (I1)
-  });
-  if (stored) {
-    context_.lifecycle->set_trouble(Trouble::kDeadLetter, std::nullopt);
-    dead_letter_back_off_.succeeded();
-    rejects_pending_ = false;
-    checkpointer_.note_progress();
-    retire();
-  }
-  return stored;
-}
-
-// ---- what fails ---------------------------------------------------------------------------------
-
-void SinkWorker::handle_failure(Call call, const char* name, const CallResult& result,
-                                int64_t now_ns) {
-  Error error = plugin_error(Role::kSink, context_.settings->sink.type, name, result);
-  bool denied = result.status == DSTREAM_DENIED;
-  bool again = result.status == DSTREAM_RETRY || result.status == DSTREAM_REOPEN || denied ||
-               result.status == DSTREAM_CANCELLED;
-  if (!again || (denied && !back_off_.may_be_denied(now_ns)) || back_off_.exhausted(now_ns)) {
-    fail(std::move(error), now_ns);
-    failed_ = true;
-    return;
-  }
-  context_.metrics->sink_retries.add();
-  int64_t at_ns = now_ns + back_off_.next_ns(now_ns, result.error.retry_after_ms);
-  context_.lifecycle->set_phase(Role::kSink, Phase::kBackingOff, error);
-  retrying_ = call;
-  if (result.status == DSTREAM_RETRY && call == Call::kWrite) {
-    write_at_ns_ = at_ns;
-  } else if (result.status == DSTREAM_RETRY && call == Call::kPoll) {
-    serve_at_ns_ = at_ns;
-  } else {
-    open_at_ns_ = at_ns;
-    if (session_ != Session::kClosed) {
-      end_session();
-      failed_ = stop_after_settling_;
-    }
-  }
-}
-
-void SinkWorker::call_succeeded(Call call) {
-  if (retrying_ == call && session_ == Session::kOpen) {
-    retrying_ = Call::kNone;
-    context_.lifecycle->set_phase(Role::kSink, Phase::kOpen);
-  }
-}
-
-// Ends the session and prepares for the next: everything from the lowest unsettled item on (I3).
-void SinkWorker::end_session() {
-  {
-    InsideCall inside(this);
-    sink_->close();
-  }
-  session_ = Session::kClosed;
-  take_inbox();  // What settled from other threads before close() returned.
-  retire();
-  tracker_.rewind();
-  retried_items_ = 0;
-  retry_.reset();
-}
-
-void SinkWorker::begin_settling(int64_t now_ns) {
-  if (reject_) {
-    fail(plugin_error(Role::kSink, context_.settings->sink.type, "write", *reject_), now_ns);
-  } else if (retry_) {
-    context_.lifecycle->set_phase(
-        Role::kSink, Phase::kBackingOff,
-        plugin_error(Role::kSink, context_.settings->sink.type, "write", *retry_));
-  }
-  stop_after_settling_ = !retry_ || reject_;
-  session_ = Session::kSettling;
-  settle_until_ns_ = now_ns + kSettleWaitNs;
-}
-
-StepResult SinkWorker::step_settling(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns) {
-  if (tracker_.in_flight_items() > retried_items_ && now_ns < settle_until_ns_) {
-    return serve(now_ns, max_wait_ns, std::min(due_ns, settle_until_ns_));
-  }
-  end_settling(now_ns);
-  return StepResult::again();
-}
-
-void SinkWorker::end_settling(int64_t now_ns) {
-  if (stop_after_settling_) {
-    failed_ = true;
-    return;
-  }
-  if (back_off_.exhausted(now_ns)) {
-    fail(plugin_error(Role::kSink, context_.settings->sink.type, "write", *retry_), now_ns);
-    failed_ = true;
-    return;
-  }
-  open_at_ns_ = now_ns + back_off_.next_ns(now_ns, retry_->error.retry_after_ms);
-  end_session();
-}
-
-void SinkWorker::fail(Error error, int64_t now_ns) {
-  context_.lifecycle->fail(std::move(error), now_ns);
-}
-
-// ---- the end ------------------------------------------------------------------------------------
-
-bool SinkWorker::drained() const {
-  // In this order: the source worker pushes before it says that it has finished.
-  return context_.lifecycle->reading_finished() && context_.queue->empty() && tracker_.empty();
-}
-
-StepResult SinkWorker::finish(int64_t now_ns) {
-  if (session_ != Session::kClosed) {
-    if (context_.lifecycle->must_give_up(now_ns)) {
-      sink_->request_stop();  // So that close() does not wait for what is given up (I10).
-    }
-    end_session();
-    return StepResult::again();  // What settled during close() is looked at first.
-  }
-  if (!checkpointer_.finish(now_ns, tracker_) && !context_.lifecycle->must_give_up(now_ns)) {
-    return StepResult::wait(
-        std::min(checkpointer_.retry_at_ns(), context_.lifecycle->deadline_ns()));
-  }
-  context_.queue->close();
-  tracker_.clear();
-  uint64_t left =
-      context_.counters->records_read.load() - context_.counters->records_durable.load();
-  if (left > 0 && (failed_ || context_.lifecycle->must_give_up(now_ns))) {
-    context_.lifecycle->set_uncovered_records(left);
-  }
-  context_.lifecycle->set_sink_finished();
-  context_.lifecycle->set_phase(Role::kSink, Phase::kFinished);
-  return StepResult::done();
-}
-
-void SinkWorker::update_gauges(int64_t now_ns) {
-  PipelineCounters& counters = *context_.counters;
-  counters.records_open.store(tracker_.open_records(), std::memory_order_relaxed);
-  context_.metrics->queue_bytes.set(static_cast<double>(context_.budget->used()));
-  context_.metrics->in_flight_items.set(static_cast<double>(tracker_.in_flight_items()));
-  bool covered = counters.records_durable.load(std::memory_order_relaxed) >=
-                 counters.records_read.load(std::memory_order_relaxed);
-  int64_t age_ns = now_ns - counters.last_durable_ns.load(std::memory_order_relaxed);
-  context_.metrics->checkpoint_age.set(covered ? 0.0
-                                               : static_cast<double>(age_ns) / kNanosPerSecond);
 }
 
 }  // namespace dstream::core

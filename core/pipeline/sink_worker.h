@@ -38,6 +38,14 @@ class SinkWorker final : public SettleHandler {
                  const dstream_error* error) override;
 
  private:
+  // What settles while it lives, on this thread, needs no inbox.
+  class InsideCall {
+   public:
+    explicit InsideCall(const SinkWorker* worker);
+    ~InsideCall();
+    InsideCall(const InsideCall&) = delete;
+    InsideCall& operator=(const InsideCall&) = delete;
+  };
   enum class Session { kClosed, kOpen, kSettling };
   enum class Call { kNone, kOpen, kWrite, kPoll };
   struct Settled {

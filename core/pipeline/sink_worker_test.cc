@@ -57,6 +57,14 @@ class SinkWorkerTest : public ::testing::Test {
     CallResult why = call_result(status, "Not that.");
     worker_->on_settle(sink_->delivery_ids.back(), first, count, status, &why.error);
   }
+  // The next write() takes one item and ends with `status`.
+  void take_one_and_say(dstream_status status) {
+    sink_->writes.push_back(
+        [status](const dstream_delivery&, uint32_t, uint32_t* accepted) -> CallResult {
+          *accepted = 1;
+          return call_result(status);
+        });
+  }
   std::string stored() { return store_->current() ? store_->current()->position : ""; }
   int64_t count(const std::string& call) {
     return std::count(sink_->calls.begin(), sink_->calls.end(), call);
@@ -129,10 +137,7 @@ TEST_F(SinkWorkerTest, FailedCheckpointCommitsNothingAndDeliversOn) {
 
 TEST_F(SinkWorkerTest, AgainMeansFullAndTheRestFollows) {
   start();
-  sink_->writes.push_back([](const dstream_delivery&, uint32_t, uint32_t* accepted) {
-    *accepted = 1;
-    return call_result(DSTREAM_AGAIN);
-  });
+  take_one_and_say(DSTREAM_AGAIN);
   arrive({{'i', "1"}, {'i', "2"}, {'i', "3"}});
   settle_down();
   EXPECT_THAT(sink_->written, ElementsAre(1));
@@ -143,10 +148,7 @@ TEST_F(SinkWorkerTest, AgainMeansFullAndTheRestFollows) {
 
 TEST_F(SinkWorkerTest, RetryOfWriteRepeatsItAfterBackOff) {
   start();
-  sink_->writes.push_back([](const dstream_delivery&, uint32_t, uint32_t* accepted) {
-    *accepted = 1;
-    return call_result(DSTREAM_RETRY);
-  });
+  take_one_and_say(DSTREAM_RETRY);
   arrive({{'i', "1"}, {'i', "2"}});
   settle_down();
   EXPECT_EQ(state(), PipelineState::kBackingOff);
@@ -159,10 +161,7 @@ TEST_F(SinkWorkerTest, RetryOfWriteRepeatsItAfterBackOff) {
 
 TEST_F(SinkWorkerTest, WriteThatFailedWithNothingLeftToWriteRecovers) {
   start();
-  sink_->writes.push_back([](const dstream_delivery&, uint32_t, uint32_t* accepted) {
-    *accepted = 1;
-    return call_result(DSTREAM_RETRY);
-  });
+  take_one_and_say(DSTREAM_RETRY);
   arrive({{'i', "1"}});
   settle_down();
   settle(0, 1);
