@@ -305,7 +305,8 @@ std::optional<ConnectorSettings> Config::State::connector(Draft& draft, bool is_
   JsonObject own = keys.extract<JsonObject>();
   own->remove("type");
   if (!is_source && loaded->wants_messages()) {
-    settings.messages.topic = own->getValue<std::string>("topic");
+    // A sink that knows the key itself may leave it unset: its schema then has no default for it.
+    settings.messages.topic = own->optValue<std::string>("topic", settings.messages.topic);
     if (!connector_knows_topic(*loaded)) {
       own->remove("topic");
     }

@@ -194,9 +194,10 @@ GO
 EXEC dstream.fill_changes @table = N'dbo.orders', @rows = {rows}, @transaction_rows = 1000;
 GO
 """)
-        self.endpoint = Endpoint([build / "tests/standins/sqlserver/dstream-sqlserver", "--port", "0",
-                                  "--database", "bench", "--script", script,
-                                  "--capture-interval", "200"], r"port=(\d+)")
+        self.endpoint = Endpoint([build / "tests/standins/sqlserver/program/dstream-sqlserver", "--port", "0",
+                                  "--database", "bench", "--password", "bench",
+                                  "--script", script,
+                                  "--capture-interval", "200"], r"listening \S+:(\d+) ")
         port = self.endpoint.address
         self.url = f"sqlserver://sa:bench@127.0.0.1:{port}?database=bench&encrypt=no&packet_size=32000"
         self.odbc = (f"Driver={odbc_driver()};Server=127.0.0.1;Port={port};UID=sa;PWD=bench;"

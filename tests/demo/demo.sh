@@ -49,12 +49,12 @@ wait_line() {
 }
 
 echo "==> SQL Server stand-in with tables dbo.Persons and dbo.Cars, and a writer that changes them"
-"$build/tests/standins/sqlserver/dstream-sqlserver" --port 0 --database demo \
-  --script "$here/conf/demo.sql" --capture-interval 250 --demo-writer \
+"$build/tests/standins/sqlserver/program/dstream-sqlserver" --port 0 --database demo \
+  --password Demo-1234 --script "$here/conf/demo.sql" --capture-interval 250 --demo-writer \
   >"$work/sqlserver" 2>"$work/sqlserver.err" &
 sqlserver=$!
 pids=("$sqlserver")
-port=$(wait_line "$work/sqlserver" 'port=[0-9]+' "$sqlserver" | sed -E 's/.*port=([0-9]+).*/\1/')
+port=$(wait_line "$work/sqlserver" '^listening ' "$sqlserver" | sed -E 's/^listening [^ ]*:([0-9]+) .*/\1/')
 
 echo "==> Kafka broker (librdkafka's mock) with topics demo.dbo.Persons and demo.dbo.Cars"
 "$build/tests/standins/kafka/dstream-mock-kafka" --topic demo.dbo.Persons:4 \
@@ -64,11 +64,12 @@ pids=("$kafka" "${pids[@]}")
 brokers=$(wait_line "$work/kafka" '[0-9.]+:[0-9]+' "$kafka" | grep -oE '[0-9.]+:[0-9]+(,[0-9.]+:[0-9]+)*')
 
 echo "==> Reader of both topics"
-"$build/tests/standins/kafka/dstream-kafka-tail" "$brokers" demo.dbo.Persons demo.dbo.Cars &
+"$build/tests/standins/kafka/dstream-kafka-tail" "$brokers" demo.dbo.Persons demo.dbo.Cars \
+  > >(tee "$work/messages") &
 pids=("$!" "${pids[@]}")
 
 echo "==> dstream run conf/demo.yaml"
-export DSTREAM_SQLSERVER="sqlserver://sa:demo@127.0.0.1:$port?database=demo&encrypt=no"
+export DSTREAM_SQLSERVER="sqlserver://sa:Demo-1234@127.0.0.1:$port?database=demo&encrypt=no"
 export DSTREAM_KAFKA=$brokers
 "$build/host/dstream" run "$here/conf/demo.yaml" --plugin-dir "$build/plugin-dir" \
   --state-dir "$work/state" --status-interval 2s &
@@ -86,5 +87,9 @@ fi
 status=0
 wait "$host" || status=$?
 [ $status -eq 143 ] && [ "$seconds" -gt 0 ] && status=0
-echo "==> Done (host ended with $status)"
+if [ $status -eq 0 ] && [ ! -s "$work/messages" ]; then
+  echo "demo: no message arrived" >&2
+  exit 1
+fi
+echo "==> Done: $(wc -l <"$work/messages") messages (host ended with $status)"
 exit $status

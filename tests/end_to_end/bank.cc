@@ -132,13 +132,14 @@ EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'Ledger', 
 GO
 )";
   database_ = std::make_unique<Child>(std::vector<std::string>{
-      DSTREAM_SQLSERVER_PROGRAM, "--port", "0", "--database", "bank", "--script",
+      DSTREAM_SQLSERVER_PROGRAM, "--port", "0", "--database", "bank", "--password", "secret", "--script",
       (folder_ / "bank.sql").string(), "--capture-interval", "50"});
-  auto line = database_->wait_line("port=", std::chrono::seconds(60));
+  const std::string listening = "listening 127.0.0.1:";
+  auto line = database_->wait_line(listening, std::chrono::seconds(60));
   if (!line) {
     throw std::runtime_error("the SQL Server stand-in did not start:\n" + database_->output());
   }
-  port_ = std::stoi(line->substr(line->find("port=") + 5));
+  port_ = std::stoi(line->substr(line->find(listening) + listening.size()));
 }
 
 void Bank::write_config() {
@@ -158,9 +159,9 @@ void Bank::write_config() {
          "      connection: \""
       << broker_.connection_string()
       << "\"\n"
-         "      ca_file: "
+         "      tls: {ca_file: "
       << broker_.ca_file()
-      << "\n"
+      << "}\n"
          "    checkpoint: {interval: 50ms}\n"
          "    queue: {max_bytes: 8MiB}\n";
 }

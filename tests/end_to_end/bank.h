@@ -80,7 +80,7 @@ class Bank {
   Bank(const Bank&) = delete;
   Bank& operator=(const Bank&) = delete;
 
-  std::unique_ptr<Child> start_host(const std::string& log_level = "warn");
+  std::unique_ptr<Child> start_host(const std::string& log_level = "info");
   int port() const { return port_; }
   standin::KafkaBroker& broker() { return broker_; }
   const std::filesystem::path& folder() const { return folder_; }
