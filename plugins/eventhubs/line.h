@@ -1,8 +1,9 @@
 // What waits for one partition, in order, and how much of it librdkafka has.
 //
-// At most just under two batches are handed over: one in flight, and one filling behind it that is
-// not complete. A complete batch behind one in flight would make librdkafka's broker thread turn
-// without rest until the answer comes.
+// At most one batch is handed over at a time, and nothing behind it before all of it is reported: so
+// a partition never has two requests on their way, and order does not hang on the broker's check of
+// sequence numbers. What comes meanwhile waits here, not in librdkafka, whose broker thread would
+// turn without rest over a complete batch behind one in flight.
 //
 // Thread rule: [worker].
 #pragma once
@@ -43,25 +44,21 @@ class TicketQueue {
   size_t head_ = 0;
 };
 
-// With so many messages of a partition in flight, librdkafka's idempotent producer sends no more.
-inline constexpr uint32_t kClientInFlightMax = 5;
-
 struct BatchLimits {
   uint64_t bytes = 1'000'000;
   uint32_t messages = 10'000;
 
-  // What one line may have at librdkafka. The part that fills up stays a tenth below a batch, for
-  // librdkafka does not count a batch's bytes quite as its messages'.
-  uint64_t line_bytes_max() const { return bytes * 19 / 10; }
-  uint32_t line_messages_max() const { return messages * 2 - 1; }
+  // What one line may have at librdkafka. It stays a tenth below a batch, for librdkafka does not
+  // count a batch's bytes quite as its messages', and must not send the batch in two requests.
+  uint64_t line_bytes_max() const { return bytes * 9 / 10; }
+  uint32_t line_messages_max() const { return messages > 1 ? messages - 1 : 1; }
 };
 
-// librdkafka has one request in flight for a partition, as soon as there are five messages in it;
-// behind fewer it would send a second one, and order would hang on the broker's check of sequence
-// numbers alone. So behind fewer than five the line waits. What librdkafka has beyond the request
-// it keeps until the batch is full, or until the sink flushes because `unsent_since_ns` is long
-// enough ago. When that moment is, the line follows from what it hands over and what is reported.
+// librdkafka keeps what it is handed until the sink flushes: because the line is full, or because
+// `unsent_since_ns` is long enough ago. From then on until the last report all of it is in flight.
 struct Line {
+  static constexpr int64_t kLongAgoNs = 1;
+
   int32_t partition = 0;
   uint32_t sent_messages = 0;  // handed over, no report yet
   uint64_t sent_bytes = 0;
@@ -75,23 +72,24 @@ struct Line {
   TicketQueue queue;
 
   bool has_room(uint64_t bytes, const BatchLimits& limits) const {
-    if (in_flight > 0 && in_flight < kClientInFlightMax) {
-      return false;
-    }
-    return sent_messages == 0 || (sent_bytes + bytes <= limits.line_bytes_max() &&
-                                  sent_messages < limits.line_messages_max());
+    return in_flight == 0 &&
+           (sent_messages == 0 || (sent_bytes + bytes <= limits.line_bytes_max() &&
+                                   sent_messages < limits.line_messages_max()));
   }
-  void sent(uint64_t bytes, int64_t now_ns, const BatchLimits& limits) {
+  void sent(uint64_t bytes, int64_t now_ns) {
     ++sent_messages;
     sent_bytes += bytes;
     if (unsent_since_ns == 0) {
       unsent_since_ns = now_ns;
     }
-    if (in_flight == 0 && (sent_messages >= limits.messages || sent_bytes >= limits.bytes)) {
-      flushed();
+  }
+  // There is more to send than fits: what is handed over need not linger.
+  void full() {
+    if (is_lingering()) {
+      unsent_since_ns = kLongAgoNs;
     }
   }
-  // What is not in flight yet is from now on.
+  // What was handed over is in flight from now on.
   void flushed() {
     if (in_flight == 0 && sent_messages > 0) {
       in_flight = sent_messages;
@@ -101,11 +99,13 @@ struct Line {
   void reported(uint64_t bytes, int64_t now_ns) {
     --sent_messages;
     sent_bytes -= bytes;
-    in_flight = 0;
+    if (in_flight > 0) {
+      --in_flight;
+    }
     if (sent_messages == 0) {
       unsent_since_ns = 0;
-    } else if (unsent_since_ns == 0) {
-      unsent_since_ns = now_ns;  // librdkafka's batch was smaller than it looked from here
+    } else if (in_flight == 0 && unsent_since_ns == 0) {
+      unsent_since_ns = now_ns;
     }
   }
   bool is_lingering() const { return in_flight == 0 && unsent_since_ns != 0; }

@@ -30,81 +30,63 @@ TEST(Line, TakesAnyFirstMessage) {
   EXPECT_TRUE(line.has_room(1'000'000, kLimits));
 }
 
-TEST(Line, HoldsLessThanTwoBatchesByBytes) {
+TEST(Line, HoldsLessThanABatchByBytes) {
   Line line;
   int taken = 0;
-  while (line.has_room(300, kLimits)) {
-    line.sent(300, 1, kLimits);
+  while (line.has_room(200, kLimits)) {
+    line.sent(200, 1);
     ++taken;
   }
-  EXPECT_EQ(taken, 6);
-  EXPECT_LT(line.sent_bytes, 2 * kLimits.bytes);
+  EXPECT_EQ(taken, 4);
+  EXPECT_LE(line.sent_bytes, kLimits.line_bytes_max());
 }
 
-TEST(Line, HoldsLessThanTwoBatchesByMessages) {
+TEST(Line, HoldsLessThanABatchByMessages) {
   Line line;
   while (line.has_room(1, kLimits)) {
-    line.sent(1, 1, kLimits);
+    line.sent(1, 1);
   }
-  EXPECT_EQ(line.sent_messages, 2 * kLimits.messages - 1);
+  EXPECT_EQ(line.sent_messages, kLimits.messages - 1);
 }
 
 TEST(Line, WithBatchesOfOneHoldsOne) {
   Line line;
-  line.sent(1, 1, {1000, 1});
+  line.sent(1, 1);
   EXPECT_FALSE(line.has_room(1, {1000, 1}));
 }
 
-TEST(Line, LingersUntilTheBatchIsFull) {
+TEST(Line, LingersFromTheOldestMessageOn) {
   Line line;
-  line.sent(400, 5, kLimits);
+  line.sent(400, 5);
   EXPECT_TRUE(line.is_lingering());
   EXPECT_EQ(line.unsent_since_ns, 5);
-  line.sent(400, 6, kLimits);
+  line.sent(400, 6);
   EXPECT_EQ(line.unsent_since_ns, 5) << "the oldest counts";
-  line.sent(400, 7, kLimits);
-  EXPECT_FALSE(line.is_lingering()) << "librdkafka sends a full batch at once";
 }
 
-TEST(Line, DoesNotLingerBehindABatchInFlight) {
+TEST(Line, NeedNotLingerWhenFull) {
   Line line;
-  for (uint32_t i = 0; i < kClientInFlightMax; ++i) {
-    line.sent(100, 5, kLimits);
-  }
+  line.full();
+  EXPECT_FALSE(line.is_lingering()) << "there is nothing to send";
+  line.sent(400, 5);
+  line.full();
+  EXPECT_TRUE(line.is_lingering());
+  EXPECT_EQ(line.unsent_since_ns, Line::kLongAgoNs);
+}
+
+TEST(Line, TakesNothingBeforeAllOfTheBatchIsReported) {
+  Line line;
+  line.sent(100, 5);
+  line.sent(100, 5);
   line.flushed();
   EXPECT_FALSE(line.is_lingering());
-  ASSERT_TRUE(line.has_room(100, kLimits));
-  line.sent(100, 8, kLimits);
-  EXPECT_FALSE(line.is_lingering()) << "nothing can be sent before the answer";
-  for (uint32_t i = 0; i < kClientInFlightMax; ++i) {
-    line.reported(100, 20);
-  }
-  EXPECT_TRUE(line.is_lingering());
-  EXPECT_EQ(line.unsent_since_ns, 8) << "its time has run all along";
-  line.reported(100, 21);
-  EXPECT_FALSE(line.is_lingering());
+  EXPECT_FALSE(line.has_room(100, kLimits));
+  line.reported(100, 20);
+  EXPECT_FALSE(line.has_room(100, kLimits)) << "half of the batch is still on its way";
+  line.reported(100, 20);
+  EXPECT_TRUE(line.has_room(100, kLimits));
   EXPECT_EQ(line.sent_messages, 0u);
   EXPECT_EQ(line.sent_bytes, 0u);
-}
-
-TEST(Line, WaitsBehindABatchOfFewMessages) {
-  Line line;
-  for (uint32_t i = 0; i + 1 < kClientInFlightMax; ++i) {
-    line.sent(100, 5, kLimits);
-    EXPECT_TRUE(line.has_room(100, kLimits));
-  }
-  line.flushed();
-  EXPECT_FALSE(line.has_room(100, kLimits)) << "librdkafka would send it in a second request";
-}
-
-TEST(Line, LingersWithWhatABatchLeftBehind) {
-  Line line;
-  line.sent(100, 5, kLimits);
-  line.sent(100, 5, kLimits);
-  line.flushed();
-  line.reported(100, 30);
-  EXPECT_TRUE(line.is_lingering());
-  EXPECT_EQ(line.unsent_since_ns, 30);
 }
 
 TEST(Backoff, DoublesWithinBoundsAndStartsAgain) {

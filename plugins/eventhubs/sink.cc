@@ -205,18 +205,17 @@ bool Sink::hand_over(Topic& topic, Line& line, Ticket ticket, const dstream_mess
       sent_messages_ == 0 ||
       (sent_bytes_ + bytes <= settings_.in_flight_bytes_max && sent_messages_ < kSentMessagesMax);
   if (!room_in_all || !line.has_room(bytes, batch_)) {
+    line.full();
+    schedule_flush(line);
     return false;
   }
   const rd_kafka_resp_err_t code =
       producer_->produce(topic.handle, line.partition, message, ticket);
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    line.sent(bytes, now_ns_, batch_);
+    line.sent(bytes, now_ns_);
     ++sent_messages_;
     sent_bytes_ += bytes;
-    if (line.is_lingering()) {
-      const int64_t due_ns = line.unsent_since_ns + settings_.linger_ms * kMs;
-      next_linger_ns_ = next_linger_ns_ == 0 ? due_ns : std::min(next_linger_ns_, due_ns);
-    }
+    schedule_flush(line);
     return true;
   }
   const ErrorClass error_class = classify(code);
@@ -251,6 +250,17 @@ void Sink::hand_over_waiting() {
   }
 }
 
+int64_t Sink::linger_end_ns(const Line& line) const {
+  return line.unsent_since_ns + settings_.linger_ms * kMs;
+}
+
+void Sink::schedule_flush(const Line& line) {
+  if (line.is_lingering()) {
+    const int64_t end_ns = line.unsent_since_ns == Line::kLongAgoNs ? now_ns_ : linger_end_ns(line);
+    next_linger_ns_ = next_linger_ns_ == 0 ? end_ns : std::min(next_linger_ns_, end_ns);
+  }
+}
+
 // Sends what has lingered, with `hurry` all there is. True if it did.
 bool Sink::flush_lingering(bool hurry) {
   if (sent_messages_ == 0) {
@@ -266,9 +276,8 @@ bool Sink::flush_lingering(bool hurry) {
   for (const auto& topic : topics_) {
     for (const Line& line : topic->lines) {
       if (line.is_lingering()) {
-        const int64_t due_ns = line.unsent_since_ns + settings_.linger_ms * kMs;
-        due = due || hurry || due_ns <= now_ns_;
-        next_linger_ns_ = next_linger_ns_ == 0 ? due_ns : std::min(next_linger_ns_, due_ns);
+        due = due || hurry || linger_end_ns(line) <= now_ns_;
+        schedule_flush(line);
       }
     }
   }

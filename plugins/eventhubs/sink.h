@@ -68,6 +68,8 @@ class Sink final : private ProducerListener {
   bool hand_over(Topic& topic, Line& line, Ticket ticket, const dstream_message& message);
   void hand_over_waiting();
   void serve(int64_t deadline_ns, bool hurry);
+  int64_t linger_end_ns(const Line& line) const;
+  void schedule_flush(const Line& line);
   bool flush_lingering(bool hurry);
   void ask_for_topics(int64_t deadline_ns);
   void make_ready(Topic& topic, const Producer::TopicAnswer& answer);

@@ -50,10 +50,7 @@ void Sink::on_report(const rd_kafka_message_t& message) {
     if (trouble_ || denied_) {
       connection_works();
     }
-    if (line.is_lingering()) {
-      const int64_t due_ns = line.unsent_since_ns + settings_.linger_ms * kMs;
-      next_linger_ns_ = next_linger_ns_ == 0 ? due_ns : std::min(next_linger_ns_, due_ns);
-    }
+    schedule_flush(line);
     return;
   }
   if (classify(message.err) == ErrorClass::kReject) {
