@@ -1,6 +1,7 @@
 #include "tests/standins/sqlserver/cdc/append_table.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "tests/standins/sqlserver/sql/error.h"
 
@@ -122,8 +123,17 @@ void AppendTable::append(RowBatch rows, uint64_t sequence) {
   if (rows.size() == 0) {
     return;
   }
+  std::string first_key, last_key;
+  key_of_(rows.row(0), &first_key);
   std::vector<RowBatch> pieces = split(std::move(rows));
   const std::lock_guard lock(mutex_);
+  if (!state_.runs.empty()) {
+    key_of_(state_.runs.back().segment->rows.row(state_.runs.back().last - 1), &last_key);
+  }
+  if (first_key <= last_key) {
+    // Readers that are past it would never see it: better no stand-in than a wrong one.
+    throw std::logic_error("Rows appended to a change table out of order.");
+  }
   for (RowBatch& piece : pieces) {
     auto segment = std::make_shared<Segment>();
     size_t skipped = 0;

@@ -88,10 +88,15 @@ CaptureInstance::CaptureInstance(std::string name, sql::TablePtr table, int32_t 
     : name_(std::move(name)),
       table_(std::move(table)),
       object_id_(object_id),
-      columns_(std::move(columns)),
-      changes_(std::make_shared<AppendTable>(make_columns(columns_),
-                                             change_ordering(columns_.size()), change_key)),
-      all_mask_(full_mask(columns_.size())) {}
+      columns_(std::make_shared<const std::vector<CapturedColumn>>(std::move(columns))),
+      changes_(std::make_shared<AppendTable>(make_columns(*columns_),
+                                             change_ordering(columns_->size()), change_key)),
+      all_mask_(full_mask(columns_->size())) {}
+
+CaptureInstance::Columns CaptureInstance::columns() const {
+  const std::lock_guard lock(columns_mutex_);
+  return columns_;
+}
 
 std::vector<ResultColumn> CaptureInstance::change_columns() const {
   return *changes_->snapshot().columns;
@@ -100,7 +105,7 @@ std::vector<ResultColumn> CaptureInstance::change_columns() const {
 std::string CaptureInstance::changed_mask(const sql::RowFormat& format,
                                           const std::vector<std::string_view>& before,
                                           const std::vector<std::string_view>& after) const {
-  std::string mask((columns_.size() + 7) / 8, '\0');
+  std::string mask((columns_->size() + 7) / 8, '\0');
   std::string missing;
   // A row from before its column was added is compared with what it stands for.
   const auto bytes = [&](std::string_view value, const CapturedColumn& column) {
@@ -111,10 +116,10 @@ std::string CaptureInstance::changed_mask(const sql::RowFormat& format,
     append_value(column.type, format.missing(column.physical), &missing);
     return std::string_view(missing);
   };
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    const size_t physical = columns_[i].physical;
+  for (size_t i = 0; i < columns_->size(); ++i) {
+    const size_t physical = (*columns_)[i].physical;
     if (physical < after.size() &&
-        bytes(before[physical], columns_[i]) != bytes(after[physical], columns_[i])) {
+        bytes(before[physical], (*columns_)[i]) != bytes(after[physical], (*columns_)[i])) {
       mask[i / 8] = static_cast<char>(static_cast<unsigned char>(mask[i / 8]) | (1U << (i % 8)));
     }
   }
@@ -154,8 +159,8 @@ void CaptureInstance::encode(const std::string& commit_lsn, const PendingRow& ro
   append_header(commit_lsn, lsn_of_record(row.record), row.operation, *row.mask, out);
   std::vector<std::string_view> values;
   change.format->split(row.uses_after ? *change.after : *change.before, &values);
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    const CapturedColumn& column = columns_[i];
+  for (size_t i = 0; i < columns_->size(); ++i) {
+    const CapturedColumn& column = (*columns_)[i];
     if (is_left_out(column, i, row.operation, *row.mask) || column.physical >= values.size()) {
       append_value(column.type, SqlValue{}, out);
     } else if (values[column.physical].empty()) {
@@ -214,8 +219,9 @@ void CaptureInstance::append_row(const std::string& commit_lsn, int32_t command,
                                  const std::vector<SqlValue>& values, RowBatch* rows) const {
   std::string* out = &rows->bytes;
   append_header(commit_lsn, seqval, operation, all_mask_, out);
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    append_value(columns_[i].type, values[i], out);
+  const Columns captured = columns();
+  for (size_t i = 0; i < captured->size(); ++i) {
+    append_value((*captured)[i].type, values[i], out);
   }
   put_u8(out, sizeof(int32_t));
   put(out, command);
@@ -223,10 +229,11 @@ void CaptureInstance::append_row(const std::string& commit_lsn, int32_t command,
 }
 
 void CaptureInstance::alter_column(int32_t column_id, const SqlType& type) {
+  std::vector<CapturedColumn> altered = *columns_;
   const auto it = std::find_if(
-      columns_.begin(), columns_.end(),
+      altered.begin(), altered.end(),
       [column_id](const CapturedColumn& column) { return column.column_id == column_id; });
-  if (it == columns_.end()) {
+  if (it == altered.end()) {
     return;
   }
   const SqlType from = it->type;
@@ -234,13 +241,15 @@ void CaptureInstance::alter_column(int32_t column_id, const SqlType& type) {
   it->type.nullable = true;
   it->source_type = sql::type_name(type.id);
   it->is_large = sql::is_large(type);
-  const size_t place = kLeadingColumns + static_cast<size_t>(it - columns_.begin());
-  const std::vector<ResultColumn> columns = make_columns(columns_);
+  const size_t place = kLeadingColumns + static_cast<size_t>(it - altered.begin());
+  const std::vector<ResultColumn> columns = make_columns(altered);
   changes_->rewrite(columns, [&](const std::vector<SqlValue>& values, std::string* out) {
     std::vector<SqlValue> converted = values;
     converted[place] = sql::convert_value(values[place], from, columns[place].type);
     encode_row(columns, converted, out);
   });
+  const std::lock_guard lock(columns_mutex_);
+  columns_ = std::make_shared<const std::vector<CapturedColumn>>(std::move(altered));
 }
 
 bool is_bit_set(std::string_view mask, int64_t ordinal) {

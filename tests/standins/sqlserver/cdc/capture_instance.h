@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,12 +26,12 @@ inline constexpr size_t kLeadingColumns = 5;
 
 struct CapturedColumn {
   std::string name;
-  SqlType type;              // as in the change table
-  std::string source_type;   // "nvarchar"
-  int32_t column_id = 0;     // in the source table
-  size_t physical = 0;       // in the source table's stored rows
+  SqlType type;             // as in the change table
+  std::string source_type;  // "nvarchar"
+  int32_t column_id = 0;    // in the source table
+  size_t physical = 0;      // in the source table's stored rows
   bool is_computed = false;
-  bool is_large = false;     // (max): not logged if unchanged
+  bool is_large = false;         // (max): not logged if unchanged
   bool is_legacy_large = false;  // text, ntext, image: never in rows of operations 1 and 3
 };
 
@@ -47,8 +48,10 @@ class CaptureInstance {
   const std::string& name() const { return name_; }
   const sql::TablePtr& table() const { return table_; }
   int32_t source_object_id() const { return table_->object_id(); }
-  int32_t object_id() const { return object_id_; }   // of the change table
-  const std::vector<CapturedColumn>& columns() const { return columns_; }
+  int32_t object_id() const { return object_id_; }  // of the change table
+  // Immutable; ALTER COLUMN replaces the list. [any-thread]
+  using Columns = std::shared_ptr<const std::vector<CapturedColumn>>;
+  Columns columns() const;
   std::vector<ResultColumn> change_columns() const;
   const std::shared_ptr<AppendTable>& changes() const { return changes_; }
   bool is_active() const { return start_lsn.has_value(); }
@@ -86,7 +89,8 @@ class CaptureInstance {
   const std::string name_;
   const sql::TablePtr table_;
   const int32_t object_id_;
-  std::vector<CapturedColumn> columns_;
+  mutable std::mutex columns_mutex_;  // guards columns_
+  Columns columns_;
   std::shared_ptr<AppendTable> changes_;
   std::string all_mask_;
 };

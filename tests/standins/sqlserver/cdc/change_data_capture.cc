@@ -232,8 +232,9 @@ void ChangeDataCapture::definition_changed(const sql::Engine::DefinitionChange& 
     capture->add_note([=, this](const std::string& lsn) {
       const sql::DefinitionPtr definition = table->definition();
       for (const InstancePtr& instance : capture->instances_of(*table)) {
+        const CaptureInstance::Columns columns = instance->columns();
         if (type_changed) {
-          for (const CapturedColumn& captured : std::vector(instance->columns())) {
+          for (const CapturedColumn& captured : *columns) {
             for (const sql::Column& column : definition->columns) {
               if (column.id == captured.column_id &&
                   sql::type_declaration(column.type) != sql::type_declaration(captured.type) &&

@@ -26,10 +26,10 @@
 namespace dstream::standin::cdc {
 
 struct CaptureOptions {
-  int64_t interval_ms = 5'000;                  // between scans; SQL Server's default
-  int64_t dummy_interval_ms = 300'000;          // a row in lsn_time_mapping in quiet periods
-  int64_t cleanup_interval_ms = 86'400'000;     // the retention job runs daily
-  bool starts_job = true;                       // false: only scan_once() scans
+  int64_t interval_ms = 5'000;               // between scans; SQL Server's default
+  int64_t dummy_interval_ms = 300'000;       // a row in lsn_time_mapping in quiet periods
+  int64_t cleanup_interval_ms = 86'400'000;  // the retention job runs daily
+  bool starts_job = true;                    // false: only scan_once() scans
 };
 
 class ChangeDataCapture final : public sql::CommitListener {
@@ -74,7 +74,7 @@ class ChangeDataCapture final : public sql::CommitListener {
   std::map<const sql::Database*, std::unique_ptr<DatabaseCapture>> databases_;
 
   std::atomic<bool> is_paused_{false};
-  std::mutex job_mutex_;      // guards is_stopping_
+  std::mutex job_mutex_;  // guards is_stopping_
   std::condition_variable job_wake_;
   bool is_stopping_ = false;
   int64_t last_cleanup_ticks_ = 0;
@@ -91,8 +91,8 @@ void add_control_procedures(ChangeDataCapture* capture);  // control_procedures.
 // cdc.<name> as something to read: change tables, lsn_time_mapping, the metadata tables. nullptr if
 // there is none.
 std::shared_ptr<const sql::Relation> find_relation(ChangeDataCapture* capture,
-                                                   sql::Database& database,
-                                                   std::string_view schema, std::string_view name);
+                                                   sql::Database& database, std::string_view schema,
+                                                   std::string_view name);
 // cdc.fn_cdc_get_all_changes_<instance>.
 const sql::TableFunction* find_table_function(ChangeDataCapture* capture, sql::Database& database,
                                               std::string_view schema, std::string_view name);

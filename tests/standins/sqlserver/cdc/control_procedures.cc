@@ -21,8 +21,9 @@ constexpr size_t kFillBatchBytes = size_t{8} << 20;
 DatabaseCapture& enabled(ChangeDataCapture* capture, const ProcedureCall& call) {
   DatabaseCapture* cdc = capture->find(call.database);
   if (cdc == nullptr) {
-    throw SqlError(22901, 16, 1, "The database '" + call.database.name() +
-                                     "' is not enabled for Change Data Capture.");
+    throw SqlError(
+        22901, 16, 1,
+        "The database '" + call.database.name() + "' is not enabled for Change Data Capture.");
   }
   return *cdc;
 }
@@ -57,10 +58,11 @@ void cleanup_to(ChangeDataCapture* capture, ProcedureCall& call) {
 SqlValue filler(const SqlType& type, int64_t row) {
   switch (sql::family_of(type.id)) {
     case sql::Family::kInteger:
-      return SqlValue::of_number(type.id == TypeId::kBit       ? row % 2
-                                 : type.id == TypeId::kTinyInt ? row % 256
+      return SqlValue::of_number(type.id == TypeId::kBit        ? row % 2
+                                 : type.id == TypeId::kTinyInt  ? row % 256
                                  : type.id == TypeId::kSmallInt ? row % 32768
-                                 : type.id == TypeId::kInt ? row % 2147483648LL : row);
+                                 : type.id == TypeId::kInt      ? row % 2147483648LL
+                                                                : row);
     case sql::Family::kReal:
       return SqlValue::of_real(static_cast<double>(row) / 4);
     case sql::Family::kDecimal: {
@@ -88,8 +90,9 @@ SqlValue filler(const SqlType& type, int64_t row) {
     case sql::Family::kBytes:
     case sql::Family::kGuid: {
       const size_t length = type.id == TypeId::kUniqueIdentifier ? 16
-                            : type.length == kMaxLength ? 32
-                            : static_cast<size_t>(std::clamp(type.length, 1, 32));
+                            : type.length == kMaxLength
+                                ? 32
+                                : static_cast<size_t>(std::clamp(type.length, 1, 32));
       std::string bytes(length, '\0');
       for (size_t i = 0; i < length; ++i) {
         bytes[i] = static_cast<char>(row >> (8 * (i % 8)));
@@ -101,6 +104,31 @@ SqlValue filler(const SqlType& type, int64_t row) {
   }
 }
 
+// Rows [*first, rows) in transactions of `per_transaction`, until the batch is large enough.
+void fill_batch(ChangeDataCapture* capture, const CaptureInstance& instance, int64_t rows,
+                int64_t per_transaction, int64_t* first, RowBatch* batch,
+                std::vector<CommitEntry>* entries) {
+  sql::TransactionManager& transactions = capture->engine().transactions();
+  const CaptureInstance::Columns columns = instance.columns();
+  std::vector<SqlValue> values(columns->size());
+  while (*first < rows && batch->bytes.size() < kFillBatchBytes) {
+    const int64_t count = std::min(per_transaction, rows - *first);
+    const uint64_t begin = transactions.reserve_records(static_cast<uint64_t>(count) + 3);
+    const std::string commit = lsn_of_record(begin + static_cast<uint64_t>(count) + 1);
+    for (int64_t i = 0; i < count; ++i) {
+      for (size_t c = 0; c < values.size(); ++c) {
+        const CapturedColumn& column = (*columns)[c];
+        values[c] = column.is_computed ? SqlValue{} : filler(column.type, *first + i);
+      }
+      instance.append_row(commit, 1, lsn_of_record(begin + static_cast<uint64_t>(i) + 1), kInsert,
+                          values, batch);
+    }
+    const int64_t now = capture->engine().local_ticks();
+    entries->push_back({commit, now, now, std::string("\0\0\0\1\0\0", 6), lsn_of_record(begin)});
+    *first += count;
+  }
+}
+
 // EXEC dstream.fill_changes @capture_instance, @rows, @transaction_rows = 1000: inserts as if
 // captured, straight into the change table. The source table is not touched.
 void fill_changes(ChangeDataCapture* capture, ProcedureCall& call) {
@@ -108,35 +136,15 @@ void fill_changes(ChangeDataCapture* capture, ProcedureCall& call) {
   DatabaseCapture& cdc = enabled(capture, call);
   cdc.scan(cdc.jobs().transactions_max);  // an instance just enabled becomes active
   const InstancePtr instance = cdc.find_instance(call.text(0));
-  if (instance == nullptr || !instance->is_active()) {
+  if (instance == nullptr || !cdc.min_lsn(instance->name())) {
     throw SqlError(22981, 16, 1, "Object does not exist or access is denied.");
   }
   const int64_t rows = call.number(1, 0);
   const int64_t per_transaction = std::max<int64_t>(call.number(2, 1000), 1);
-  sql::TransactionManager& transactions = capture->engine().transactions();
-  const size_t columns = instance->columns().size();
-  std::vector<SqlValue> values(columns);
-  RowBatch batch;
-  std::vector<CommitEntry> entries;
-  for (int64_t first = 0; first < rows; first += per_transaction) {
-    const int64_t count = std::min(per_transaction, rows - first);
-    const uint64_t begin = transactions.reserve_records(static_cast<uint64_t>(count) + 3);
-    const std::string commit = lsn_of_record(begin + static_cast<uint64_t>(count) + 1);
-    for (int64_t i = 0; i < count; ++i) {
-      for (size_t c = 0; c < columns; ++c) {
-        const CapturedColumn& column = instance->columns()[c];
-        values[c] = column.is_computed ? SqlValue{} : filler(column.type, first + i);
-      }
-      instance->append_row(commit, 1, lsn_of_record(begin + static_cast<uint64_t>(i) + 1), kInsert,
-                           values, &batch);
-    }
-    const int64_t now = capture->engine().local_ticks();
-    entries.push_back({commit, now, now, std::string("\0\0\0\1\0\0", 6), lsn_of_record(begin)});
-    if (batch.bytes.size() >= kFillBatchBytes || first + count >= rows) {
-      cdc.append_filled(instance, std::move(batch), std::move(entries));
-      batch = {};
-      entries.clear();
-    }
+  for (int64_t first = 0; first < rows;) {
+    cdc.fill(instance, [&](RowBatch* batch, std::vector<CommitEntry>* entries) {
+      fill_batch(capture, *instance, rows, per_transaction, &first, batch, entries);
+    });
     if (call.out.cancelled()) {
       throw sql::Cancelled{};
     }

@@ -1,6 +1,7 @@
 #include "tests/standins/sqlserver/cdc/database_capture.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "tests/standins/sqlserver/cdc/lsn.h"
@@ -18,12 +19,11 @@ constexpr size_t kTransactionIdBytes = 6;
 
 std::shared_ptr<AppendTable> make_time_mapping() {
   // The LSN is the first column: its bytes follow the token and the length.
-  return std::make_shared<AppendTable>(
-      time_mapping_columns(), sql::Ordering{{{0, false}}, true},
-      [](std::string_view token, std::string* key) {
-        key->push_back('\1');
-        key->append(token.substr(3, kLsnBytes));
-      });
+  return std::make_shared<AppendTable>(time_mapping_columns(), sql::Ordering{{{0, false}}, true},
+                                       [](std::string_view token, std::string* key) {
+                                         key->push_back('\1');
+                                         key->append(token.substr(3, kLsnBytes));
+                                       });
 }
 
 std::string transaction_id(uint64_t id) {
@@ -66,6 +66,8 @@ void DatabaseCapture::add_transaction(sql::CommittedTransaction transaction) {
 }
 
 void DatabaseCapture::add_note(std::function<void(const std::string&)> apply) {
+  // Between two commits: the log is in the order of its records.
+  const std::lock_guard commit_lock(engine_->transactions().commit_mutex());
   const std::lock_guard lock(log_mutex_);
   LogEntry entry;
   entry.record = engine_->transactions().next_record();
@@ -175,7 +177,7 @@ void DatabaseCapture::append_entries(const std::vector<CommitEntry>& entries, ui
     encode_row(columns, values, &rows.bytes);
     rows.finish_row();
   }
-  time_mapping_->append(std::move(rows), sequence);
+  time_mapping()->append(std::move(rows), sequence);
   const std::lock_guard lock(mutex_);
   entries_.insert(entries_.end(), entries.begin(), entries.end());
 }
@@ -204,17 +206,16 @@ void DatabaseCapture::note_session(const Batch& batch, int64_t start_ticks) {
 
 void DatabaseCapture::add_dummy_entry() {
   const std::lock_guard scan_lock(scan_mutex_);
-  {
-    // Not ahead of what still waits in the log.
-    const std::lock_guard lock(log_mutex_);
-    if (!log_.empty()) {
+  engine_->transactions().publish([&](uint64_t sequence) {
+    // No commit comes in here. An entry above what still waits in the log would tell readers that
+    // they have seen it.
+    if (log_size() > 0) {
       return;
     }
-  }
-  engine_->transactions().publish([&](uint64_t sequence) {
     const int64_t now = engine_->local_ticks();
     append_entries({{lsn_of_record(engine_->transactions().next_record()), now, now,
-                     std::string(1, '\0'), zero_lsn()}}, sequence);
+                     std::string(1, '\0'), zero_lsn()}},
+                   sequence);
   });
 }
 
@@ -294,6 +295,16 @@ std::optional<std::string> DatabaseCapture::min_lsn(std::string_view name) const
   return instance == nullptr ? std::nullopt : instance->start_lsn;
 }
 
+void DatabaseCapture::activate(const InstancePtr& instance, const std::string& lsn) {
+  const std::lock_guard lock(mutex_);
+  instance->start_lsn = lsn;
+}
+
+std::shared_ptr<AppendTable> DatabaseCapture::time_mapping() const {
+  const std::lock_guard lock(mutex_);
+  return time_mapping_;
+}
+
 bool DatabaseCapture::has_entry(std::string_view lsn) const {
   const std::lock_guard lock(mutex_);
   const auto it = std::lower_bound(
@@ -330,7 +341,7 @@ void DatabaseCapture::raise_low_water(const InstancePtr& instance, const std::st
   if (lowest.empty()) {
     return;
   }
-  time_mapping_->drop_below(lsn_key(lowest));
+  time_mapping()->drop_below(lsn_key(lowest));
   const std::lock_guard lock(mutex_);
   std::erase_if(entries_, [&](const CommitEntry& entry) { return entry.start_lsn < lowest; });
 }
@@ -342,13 +353,15 @@ std::string DatabaseCapture::retention_mark() const {
   }
   // Measured back from the newest commit, not from now.
   const int64_t keep = entries_.back().end_ticks - jobs_.retention_min * sql::kTicksPerMinute;
-  const auto it = std::find_if(entries_.begin(), entries_.end(),
-                               [keep](const CommitEntry& entry) { return entry.end_ticks >= keep; });
+  const auto it = std::find_if(entries_.begin(), entries_.end(), [keep](const CommitEntry& entry) {
+    return entry.end_ticks >= keep;
+  });
   return it == entries_.begin() || it == entries_.end() ? std::string() : it->start_lsn;
 }
 
 void DatabaseCapture::restore_to(const std::string& lsn) {
   const std::lock_guard scan_lock(scan_mutex_);
+  const std::lock_guard commit_lock(engine_->transactions().commit_mutex());
   const std::string above = lsn_key(increment_lsn(lsn));
   {
     const std::lock_guard lock(log_mutex_);
@@ -357,19 +370,30 @@ void DatabaseCapture::restore_to(const std::string& lsn) {
   for (const InstancePtr& instance : instances()) {
     instance->changes()->drop_from(above);
   }
-  time_mapping_->drop_from(above);
+  time_mapping()->drop_from(above);
   const std::lock_guard lock(mutex_);
   std::erase_if(entries_, [&](const CommitEntry& entry) { return entry.start_lsn > lsn; });
   std::erase_if(definitions_, [&](const DefinitionEntry& entry) { return entry.lsn > lsn; });
   engine_->transactions().set_last_record(record_at_or_below(lsn));
 }
 
-void DatabaseCapture::append_filled(const InstancePtr& instance, RowBatch rows,
-                                    std::vector<CommitEntry> entries) {
-  engine_->transactions().publish([&](uint64_t sequence) {
-    instance->changes()->append(std::move(rows), sequence);
-    append_entries(entries, sequence);
-  });
+void DatabaseCapture::fill(const InstancePtr& instance, const Filler& filler) {
+  bool is_filled = false;
+  while (!is_filled) {
+    scan(std::numeric_limits<int64_t>::max());
+    const std::lock_guard scan_lock(scan_mutex_);
+    engine_->transactions().publish([&](uint64_t sequence) {
+      if (log_size() > 0) {
+        return;  // Committed since the scan: its rows come first.
+      }
+      RowBatch rows;
+      std::vector<CommitEntry> entries;
+      filler(&rows, &entries);
+      instance->changes()->append(std::move(rows), sequence);
+      append_entries(entries, sequence);
+      is_filled = true;
+    });
+  }
 }
 
 std::vector<ScanSession> DatabaseCapture::sessions() const {

@@ -24,7 +24,7 @@ namespace dstream::standin::cdc {
 struct CommitEntry {
   std::string start_lsn;
   int64_t begin_ticks = 0, end_ticks = 0;
-  std::string transaction_id;   // one zero byte for a dummy row
+  std::string transaction_id;  // one zero byte for a dummy row
   std::string begin_lsn;
 };
 
@@ -42,17 +42,17 @@ struct DefinitionEntry {
 struct ScanSession {
   int32_t id = 0;
   int64_t start_ticks = 0, end_ticks = 0;
-  std::string start_lsn, end_lsn;   // empty for an empty scan
+  std::string start_lsn, end_lsn;  // empty for an empty scan
   int64_t transactions = 0, log_records = 0, commands = 0, schema_changes = 0;
   int64_t last_commit_ticks = 0;
   int64_t latency_s = 0;
 };
 
 struct JobSettings {
-  int64_t transactions_max = 500;       // @maxtrans
-  int64_t scans_max = 10;               // @maxscans
+  int64_t transactions_max = 500;  // @maxtrans
+  int64_t scans_max = 10;          // @maxscans
   bool continuous = true;
-  int64_t polling_interval_s = 5;       // as the job tables show it
+  int64_t polling_interval_s = 5;  // as the job tables show it
   int64_t retention_min = 4320;
   int64_t threshold = 5000;
   bool has_capture_job = false, has_cleanup_job = false;
@@ -85,10 +85,12 @@ class DatabaseCapture {
   void remove_instance(const InstancePtr& instance);
   void clear();
 
-  const std::shared_ptr<AppendTable>& time_mapping() const { return time_mapping_; }
+  std::shared_ptr<AppendTable> time_mapping() const;
   std::vector<CommitEntry> entries() const;
-  std::string max_lsn() const;          // "" if there is none
+  std::string max_lsn() const;  // "" if there is none
   std::optional<std::string> min_lsn(std::string_view instance) const;
+  // The capture scan has passed the record that enabled the instance.
+  void activate(const InstancePtr& instance, const std::string& lsn);
   bool has_entry(std::string_view lsn) const;
 
   std::vector<DefinitionEntry> definitions() const;
@@ -101,7 +103,10 @@ class DatabaseCapture {
   std::string retention_mark() const;
   // Everything captured above `lsn` is gone, and the log goes on from there, as after a restore.
   void restore_to(const std::string& lsn);
-  void append_filled(const InstancePtr& instance, RowBatch rows, std::vector<CommitEntry> entries);
+  // Appends made-up changes with commits of their own, behind all that was committed before. The
+  // filler reserves its records when it is called, and nobody commits meanwhile.
+  using Filler = std::function<void(RowBatch*, std::vector<CommitEntry>*)>;
+  void fill(const InstancePtr& instance, const Filler& filler);
 
   std::vector<ScanSession> sessions() const;
   JobSettings jobs() const;
@@ -124,12 +129,12 @@ class DatabaseCapture {
   sql::Engine* const engine_;
   sql::Database* const database_;
 
-  mutable std::mutex log_mutex_;   // guards log_
+  mutable std::mutex log_mutex_;  // guards log_
   std::deque<LogEntry> log_;
 
-  std::mutex scan_mutex_;          // one scan, cleanup or restore at a time
+  std::mutex scan_mutex_;  // one scan, cleanup or restore at a time
 
-  mutable std::mutex mutex_;       // guards all below it
+  mutable std::mutex mutex_;  // guards all below it
   std::vector<InstancePtr> instances_;
   std::vector<CommitEntry> entries_;
   std::vector<DefinitionEntry> definitions_;

@@ -40,8 +40,8 @@ int64_t end_time(const CommitEntry& entry) {
 // Ties: the smallest LSN for "smallest", the largest for "largest".
 SqlValue map_time(const std::vector<CommitEntry>& entries, const std::string& option,
                   int64_t ticks) {
-  const bool smallest = option == "smallest greater than" ||
-                        option == "smallest greater than or equal";
+  const bool smallest =
+      option == "smallest greater than" || option == "smallest greater than or equal";
   const bool inclusive = option.ends_with("or equal");
   if (!smallest && option != "largest less than" && option != "largest less than or equal") {
     return {};
@@ -54,8 +54,8 @@ SqlValue map_time(const std::vector<CommitEntry>& entries, const std::string& op
     if (!matches) {
       continue;
     }
-    const bool better = found == nullptr || (smallest ? time < end_time(*found)
-                                                      : time >= end_time(*found));
+    const bool better =
+        found == nullptr || (smallest ? time < end_time(*found) : time >= end_time(*found));
     found = better ? &entry : found;
   }
   return found == nullptr ? SqlValue{} : SqlValue::of_text(found->start_lsn);
@@ -71,8 +71,8 @@ void add_bounds(ChangeDataCapture* capture, sql::FunctionRegistry* registry) {
                 function({sql::sysname_type()}, sql::binary_type(10),
                          [capture](const sql::CallContext& call, Values values) {
                            const DatabaseCapture* cdc = capture->find(call.database);
-                           const auto lsn = cdc == nullptr ? std::nullopt
-                                                           : cdc->min_lsn(values[0].text);
+                           const auto lsn =
+                               cdc == nullptr ? std::nullopt : cdc->min_lsn(values[0].text);
                            return SqlValue::of_text(lsn.value_or(zero_lsn()));
                          }));
   registry->add("sys.fn_cdc_increment_lsn",
@@ -116,8 +116,9 @@ int64_t ordinal_of(ChangeDataCapture* capture, const sql::CallContext& call, Val
   const DatabaseCapture* cdc = capture->find(call.database);
   const InstancePtr instance = cdc == nullptr ? nullptr : cdc->find_instance(values[0].text);
   if (instance != nullptr) {
-    for (size_t i = 0; i < instance->columns().size(); ++i) {
-      if (sql::equal_names(instance->columns()[i].name, values[1].text)) {
+    const CaptureInstance::Columns columns = instance->columns();
+    for (size_t i = 0; i < columns->size(); ++i) {
+      if (sql::equal_names((*columns)[i].name, values[1].text)) {
         return static_cast<int64_t>(i) + 1;
       }
     }
@@ -127,12 +128,12 @@ int64_t ordinal_of(ChangeDataCapture* capture, const sql::CallContext& call, Val
 
 void add_masks(ChangeDataCapture* capture, sql::FunctionRegistry* registry) {
   const SqlType mask = sql::varbinary_type(128);
-  registry->add("sys.fn_cdc_is_bit_set",
-                function({sql::int_type(), mask}, sql::bit_type(),
-                         [](const sql::CallContext&, Values values) {
-                           return SqlValue::of_number(
-                               is_bit_set(values[1].text, values[0].number) ? 1 : 0);
-                         }));
+  registry->add(
+      "sys.fn_cdc_is_bit_set",
+      function({sql::int_type(), mask}, sql::bit_type(),
+               [](const sql::CallContext&, Values values) {
+                 return SqlValue::of_number(is_bit_set(values[1].text, values[0].number) ? 1 : 0);
+               }));
   registry->add("sys.fn_cdc_has_column_changed",
                 function({sql::sysname_type(), sql::sysname_type(), mask}, sql::bit_type(),
                          [capture](const sql::CallContext& call, Values values) {
@@ -180,10 +181,14 @@ class AllChanges final : public sql::Relation {
 
 class AllChanges::FilteredCursor final : public sql::Cursor {
  public:
-  FilteredCursor(std::unique_ptr<sql::Cursor> inner, size_t width, size_t operation,
-                 bool with_old, std::span<const int> needed, std::vector<int> places)
-      : inner_(std::move(inner)), row_(width), operation_(operation), with_old_(with_old),
-        needed_(needed.begin(), needed.end()), places_(std::move(places)) {}
+  FilteredCursor(std::unique_ptr<sql::Cursor> inner, size_t width, size_t operation, bool with_old,
+                 std::span<const int> needed, std::vector<int> places)
+      : inner_(std::move(inner)),
+        row_(width),
+        operation_(operation),
+        with_old_(with_old),
+        needed_(needed.begin(), needed.end()),
+        places_(std::move(places)) {}
 
   bool next(SqlValue* values) override {
     while (inner_->next(row_.data())) {
@@ -230,8 +235,9 @@ std::unique_ptr<sql::Cursor> AllChanges::open(const sql::ScanRequest& request) c
 
 sql::SqlError insufficient_arguments() {
   // With " ... " in place of the name, as a real server has it.
-  return {313, 16, 3, "An insufficient number of arguments were supplied for the procedure or "
-                      "function cdc.fn_cdc_get_all_changes_ ... ."};
+  return {313, 16, 3,
+          "An insufficient number of arguments were supplied for the procedure or "
+          "function cdc.fn_cdc_get_all_changes_ ... ."};
 }
 
 std::string trimmed_lower(const std::string& text) {
@@ -245,9 +251,10 @@ std::shared_ptr<const sql::Relation> all_changes(const DatabaseCapture& cdc,
                                                  const InstancePtr& instance, Values values,
                                                  std::span<const SqlType> types) {
   if (values.size() != 3) {
-    throw sql::SqlError(313, 16, 2, "An insufficient number of arguments were supplied for the "
-                                    "procedure or function cdc." + std::string(kAllChanges) +
-                                        instance->name() + ".");
+    throw sql::SqlError(313, 16, 2,
+                        "An insufficient number of arguments were supplied for the "
+                        "procedure or function cdc." +
+                            std::string(kAllChanges) + instance->name() + ".");
   }
   const SqlType lsn = sql::binary_type(10);
   const SqlValue from = sql::convert_value(values[0], types[0], lsn);

@@ -18,19 +18,21 @@ using Rows = std::vector<std::vector<SqlValue>>;
 SqlValue number(int64_t value) { return SqlValue::of_number(value); }
 SqlValue text(const std::string& value) { return SqlValue::of_text(value); }
 SqlValue flag(bool value) { return SqlValue::of_number(value ? 1 : 0); }
-SqlValue optional_text(bool has, const std::string& value) { return has ? text(value) : SqlValue{}; }
-SqlValue date_time(int64_t ticks) {
-  return number(sql::round_ticks(sql::datetime_type(), ticks));
+SqlValue optional_text(bool has, const std::string& value) {
+  return has ? text(value) : SqlValue{};
 }
+SqlValue date_time(int64_t ticks) { return number(sql::round_ticks(sql::datetime_type(), ticks)); }
 
 DatabaseCapture& enabled(ChangeDataCapture* capture, const ProcedureCall& call) {
   DatabaseCapture* cdc = capture->find(call.database);
   if (cdc == nullptr) {
-    throw sql::SqlError(22901, 16, 1,
-                        "The database '" + call.database.name() + "' is not enabled for Change Data "
-                        "Capture. Ensure that the correct database context is set and retry the "
-                        "operation. To report on the databases enabled for Change Data Capture, "
-                        "query the is_cdc_enabled column in the sys.databases catalog view.");
+    throw sql::SqlError(
+        22901, 16, 1,
+        "The database '" + call.database.name() +
+            "' is not enabled for Change Data "
+            "Capture. Ensure that the correct database context is set and retry the "
+            "operation. To report on the databases enabled for Change Data Capture, "
+            "query the is_cdc_enabled column in the sys.databases catalog view.");
   }
   return *cdc;
 }
@@ -56,31 +58,35 @@ void help_capture(ChangeDataCapture* capture, ProcedureCall& call) {
       continue;
     }
     const auto start = cdc.min_lsn(instance->name());
-    rows.push_back({text(table.schema()), text(table.name()), text(instance->name()),
-                    number(instance->object_id()), number(instance->source_object_id()),
-                    start ? text(*start) : SqlValue{}, {}, flag(instance->supports_net_changes),
+    rows.push_back({text(table.schema()),
+                    text(table.name()),
+                    text(instance->name()),
+                    number(instance->object_id()),
+                    number(instance->source_object_id()),
+                    start ? text(*start) : SqlValue{},
+                    {},
+                    flag(instance->supports_net_changes),
                     flag(instance->has_drop_pending),
                     optional_text(instance->has_role, instance->role_name),
                     optional_text(instance->has_index, instance->index_name),
                     optional_text(instance->has_filegroup, instance->filegroup_name),
                     date_time(instance->create_ticks),
                     optional_text(instance->has_index, name_list(instance->key_columns)),
-                    text(name_list(instance->columns()))});
+                    text(name_list(*instance->columns()))});
   }
   const SqlType name_type = sql::sysname_type(), lsn = sql::binary_type(10);
-  sql::send_rows(call,
-                 {view_column("source_schema", name_type), view_column("source_table", name_type),
-                  view_column("capture_instance", name_type),
-                  view_column("object_id", sql::int_type()),
-                  view_column("source_object_id", sql::int_type()), view_column("start_lsn", lsn),
-                  view_column("end_lsn", lsn), view_column("supports_net_changes", sql::bit_type()),
-                  view_column("has_drop_pending", sql::bit_type()),
-                  view_column("role_name", name_type), view_column("index_name", name_type),
-                  view_column("filegroup_name", name_type),
-                  view_column("create_date", sql::datetime_type()),
-                  view_column("index_column_list", sql::nvarchar_type(kMaxLength)),
-                  view_column("captured_column_list", sql::nvarchar_type(kMaxLength))},
-                 rows);
+  sql::send_rows(
+      call,
+      {view_column("source_schema", name_type), view_column("source_table", name_type),
+       view_column("capture_instance", name_type), view_column("object_id", sql::int_type()),
+       view_column("source_object_id", sql::int_type()), view_column("start_lsn", lsn),
+       view_column("end_lsn", lsn), view_column("supports_net_changes", sql::bit_type()),
+       view_column("has_drop_pending", sql::bit_type()), view_column("role_name", name_type),
+       view_column("index_name", name_type), view_column("filegroup_name", name_type),
+       view_column("create_date", sql::datetime_type()),
+       view_column("index_column_list", sql::nvarchar_type(kMaxLength)),
+       view_column("captured_column_list", sql::nvarchar_type(kMaxLength))},
+      rows);
 }
 
 void help_jobs(ChangeDataCapture* capture, ProcedureCall& call) {
@@ -101,14 +107,15 @@ void help_jobs(ChangeDataCapture* capture, ProcedureCall& call) {
                     flag(false), number(0), number(jobs.retention_min), number(jobs.threshold)});
   }
   const SqlType bigint = sql::bigint_type();
-  sql::send_rows(call,
-                 {view_column("job_id", sql::make_type(TypeId::kUniqueIdentifier, {}, {})),
-                  view_column("job_type", sql::nvarchar_type(20)),
-                  view_column("job_name", sql::sysname_type()),
-                  view_column("maxtrans", sql::int_type()), view_column("maxscans", sql::int_type()),
-                  view_column("continuous", sql::bit_type()), view_column("pollinginterval", bigint),
-                  view_column("retention", bigint), view_column("threshold", bigint)},
-                 rows);
+  sql::send_rows(
+      call,
+      {view_column("job_id", sql::make_type(TypeId::kUniqueIdentifier, {}, {})),
+       view_column("job_type", sql::nvarchar_type(20)),
+       view_column("job_name", sql::sysname_type()), view_column("maxtrans", sql::int_type()),
+       view_column("maxscans", sql::int_type()), view_column("continuous", sql::bit_type()),
+       view_column("pollinginterval", bigint), view_column("retention", bigint),
+       view_column("threshold", bigint)},
+      rows);
 }
 
 InstancePtr required_instance(const DatabaseCapture& cdc, const ProcedureCall& call) {
@@ -128,7 +135,8 @@ void captured_columns(ChangeDataCapture* capture, ProcedureCall& call) {
   const sql::Table& table = *instance->table();
   Rows rows;
   int64_t ordinal = 0;
-  for (const CapturedColumn& column : instance->columns()) {
+  const CaptureInstance::Columns columns = instance->columns();
+  for (const CapturedColumn& column : *columns) {
     int precision = 0, scale = 0;
     sql::decimal_shape(column.type, &precision, &scale);
     const sql::Family family = sql::family_of(column.type.id);
@@ -142,17 +150,16 @@ void captured_columns(ChangeDataCapture* capture, ProcedureCall& call) {
                     sql::is_temporal(family) ? number(column.type.scale) : SqlValue{}});
   }
   const SqlType name = sql::sysname_type(), small = sql::make_type(TypeId::kSmallInt, {}, {});
-  sql::send_rows(call,
-                 {view_column("source_schema", name), view_column("source_table", name),
-                  view_column("capture_instance", name), view_column("column_name", name),
-                  view_column("column_id", sql::int_type()),
-                  view_column("ordinal_position", sql::int_type()), view_column("data_type", name),
-                  view_column("character_maximum_length", sql::int_type()),
-                  view_column("numeric_precision", sql::make_type(TypeId::kTinyInt, {}, {})),
-                  view_column("numeric_precision_radix", small),
-                  view_column("numeric_scale", sql::int_type()),
-                  view_column("datetime_precision", small)},
-                 rows);
+  sql::send_rows(
+      call,
+      {view_column("source_schema", name), view_column("source_table", name),
+       view_column("capture_instance", name), view_column("column_name", name),
+       view_column("column_id", sql::int_type()), view_column("ordinal_position", sql::int_type()),
+       view_column("data_type", name), view_column("character_maximum_length", sql::int_type()),
+       view_column("numeric_precision", sql::make_type(TypeId::kTinyInt, {}, {})),
+       view_column("numeric_precision_radix", small), view_column("numeric_scale", sql::int_type()),
+       view_column("datetime_precision", small)},
+      rows);
 }
 
 void ddl_history(ChangeDataCapture* capture, ProcedureCall& call) {
@@ -168,14 +175,14 @@ void ddl_history(ChangeDataCapture* capture, ProcedureCall& call) {
     }
   }
   const SqlType name = sql::sysname_type();
-  sql::send_rows(call,
-                 {view_column("source_schema", name), view_column("source_table", name),
-                  view_column("capture_instance", name),
-                  view_column("required_column_update", sql::bit_type()),
-                  view_column("ddl_command", sql::nvarchar_type(kMaxLength)),
-                  view_column("ddl_lsn", sql::binary_type(10)),
-                  view_column("ddl_time", sql::datetime_type())},
-                 rows);
+  sql::send_rows(
+      call,
+      {view_column("source_schema", name), view_column("source_table", name),
+       view_column("capture_instance", name),
+       view_column("required_column_update", sql::bit_type()),
+       view_column("ddl_command", sql::nvarchar_type(kMaxLength)),
+       view_column("ddl_lsn", sql::binary_type(10)), view_column("ddl_time", sql::datetime_type())},
+      rows);
 }
 
 }  // namespace

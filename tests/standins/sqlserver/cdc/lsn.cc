@@ -8,7 +8,7 @@ namespace {
 constexpr uint64_t kFirstFile = 0x25;
 constexpr uint64_t kBlocksPerFile = 4096;
 constexpr uint64_t kRecordsPerBlock = 24;
-constexpr uint64_t kBlockStep = 24;   // sectors; blocks of a real log have different sizes
+constexpr uint64_t kBlockStep = 24;  // sectors; blocks of a real log have different sizes
 constexpr uint64_t kFirstBlock = 16;
 
 void append_big_endian(uint64_t value, size_t bytes, std::string* out) {

@@ -20,10 +20,12 @@ constexpr int64_t kInstanceNameMax = 100;
 constexpr size_t kInstancesPerTableMax = 2;
 
 SqlError not_enabled(const std::string& database) {
-  return {22901, 16, 1, "The database '" + database + "' is not enabled for Change Data Capture. "
-                        "Ensure that the correct database context is set and retry the operation. "
-                        "To report on the databases enabled for Change Data Capture, query the "
-                        "is_cdc_enabled column in the sys.databases catalog view."};
+  return {22901, 16, 1,
+          "The database '" + database +
+              "' is not enabled for Change Data Capture. "
+              "Ensure that the correct database context is set and retry the operation. "
+              "To report on the databases enabled for Change Data Capture, query the "
+              "is_cdc_enabled column in the sys.databases catalog view."};
 }
 
 DatabaseCapture& enabled(ChangeDataCapture* capture, const ProcedureCall& call) {
@@ -47,15 +49,18 @@ void enable_database(ChangeDataCapture* capture, ProcedureCall& call) {
     return;
   }
   if (database.id() <= 4) {
-    throw SqlError(22902, 16, 1, "Caller is not authorized to initiate the requested action. "
-                                 "System databases cannot be enabled for Change Data Capture.");
+    throw SqlError(22902, 16, 1,
+                   "Caller is not authorized to initiate the requested action. "
+                   "System databases cannot be enabled for Change Data Capture.");
   }
   if (database.find_schema("cdc")) {
-    throw SqlError(22906, 16, 1, "The database '" + database.name() + "' cannot be enabled for "
-                                 "Change Data Capture because a database user named 'cdc' or a "
-                                 "schema named 'cdc' already exists in the current database. These "
-                                 "objects are required exclusively by CDC. Drop or rename the user "
-                                 "or schema and retry the operation.");
+    throw SqlError(22906, 16, 1,
+                   "The database '" + database.name() +
+                       "' cannot be enabled for "
+                       "Change Data Capture because a database user named 'cdc' or a "
+                       "schema named 'cdc' already exists in the current database. These "
+                       "objects are required exclusively by CDC. Drop or rename the user "
+                       "or schema and retry the operation.");
   }
   capture->of(database).clear();
   database.add_schema("cdc");
@@ -75,9 +80,11 @@ void disable_database(ChangeDataCapture* capture, ProcedureCall& call) {
 }
 
 SqlError no_source(const std::string& schema, const std::string& name) {
-  return {22931, 16, 1, "Source table '" + schema + "." + name + "' does not exist in the current "
-                        "database. Ensure that the correct database context is set. Specify a valid "
-                        "schema and table name for the database."};
+  return {22931, 16, 1,
+          "Source table '" + schema + "." + name +
+              "' does not exist in the current "
+              "database. Ensure that the correct database context is set. Specify a valid "
+              "schema and table name for the database."};
 }
 
 CapturedColumn captured(const sql::Column& column) {
@@ -111,9 +118,13 @@ std::vector<CapturedColumn> choose_columns(const sql::TableDefinition& definitio
       }
       const auto column = definition.find_column(token.text);
       if (!column) {
-        throw SqlError(22977, 16, 1, "Capture column '" + token.text + "' was not found in source "
-                                     "table '" + table + "'. Ensure that the columns named in "
-                                     "@captured_column_list are columns of the source table.");
+        throw SqlError(22977, 16, 1,
+                       "Capture column '" + token.text +
+                           "' was not found in source "
+                           "table '" +
+                           table +
+                           "'. Ensure that the columns named in "
+                           "@captured_column_list are columns of the source table.");
       }
       chosen.push_back(*column);
     }
@@ -125,8 +136,10 @@ std::vector<CapturedColumn> choose_columns(const sql::TableDefinition& definitio
   }
   for (const CapturedColumn& column : columns) {
     if (column.name.starts_with("__$")) {
-      throw SqlError(22979, 16, 1, "The column name '" + column.name + "' is reserved for Change "
-                                   "Data Capture.");
+      throw SqlError(22979, 16, 1,
+                     "The column name '" + column.name +
+                         "' is reserved for Change "
+                         "Data Capture.");
     }
   }
   return columns;
@@ -143,8 +156,10 @@ const sql::Index* identifying_index(const sql::TableDefinition& definition,
       return &index;
     }
   }
-  throw SqlError(22940, 16, 1, "Could not use index '" + name + "' of table '" + table + "' for "
-                               "Change Data Capture: it does not exist or is not unique.");
+  throw SqlError(22940, 16, 1,
+                 "Could not use index '" + name + "' of table '" + table +
+                     "' for "
+                     "Change Data Capture: it does not exist or is not unique.");
 }
 
 void add_keys(const sql::TableDefinition& definition, const sql::Index* index,
@@ -152,15 +167,18 @@ void add_keys(const sql::TableDefinition& definition, const sql::Index* index,
   if (index == nullptr) {
     return;
   }
+  const CaptureInstance::Columns columns = instance->columns();
   for (const sql::Index::Part& part : index->parts) {
     const sql::Column& column = definition.columns[part.column];
-    const auto is_captured = std::any_of(
-        instance->columns().begin(), instance->columns().end(),
-        [&](const CapturedColumn& c) { return c.column_id == column.id; });
+    const auto is_captured =
+        std::any_of(columns->begin(), columns->end(),
+                    [&](const CapturedColumn& c) { return c.column_id == column.id; });
     if (!is_captured) {
-      throw SqlError(22983, 16, 1, "The unique index '" + index->name + "' on the source table is "
-                                   "used by Change Data Capture, and its column '" + column.name +
-                                   "' must be in @captured_column_list.");
+      throw SqlError(22983, 16, 1,
+                     "The unique index '" + index->name +
+                         "' on the source table is "
+                         "used by Change Data Capture, and its column '" +
+                         column.name + "' must be in @captured_column_list.");
     }
     instance->key_columns.push_back({column.name, column.id});
   }
@@ -169,29 +187,42 @@ void add_keys(const sql::TableDefinition& definition, const sql::Index* index,
 void check_new_instance(const DatabaseCapture& cdc, const sql::Table& table,
                         const std::string& name) {
   if (static_cast<int64_t>(name.size()) > kInstanceNameMax) {
-    throw SqlError(22927, 16, 1, "The capture instance name '" + name + "' exceeds the length limit "
-                                 "of 100 characters. Specify a name that satisfies the length "
-                                 "constraint.");
+    throw SqlError(22927, 16, 1,
+                   "The capture instance name '" + name +
+                       "' exceeds the length limit "
+                       "of 100 characters. Specify a name that satisfies the length "
+                       "constraint.");
   }
   if (cdc.find_instance(name) != nullptr) {
-    throw SqlError(22926, 16, 1, "Could not create a capture instance because the capture instance "
-                                 "name '" + name + "' already exists in the current database. "
-                                 "Specify an explicit unique name for the parameter "
-                                 "@capture_instance.");
+    throw SqlError(22926, 16, 1,
+                   "Could not create a capture instance because the capture instance "
+                   "name '" +
+                       name +
+                       "' already exists in the current database. "
+                       "Specify an explicit unique name for the parameter "
+                       "@capture_instance.");
   }
   if (cdc.instances_of(table).size() >= kInstancesPerTableMax) {
-    throw SqlError(22962, 16, 1, "Two capture instances already exist for source table '" +
-                                     table.full_name() + "'. A table can have at most two capture "
-                                     "instances. If the current tracking options are not "
-                                     "appropriate, disable change tracking for the obsolete "
-                                     "instance by using sys.sp_cdc_disable_table and retry the "
-                                     "operation.");
+    throw SqlError(22962, 16, 1,
+                   "Two capture instances already exist for source table '" + table.full_name() +
+                       "'. A table can have at most two capture "
+                       "instances. If the current tracking options are not "
+                       "appropriate, disable change tracking for the obsolete "
+                       "instance by using sys.sp_cdc_disable_table and retry the "
+                       "operation.");
   }
 }
 
 enum EnableParameter : size_t {
-  kSourceSchema, kSourceName, kRoleName, kCaptureInstance, kSupportsNetChanges, kIndexName,
-  kColumnList, kFilegroup, kPartitionSwitch,
+  kSourceSchema,
+  kSourceName,
+  kRoleName,
+  kCaptureInstance,
+  kSupportsNetChanges,
+  kIndexName,
+  kColumnList,
+  kFilegroup,
+  kPartitionSwitch,
 };
 
 InstancePtr make_instance(ProcedureCall& call, const DatabaseCapture& cdc,
@@ -206,9 +237,10 @@ InstancePtr make_instance(ProcedureCall& call, const DatabaseCapture& cdc,
   const sql::Index* index = identifying_index(*definition, table->full_name(), index_name);
   const bool net_changes = call.number(kSupportsNetChanges, index != nullptr ? 1 : 0) != 0;
   if (net_changes && index == nullptr) {
-    throw SqlError(22939, 16, 1, "The parameter @supports_net_changes is set to 1, but the source "
-                                 "table does not have a primary key defined and no alternate unique "
-                                 "index has been specified.");
+    throw SqlError(22939, 16, 1,
+                   "The parameter @supports_net_changes is set to 1, but the source "
+                   "table does not have a primary key defined and no alternate unique "
+                   "index has been specified.");
   }
   // The change table and its function take two ids.
   const int32_t object_id = call.database.new_object_id();
@@ -264,7 +296,7 @@ void enable_table(ChangeDataCapture* capture, ProcedureCall& call) {
       table->is_tracked = was_tracked;
     });
     transaction.on_commit([cdc, instance] {
-      cdc->add_note([instance](const std::string& lsn) { instance->start_lsn = lsn; });
+      cdc->add_note([cdc, instance](const std::string& lsn) { cdc->activate(instance, lsn); });
     });
     call.session.engine().table_changed(table, false);
   });
@@ -301,10 +333,13 @@ void disable_table(ChangeDataCapture* capture, ProcedureCall& call) {
       }
     }
     if (!found) {
-      throw SqlError(22960, 16, 1, "Change data capture instance '" + wanted + "' has not been "
-                                   "enabled for the source table '" + schema + "." + name +
-                                   "'. Use sys.sp_cdc_help_change_data_capture to verify the "
-                                   "capture instance name and retry the operation.");
+      throw SqlError(22960, 16, 1,
+                     "Change data capture instance '" + wanted +
+                         "' has not been "
+                         "enabled for the source table '" +
+                         schema + "." + name +
+                         "'. Use sys.sp_cdc_help_change_data_capture to verify the "
+                         "capture instance name and retry the operation.");
     }
   });
 }
@@ -315,8 +350,10 @@ void cleanup_change_table(ChangeDataCapture* capture, ProcedureCall& call) {
   const std::string name = required(call, 0, "@capture_instance");
   const InstancePtr instance = cdc.find_instance(name);
   if (instance == nullptr) {
-    throw SqlError(22960, 16, 1, "Change data capture instance '" + name + "' has not been enabled "
-                                 "for the source table.");
+    throw SqlError(22960, 16, 1,
+                   "Change data capture instance '" + name +
+                       "' has not been enabled "
+                       "for the source table.");
   }
   const SqlValue mark = call.get(1, sql::binary_type(10));
   if (mark.null) {
@@ -324,9 +361,13 @@ void cleanup_change_table(ChangeDataCapture* capture, ProcedureCall& call) {
     return;
   }
   if (!cdc.has_entry(mark.text)) {
-    throw SqlError(22964, 16, 1, "LSN 0x" + sql::hex(mark.text) + ", specified as the new low end "
-                                 "point for change table 'cdc." + name + "_CT', is not within the "
-                                 "Change Data Capture timeline.");
+    throw SqlError(22964, 16, 1,
+                   "LSN 0x" + sql::hex(mark.text) +
+                       ", specified as the new low end "
+                       "point for change table 'cdc." +
+                       name +
+                       "_CT', is not within the "
+                       "Change Data Capture timeline.");
   }
   cdc.raise_low_water(instance, mark.text);
 }
@@ -343,8 +384,8 @@ void scan(ChangeDataCapture* capture, ProcedureCall& call) {
 }
 
 void change_job(ChangeDataCapture* capture, ProcedureCall& call) {
-  call.bind({"@job_type", "@maxtrans", "@maxscans", "@continuous", "@pollinginterval",
-             "@retention", "@threshold"});
+  call.bind({"@job_type", "@maxtrans", "@maxscans", "@continuous", "@pollinginterval", "@retention",
+             "@threshold"});
   DatabaseCapture& cdc = enabled(capture, call);
   JobSettings jobs = cdc.jobs();
   jobs.transactions_max = call.number(1, jobs.transactions_max);
@@ -354,8 +395,9 @@ void change_job(ChangeDataCapture* capture, ProcedureCall& call) {
   jobs.retention_min = call.number(5, jobs.retention_min);
   jobs.threshold = call.number(6, jobs.threshold);
   if (jobs.transactions_max < 1 || jobs.scans_max < 1) {
-    throw SqlError(22991, 16, 1, "The value specified for the parameter @maxscans or @maxtrans must "
-                                 "be greater than 0.");
+    throw SqlError(22991, 16, 1,
+                   "The value specified for the parameter @maxscans or @maxtrans must "
+                   "be greater than 0.");
   }
   cdc.set_jobs(jobs);
 }
@@ -383,12 +425,10 @@ void add_procedures(ChangeDataCapture* capture) {
   add("sys.sp_cdc_cleanup_change_table", cleanup_change_table);
   add("sys.sp_cdc_scan", scan);
   add("sys.sp_cdc_change_job", change_job);
-  add("sys.sp_cdc_add_job", [](ChangeDataCapture* c, ProcedureCall& call) {
-    set_job(c, call, true);
-  });
-  add("sys.sp_cdc_drop_job", [](ChangeDataCapture* c, ProcedureCall& call) {
-    set_job(c, call, false);
-  });
+  add("sys.sp_cdc_add_job",
+      [](ChangeDataCapture* c, ProcedureCall& call) { set_job(c, call, true); });
+  add("sys.sp_cdc_drop_job",
+      [](ChangeDataCapture* c, ProcedureCall& call) { set_job(c, call, false); });
   add("sys.sp_cdc_start_job", [](ChangeDataCapture* c, ProcedureCall& call) {
     enabled(c, call);
     if (!is_cleanup(call)) {

@@ -19,9 +19,7 @@ SqlValue flag(bool value) { return SqlValue::of_number(value ? 1 : 0); }
 SqlValue optional_text(bool has, const std::string& value) {
   return has ? SqlValue::of_text(value) : SqlValue{};
 }
-SqlValue date_time(int64_t ticks) {
-  return number(sql::round_ticks(sql::datetime_type(), ticks));
-}
+SqlValue date_time(int64_t ticks) { return number(sql::round_ticks(sql::datetime_type(), ticks)); }
 
 std::shared_ptr<const sql::Relation> relation(std::vector<ResultColumn> columns, Rows rows) {
   return std::make_shared<sql::RowsRelation>(std::move(columns), std::move(rows));
@@ -32,25 +30,30 @@ std::shared_ptr<const sql::Relation> change_tables(const DatabaseCapture& cdc) {
   Rows rows;
   for (const InstancePtr& instance : cdc.instances()) {
     const auto start = cdc.min_lsn(instance->name());
-    rows.push_back({number(instance->object_id()), number(0),
-                    number(instance->source_object_id()), text(instance->name()),
-                    start ? text(*start) : SqlValue{}, {}, flag(instance->supports_net_changes),
+    rows.push_back({number(instance->object_id()),
+                    number(0),
+                    number(instance->source_object_id()),
+                    text(instance->name()),
+                    start ? text(*start) : SqlValue{},
+                    {},
+                    flag(instance->supports_net_changes),
                     flag(instance->has_drop_pending),
                     optional_text(instance->has_role, instance->role_name),
                     optional_text(instance->has_index, instance->index_name),
                     optional_text(instance->has_filegroup, instance->filegroup_name),
-                    date_time(instance->create_ticks), flag(instance->partition_switch)});
+                    date_time(instance->create_ticks),
+                    flag(instance->partition_switch)});
   }
-  return relation({view_column("object_id", sql::int_type(), false),
-                   view_column("version", sql::int_type()),
-                   view_column("source_object_id", sql::int_type()),
-                   view_column("capture_instance", name, false), view_column("start_lsn", lsn),
-                   view_column("end_lsn", lsn), view_column("supports_net_changes", sql::bit_type()),
-                   view_column("has_drop_pending", sql::bit_type()), view_column("role_name", name),
-                   view_column("index_name", name), view_column("filegroup_name", name),
-                   view_column("create_date", sql::datetime_type()),
-                   view_column("partition_switch", sql::bit_type(), false)},
-                  std::move(rows));
+  return relation(
+      {view_column("object_id", sql::int_type(), false), view_column("version", sql::int_type()),
+       view_column("source_object_id", sql::int_type()),
+       view_column("capture_instance", name, false), view_column("start_lsn", lsn),
+       view_column("end_lsn", lsn), view_column("supports_net_changes", sql::bit_type()),
+       view_column("has_drop_pending", sql::bit_type()), view_column("role_name", name),
+       view_column("index_name", name), view_column("filegroup_name", name),
+       view_column("create_date", sql::datetime_type()),
+       view_column("partition_switch", sql::bit_type(), false)},
+      std::move(rows));
 }
 
 std::shared_ptr<const sql::Relation> captured_columns(const DatabaseCapture& cdc) {
@@ -58,18 +61,24 @@ std::shared_ptr<const sql::Relation> captured_columns(const DatabaseCapture& cdc
   Rows rows;
   for (const InstancePtr& instance : cdc.instances()) {
     int64_t ordinal = 0;
-    for (const CapturedColumn& column : instance->columns()) {
-      rows.push_back({number(instance->object_id()), text(column.name), number(column.column_id),
-                      text(column.source_type), number(++ordinal), flag(column.is_computed), {}});
+    const CaptureInstance::Columns columns = instance->columns();
+    for (const CapturedColumn& column : *columns) {
+      rows.push_back({number(instance->object_id()),
+                      text(column.name),
+                      number(column.column_id),
+                      text(column.source_type),
+                      number(++ordinal),
+                      flag(column.is_computed),
+                      {}});
     }
   }
-  return relation({view_column("object_id", sql::int_type(), false),
-                   view_column("column_name", name, false),
-                   view_column("column_id", sql::int_type()), view_column("column_type", name, false),
-                   view_column("column_ordinal", sql::int_type(), false),
-                   view_column("is_computed", sql::bit_type()),
-                   view_column("masking_function", sql::nvarchar_type(4000))},
-                  std::move(rows));
+  return relation(
+      {view_column("object_id", sql::int_type(), false), view_column("column_name", name, false),
+       view_column("column_id", sql::int_type()), view_column("column_type", name, false),
+       view_column("column_ordinal", sql::int_type(), false),
+       view_column("is_computed", sql::bit_type()),
+       view_column("masking_function", sql::nvarchar_type(4000))},
+      std::move(rows));
 }
 
 std::shared_ptr<const sql::Relation> index_columns(const DatabaseCapture& cdc) {
@@ -110,9 +119,11 @@ sql::SystemView jobs_view(ChangeDataCapture* capture) {
   view.columns = {view_column("database_id", sql::int_type(), false),
                   view_column("job_type", sql::nvarchar_type(20), false),
                   view_column("job_id", sql::make_type(TypeId::kUniqueIdentifier, {}, {})),
-                  view_column("maxtrans", sql::int_type()), view_column("maxscans", sql::int_type()),
+                  view_column("maxtrans", sql::int_type()),
+                  view_column("maxscans", sql::int_type()),
                   view_column("continuous", sql::bit_type()),
-                  view_column("pollinginterval", bigint), view_column("retention", bigint),
+                  view_column("pollinginterval", bigint),
+                  view_column("retention", bigint),
                   view_column("threshold", bigint)};
   view.rows = [capture](sql::SqlSession& session, sql::Database&) {
     Rows rows;
@@ -146,17 +157,24 @@ std::vector<ResultColumn> session_columns() {
   const SqlType bigint = sql::bigint_type(), lsn = sql::nvarchar_type(23);
   return {view_column("session_id", sql::int_type()),
           view_column("start_time", sql::datetime_type()),
-          view_column("end_time", sql::datetime_type()), view_column("duration", bigint),
+          view_column("end_time", sql::datetime_type()),
+          view_column("duration", bigint),
           view_column("scan_phase", sql::nvarchar_type(200)),
-          view_column("error_count", sql::int_type()), view_column("start_lsn", lsn),
-          view_column("current_lsn", lsn), view_column("end_lsn", lsn),
-          view_column("tran_count", bigint), view_column("last_commit_lsn", lsn),
+          view_column("error_count", sql::int_type()),
+          view_column("start_lsn", lsn),
+          view_column("current_lsn", lsn),
+          view_column("end_lsn", lsn),
+          view_column("tran_count", bigint),
+          view_column("last_commit_lsn", lsn),
           view_column("last_commit_time", sql::datetime_type()),
-          view_column("log_record_count", bigint), view_column("schema_change_count", sql::int_type()),
-          view_column("command_count", bigint), view_column("first_begin_cdc_lsn", lsn),
+          view_column("log_record_count", bigint),
+          view_column("schema_change_count", sql::int_type()),
+          view_column("command_count", bigint),
+          view_column("first_begin_cdc_lsn", lsn),
           view_column("last_commit_cdc_lsn", lsn),
           view_column("last_commit_cdc_time", sql::datetime_type()),
-          view_column("latency", sql::int_type()), view_column("empty_scan_count", sql::int_type()),
+          view_column("latency", sql::int_type()),
+          view_column("empty_scan_count", sql::int_type()),
           view_column("failed_sessions_count", sql::int_type())};
 }
 
@@ -171,16 +189,29 @@ sql::SystemView sessions_view(ChangeDataCapture* capture) {
     }
     for (const ScanSession& session : cdc->sessions()) {
       const std::string start = lsn_text(session.start_lsn), end = lsn_text(session.end_lsn);
-      const SqlValue commit_time = session.last_commit_ticks == 0
-                                       ? SqlValue{} : date_time(session.last_commit_ticks);
-      rows.push_back({number(session.id), date_time(session.start_ticks),
+      const SqlValue commit_time =
+          session.last_commit_ticks == 0 ? SqlValue{} : date_time(session.last_commit_ticks);
+      rows.push_back({number(session.id),
+                      date_time(session.start_ticks),
                       date_time(session.end_ticks),
                       number((session.end_ticks - session.start_ticks) / sql::kTicksPerSecond),
-                      text("Done"), number(0), text(start), text(end), text(end),
-                      number(session.transactions), text(end), commit_time,
-                      number(session.log_records), number(session.schema_changes),
-                      number(session.commands), text(start), text(end), commit_time,
-                      number(session.latency_s), number(0), number(0)});
+                      text("Done"),
+                      number(0),
+                      text(start),
+                      text(end),
+                      text(end),
+                      number(session.transactions),
+                      text(end),
+                      commit_time,
+                      number(session.log_records),
+                      number(session.schema_changes),
+                      number(session.commands),
+                      text(start),
+                      text(end),
+                      commit_time,
+                      number(session.latency_s),
+                      number(0),
+                      number(0)});
     }
     return rows;
   };
@@ -190,13 +221,15 @@ sql::SystemView sessions_view(ChangeDataCapture* capture) {
 sql::SystemView errors_view() {
   sql::SystemView view;
   const SqlType lsn = sql::nvarchar_type(23);
-  view.columns = {view_column("session_id", sql::int_type()), view_column("phase_number", sql::int_type()),
+  view.columns = {view_column("session_id", sql::int_type()),
+                  view_column("phase_number", sql::int_type()),
                   view_column("entry_time", sql::datetime_type()),
                   view_column("error_number", sql::int_type()),
                   view_column("error_severity", sql::int_type()),
                   view_column("error_state", sql::int_type()),
                   view_column("error_message", sql::nvarchar_type(1024)),
-                  view_column("start_lsn", lsn), view_column("begin_lsn", lsn),
+                  view_column("start_lsn", lsn),
+                  view_column("begin_lsn", lsn),
                   view_column("sequence_value", lsn)};
   view.rows = [](sql::SqlSession&, sql::Database&) { return Rows(); };
   return view;
@@ -205,8 +238,7 @@ sql::SystemView errors_view() {
 }  // namespace
 
 std::shared_ptr<const sql::Relation> find_relation(ChangeDataCapture* capture,
-                                                   sql::Database& database,
-                                                   std::string_view schema,
+                                                   sql::Database& database, std::string_view schema,
                                                    std::string_view name) {
   DatabaseCapture* cdc = capture->find(database);
   if (cdc == nullptr || !sql::equal_names(schema, "cdc")) {

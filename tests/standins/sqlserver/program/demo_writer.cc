@@ -12,12 +12,12 @@
 namespace dstream::standin {
 namespace {
 
-constexpr std::array<std::string_view, 8> kFirstNames = {"Ada", "Grace", "Alan", "Edsger",
+constexpr std::array<std::string_view, 8> kFirstNames = {"Ada",     "Grace",  "Alan",    "Edsger",
                                                          "Barbara", "Donald", "Frances", "Tony"};
 constexpr std::array<std::string_view, 8> kLastNames = {"Lovelace", "Hopper", "Turing", "Dijkstra",
-                                                        "Liskov", "Knuth", "Allen", "Hoare"};
-constexpr std::array<std::string_view, 6> kColors = {"red", "blue", "green", "silver", "black",
-                                                     "white"};
+                                                        "Liskov",   "Knuth",  "Allen",  "Hoare"};
+constexpr std::array<std::string_view, 6> kColors = {"red",    "blue",  "green",
+                                                     "silver", "black", "white"};
 constexpr std::array<std::string_view, 5> kBrands = {"Volvo", "Fiat", "Tatra", "Saab", "Lada"};
 
 using Random = std::mt19937_64;
@@ -35,18 +35,21 @@ std::string transaction(Random* random) {
   if (dice < 5) {
     return "UPDATE dbo.Persons SET Balance = Balance + " + std::to_string((*random)() % 10'000) +
            ".25, UpdatedAt = SYSUTCDATETIME() WHERE ID = (SELECT TOP (1) ID FROM dbo.Persons WHERE "
-           "ID >= " + std::to_string((*random)() % 20) + " ORDER BY ID)";
+           "ID >= " +
+           std::to_string((*random)() % 20) + " ORDER BY ID)";
   }
   if (dice < 7) {
     return "UPDATE dbo.Cars SET Color = N'" + std::string(pick(kColors, random)) +
            "', Price = Price * 0.99 WHERE CarID = (SELECT TOP (1) CarID FROM dbo.Cars WHERE CarID "
-           ">= " + std::to_string((*random)() % 20) + " ORDER BY CarID)";
+           ">= " +
+           std::to_string((*random)() % 20) + " ORDER BY CarID)";
   }
   if (dice < 9) {
     return "BEGIN TRANSACTION; IF NOT EXISTS (SELECT 1 FROM dbo.Persons WHERE ID = " + id +
            ") BEGIN INSERT INTO dbo.Persons (ID, FirstName, LastName, Email, Balance, Active, "
-           "UpdatedAt) VALUES (" + id + ", N'" + first + "', N'" + last + "', N'" + first + "." +
-           last + "@example.org', " + std::to_string((*random)() % 100'000) +
+           "UpdatedAt) VALUES (" +
+           id + ", N'" + first + "', N'" + last + "', N'" + first + "." + last + "@example.org', " +
+           std::to_string((*random)() % 100'000) +
            ".5, 1, SYSUTCDATETIME()); INSERT INTO dbo.Cars (CarID, BrandName, Color, PersonID, "
            "Price, Vin, BuiltOn) SELECT ISNULL(MAX(CarID), 0) + 1, N'" +
            std::string(pick(kBrands, random)) + "', N'" + std::string(pick(kColors, random)) +

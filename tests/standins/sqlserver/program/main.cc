@@ -29,8 +29,10 @@ struct Settings {
 };
 
 void add_options(CLI::App* app, Settings* settings) {
-  app->add_option("--port", settings->stand_in.port, "TCP port; 0 takes a free one")->capture_default_str();
-  app->add_option("--listen", settings->stand_in.listen, "Address to listen on")->capture_default_str();
+  app->add_option("--port", settings->stand_in.port, "TCP port; 0 takes a free one")
+      ->capture_default_str();
+  app->add_option("--listen", settings->stand_in.listen, "Address to listen on")
+      ->capture_default_str();
   app->add_option("--database", settings->stand_in.database, "Name of the user database")
       ->capture_default_str();
   app->add_option("--user", settings->stand_in.user, "Login")->capture_default_str();
@@ -40,12 +42,14 @@ void add_options(CLI::App* app, Settings* settings) {
       ->check(CLI::ExistingFile);
   app->add_option("--capture-interval", settings->stand_in.capture_interval_ms,
                   "Milliseconds between scans of the capture job")
-      ->capture_default_str()->check(CLI::PositiveNumber);
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app->add_flag("--demo-writer", settings->has_demo_writer,
                 "Change rows of dbo.Persons and dbo.Cars all the time");
   app->add_option("--demo-interval", settings->demo_interval_ms,
                   "Milliseconds between the demo writer's transactions")
-      ->capture_default_str()->check(CLI::PositiveNumber);
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
 }
 
 std::string read_file(const std::string& path) {
@@ -100,13 +104,14 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::fprintf(stderr, "dstream-sqlserver: a test double of SQL Server, not a product; do not keep "
-                       "data you need in it.\n");
+  std::fprintf(stderr,
+               "dstream-sqlserver: a test double of SQL Server, not a product; do not keep "
+               "data you need in it.\n");
   try {
     return run(settings, signals);
   } catch (const SqlError& error) {
-    std::fprintf(stderr, "dstream-sqlserver: Msg %d, Level %d, Line %d: %s\n",
-                 error.message.number, error.message.severity, error.message.line, error.what());
+    std::fprintf(stderr, "dstream-sqlserver: Msg %d, Level %d, Line %d: %s\n", error.message.number,
+                 error.message.severity, error.message.line, error.what());
     return 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "dstream-sqlserver: %s\n", error.what());

@@ -1,6 +1,7 @@
 #include "tests/standins/sqlserver/program/stand_in.h"
 
-// Before the others: protocol/wire_type.h has a constant of the same name as one of its enumerators.
+// Before the others: protocol/wire_type.h has a constant of the same name as one of its
+// enumerators.
 #include "tests/standins/sqlserver/protocol/server.h"
 
 #include "tests/standins/sqlserver/cdc/change_data_capture.h"

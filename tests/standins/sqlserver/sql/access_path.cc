@@ -32,7 +32,10 @@ std::string mirrored(const std::string& op) {
 class PathFinder {
  public:
   PathFinder(SqlSession* session, Scope* scope, size_t source, uint64_t available)
-      : binder_(session, scope), scope_(scope), source_(scope->sources[source]), available_(available) {}
+      : binder_(session, scope),
+        scope_(scope),
+        source_(scope->sources[source]),
+        available_(available) {}
 
   AccessPath choose(const std::vector<ExpressionPtr>& conjuncts) {
     for (size_t i = 0; i < conjuncts.size(); ++i) {
@@ -172,10 +175,10 @@ class PathFinder {
     }
     // Two comparisons of the same kind on one column: the other one is not covered.
     std::erase_if(path->covered, [this, path](size_t conjunct) {
-      return std::count_if(comparisons_.begin(), comparisons_.end(), [&](const Comparison& c) {
-               return c.conjunct == conjunct;
-             }) > static_cast<std::ptrdiff_t>(std::count(path->covered.begin(),
-                                                         path->covered.end(), conjunct));
+      return std::count_if(comparisons_.begin(), comparisons_.end(),
+                           [&](const Comparison& c) { return c.conjunct == conjunct; }) >
+             static_cast<std::ptrdiff_t>(
+                 std::count(path->covered.begin(), path->covered.end(), conjunct));
     });
   }
 

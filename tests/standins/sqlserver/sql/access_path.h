@@ -22,9 +22,9 @@ struct KeyBound {
 
 struct AccessPath {
   size_t ordering = 0;
-  size_t equal_parts = 0;   // parts fixed to one value
-  KeyBound lower, upper;    // in the direction of the ordering's key
-  KeyBound keyset;          // another lower bound, from a condition over several columns
+  size_t equal_parts = 0;  // parts fixed to one value
+  KeyBound lower, upper;   // in the direction of the ordering's key
+  KeyBound keyset;         // another lower bound, from a condition over several columns
   bool is_seek = false;
   std::vector<size_t> covered;  // conjuncts that hold for every row of the range
 

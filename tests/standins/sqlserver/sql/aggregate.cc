@@ -170,7 +170,8 @@ void rank_rows(const std::string& function, const std::vector<WindowRow>& sorted
     dense += is_new ? 1 : 0;
     rank = is_new ? static_cast<int64_t>(i - from) + 1 : rank;
     const int64_t number = function == "ROW_NUMBER" ? static_cast<int64_t>(i - from) + 1
-                           : function == "RANK" ? rank : dense;
+                           : function == "RANK"     ? rank
+                                                    : dense;
     (*results)[sorted[i].row][window] = SqlValue::of_number(number);
   }
 }
@@ -237,8 +238,9 @@ bool is_window_aggregate(const std::string& function) {
 SqlType aggregate_type(const std::string& function, const BoundValue& argument) {
   const Family family = family_of(argument.type.id);
   const auto refuse = [&]() -> SqlError {
-    return {8117, 16, 1, "Operand data type " + std::string(type_name(argument.type.id)) +
-                             " is invalid for " + lower_text(function) + " operator."};
+    return {8117, 16, 1,
+            "Operand data type " + std::string(type_name(argument.type.id)) + " is invalid for " +
+                lower_text(function) + " operator."};
   };
   SqlType type = argument.type;
   if (function == "COUNT" || function == "CHECKSUM_AGG") {
@@ -251,7 +253,8 @@ SqlType aggregate_type(const std::string& function, const BoundValue& argument) 
       throw refuse();
     }
   } else if (function == "STRING_AGG") {
-    type = is_unicode(type.id) || family != Family::kText ? nvarchar_type(4000) : varchar_type(8000);
+    type =
+        is_unicode(type.id) || family != Family::kText ? nvarchar_type(4000) : varchar_type(8000);
   } else if (function == "SUM" || function == "AVG") {
     if (type.id == TypeId::kBit ||
         (family != Family::kInteger && family != Family::kReal && family != Family::kDecimal)) {

@@ -23,11 +23,10 @@ void replace_definition(SqlSession* session, const TablePtr& table,
   table->set_definition(std::move(definition));
   table->modify_ticks = session->engine().local_ticks();
   session->engine().table_changed(table, false);
-  session->statement_transaction().on_rollback(
-      [table, before, engine = &session->engine()] {
-        table->set_definition(before);
-        engine->table_changed(table, false);
-      });
+  session->statement_transaction().on_rollback([table, before, engine = &session->engine()] {
+    table->set_definition(before);
+    engine->table_changed(table, false);
+  });
 }
 
 SqlValue constant_value(SqlSession* session, const ExpressionPtr& expression, const SqlType& type) {
@@ -62,14 +61,19 @@ void add_table_columns(SqlSession* session, const TablePtr& table, const Stateme
       if (column.default_value != nullptr) {
         missing[column.physical] = constant_value(session, column.default_value, column.type);
       } else if (table->store()->row_count() > 0) {
-        throw SqlError(4901, 16, 1, "ALTER TABLE only allows columns to be added that can contain "
-                                    "nulls, or have a DEFAULT definition specified, or the column "
-                                    "being added is an identity or timestamp column, or "
-                                    "alternatively if none of the previous conditions are satisfied "
-                                    "the table must be empty to allow addition of this column. "
-                                    "Column '" + column.name + "' cannot be added to non-empty "
-                                    "table '" + table->name() + "' because it does not satisfy "
-                                    "these conditions.");
+        throw SqlError(4901, 16, 1,
+                       "ALTER TABLE only allows columns to be added that can contain "
+                       "nulls, or have a DEFAULT definition specified, or the column "
+                       "being added is an identity or timestamp column, or "
+                       "alternatively if none of the previous conditions are satisfied "
+                       "the table must be empty to allow addition of this column. "
+                       "Column '" +
+                           column.name +
+                           "' cannot be added to non-empty "
+                           "table '" +
+                           table->name() +
+                           "' because it does not satisfy "
+                           "these conditions.");
       }
     }
   }
@@ -77,8 +81,8 @@ void add_table_columns(SqlSession* session, const TablePtr& table, const Stateme
 }
 
 bool is_used(const TableDefinition& definition, size_t column) {
-  const auto in_index = std::any_of(
-      definition.indexes.begin(), definition.indexes.end(), [&](const Index& index) {
+  const auto in_index =
+      std::any_of(definition.indexes.begin(), definition.indexes.end(), [&](const Index& index) {
         return std::any_of(index.parts.begin(), index.parts.end(),
                            [&](const Index::Part& part) { return part.column == column; });
       });
@@ -97,8 +101,9 @@ void drop_columns(const TablePtr& table, const Statement& statement, TableDefini
       if (statement.if_exists) {
         continue;
       }
-      throw SqlError(4924, 16, 1, "ALTER TABLE DROP COLUMN failed because column '" + name +
-                                      "' does not exist in table '" + table->name() + "'.");
+      throw SqlError(4924, 16, 1,
+                     "ALTER TABLE DROP COLUMN failed because column '" + name +
+                         "' does not exist in table '" + table->name() + "'.");
     }
     if (is_used(*definition, *column) || !definition->columns[*column].default_text.empty()) {
       throw SqlError(5074, 16, 1, "The object is dependent on column '" + name + "'.");
@@ -123,13 +128,13 @@ void alter_column(SqlSession* session, const TablePtr& table, const Statement& s
                   TableDefinition* definition, Change* change) {
   const auto place = definition->find_column(statement.column.name);
   if (!place) {
-    throw SqlError(4924, 16, 1, "ALTER TABLE ALTER COLUMN failed because column '" +
-                                    statement.column.name + "' does not exist in table '" +
-                                    table->name() + "'.");
+    throw SqlError(4924, 16, 1,
+                   "ALTER TABLE ALTER COLUMN failed because column '" + statement.column.name +
+                       "' does not exist in table '" + table->name() + "'.");
   }
   if (is_used(*definition, *place)) {
-    throw SqlError(5074, 16, 1, "The object is dependent on column '" + statement.column.name +
-                                    "'.");
+    throw SqlError(5074, 16, 1,
+                   "The object is dependent on column '" + statement.column.name + "'.");
   }
   Column& column = definition->columns[*place];
   const SqlType from = column.type;
@@ -146,16 +151,17 @@ void alter_column(SqlSession* session, const TablePtr& table, const Statement& s
     std::vector<SqlValue> values;
     old_format->decode_all(*row, &values);
     if (values[physical].null && !to.nullable) {
-      throw SqlError(515, 16, 2, "Cannot insert the value NULL into column '" + name + "', table '" +
-                                     table->full_name() +
-                                     "'; column does not allow nulls. UPDATE fails.");
+      throw SqlError(515, 16, 2,
+                     "Cannot insert the value NULL into column '" + name + "', table '" +
+                         table->full_name() + "'; column does not allow nulls. UPDATE fails.");
     }
     bool too_long = false;
     values[physical] = assign_value(values[physical], from, to, &too_long);
     if (too_long) {
-      throw SqlError(2628, 16, 1, "String or binary data would be truncated in table '" +
-                                      table->full_name() + "', column '" + name +
-                                      "'. Truncated value: '" + values[physical].text + "'.");
+      throw SqlError(2628, 16, 1,
+                     "String or binary data would be truncated in table '" + table->full_name() +
+                         "', column '" + name + "'. Truncated value: '" + values[physical].text +
+                         "'.");
     }
     return new_format->encode(values);
   });
@@ -179,9 +185,10 @@ void add_store_index(const TablePtr& table, const TableDefinition& definition, c
     return definition.key(index, values);
   };
   if (!table->store()->add_index(index.unique, key_of)) {
-    throw SqlError(1505, 16, 1, "The CREATE UNIQUE INDEX statement terminated because a duplicate "
-                                "key was found for the object name '" + table->full_name() +
-                                    "' and the index name '" + index.name + "'.");
+    throw SqlError(1505, 16, 1,
+                   "The CREATE UNIQUE INDEX statement terminated because a duplicate "
+                   "key was found for the object name '" +
+                       table->full_name() + "' and the index name '" + index.name + "'.");
   }
 }
 
@@ -193,8 +200,10 @@ void add_index(SqlSession* session, const TablePtr& table, KeySpec spec,
   Index& index = definition->indexes.back();
   for (const Index::Part& part : index.parts) {
     if (index.primary && table->definition()->columns[part.column].type.nullable) {
-      throw SqlError(8111, 16, 1, "Cannot define PRIMARY KEY constraint on nullable column in table "
-                                  "'" + table->name() + "'.");
+      throw SqlError(8111, 16, 1,
+                     "Cannot define PRIMARY KEY constraint on nullable column in table "
+                     "'" +
+                         table->name() + "'.");
     }
   }
   index.store_index = store_uniqueness(*table->definition()).size();
@@ -205,21 +214,20 @@ void add_index(SqlSession* session, const TablePtr& table, KeySpec spec,
   }
   add_store_index(table, *definition, index);
   const size_t place = index.store_index;
-  session->statement_transaction().on_rollback([table, place] {
-    table->store()->drop_index(place);
-  });
+  session->statement_transaction().on_rollback(
+      [table, place] { table->store()->drop_index(place); });
 }
 
-void drop_index(const TablePtr& table, size_t position,
-                TableDefinition* definition) {
+void drop_index(const TablePtr& table, size_t position, TableDefinition* definition) {
   const Index index = definition->indexes[position];
   if (index.store_index == 0) {
     throw not_understood("dropping a clustered index");
   }
   if (index.primary && table->is_tracked) {
-    throw SqlError(22938, 16, 1, "The primary key of table '" + table->full_name() +
-                                     "' cannot be dropped because it is used by Change Data "
-                                     "Capture.");
+    throw SqlError(22938, 16, 1,
+                   "The primary key of table '" + table->full_name() +
+                       "' cannot be dropped because it is used by Change Data "
+                       "Capture.");
   }
   // From now on the statement cannot fail, and the store forgets the index when it commits.
   definition->indexes.erase(definition->indexes.begin() + static_cast<std::ptrdiff_t>(position));
@@ -235,16 +243,14 @@ void drop_constraints(const TablePtr& table, const Statement& statement,
     const auto named = [&](const auto& object) { return equal_names(object.name, name); };
     const auto index = std::find_if(definition->indexes.begin(), definition->indexes.end(), named);
     if (index != definition->indexes.end()) {
-      drop_index(table, static_cast<size_t>(index - definition->indexes.begin()),
-                 definition);
+      drop_index(table, static_cast<size_t>(index - definition->indexes.begin()), definition);
       continue;
     }
     const size_t keys = std::erase_if(definition->foreign_keys, named);
     const size_t checks = std::erase_if(definition->checks, named);
-    const auto column = std::find_if(definition->columns.begin(), definition->columns.end(),
-                                     [&](const Column& c) {
-                                       return equal_names(c.default_name, name);
-                                     });
+    const auto column =
+        std::find_if(definition->columns.begin(), definition->columns.end(),
+                     [&](const Column& c) { return equal_names(c.default_name, name); });
     if (column != definition->columns.end()) {
       column->default_value = nullptr;
       column->default_text.clear();
@@ -258,9 +264,10 @@ void drop_constraints(const TablePtr& table, const Statement& statement,
 void add_default(const TablePtr& table, const Statement& statement, TableDefinition* definition) {
   const auto column = definition->find_column(statement.column.name);
   if (!column) {
-    throw SqlError(1752, 16, 0, "Column '" + statement.column.name + "' in table '" +
-                                    table->name() + "' is invalid for creating a default "
-                                    "constraint.");
+    throw SqlError(1752, 16, 0,
+                   "Column '" + statement.column.name + "' in table '" + table->name() +
+                       "' is invalid for creating a default "
+                       "constraint.");
   }
   Column& target = definition->columns[*column];
   target.default_value = statement.column.default_value;
@@ -301,8 +308,9 @@ void alter(SqlSession* session, const TablePtr& table, const Statement& statemen
 void alter_table(SqlSession* session, const Statement& statement, std::string_view text) {
   const TablePtr table = session->find_table(statement.name);
   if (table == nullptr) {
-    throw SqlError(4902, 16, 1, "Cannot find the object \"" + statement.name.text() +
-                                    "\" because it does not exist or you do not have permissions.");
+    throw SqlError(4902, 16, 1,
+                   "Cannot find the object \"" + statement.name.text() +
+                       "\" because it does not exist or you do not have permissions.");
   }
   if (!table->is_temporary) {
     session->lock_table(table, TableLock::kExclusive);
@@ -312,17 +320,16 @@ void alter_table(SqlSession* session, const Statement& statement, std::string_vi
   if (statement.kind == StatementKind::kCreateIndex) {
     add_index(session, table, statement.index, definition.get());
   } else if (statement.kind == StatementKind::kDropIndex) {
-    const auto index = std::find_if(
-        definition->indexes.begin(), definition->indexes.end(),
-        [&](const Index& i) { return equal_names(i.name, statement.index.name); });
+    const auto index =
+        std::find_if(definition->indexes.begin(), definition->indexes.end(),
+                     [&](const Index& i) { return equal_names(i.name, statement.index.name); });
     if (index == definition->indexes.end()) {
       if (statement.if_exists) {
         return;
       }
       throw cannot_drop("index", table->full_name() + "." + statement.index.name);
     }
-    drop_index(table, static_cast<size_t>(index - definition->indexes.begin()),
-               definition.get());
+    drop_index(table, static_cast<size_t>(index - definition->indexes.begin()), definition.get());
   } else {
     alter(session, table, statement, definition.get(), &change);
   }
@@ -340,16 +347,19 @@ void rename_column(SqlSession* session, const TablePtr& table, std::string_view 
   auto definition = std::make_shared<TableDefinition>(*table->definition());
   const auto column = definition->find_column(from);
   if (!column) {
-    throw SqlError(15248, 11, 1, "Either the parameter @objname is ambiguous or the claimed "
-                                 "@objtype (COLUMN) is wrong.");
+    throw SqlError(15248, 11, 1,
+                   "Either the parameter @objname is ambiguous or the claimed "
+                   "@objtype (COLUMN) is wrong.");
   }
   if (definition->find_column(to)) {
-    throw SqlError(15335, 11, 1, "Error: The new name '" + to + "' is already in use as a COLUMN "
-                                 "name and would cause a duplicate that is not permitted.");
+    throw SqlError(15335, 11, 1,
+                   "Error: The new name '" + to +
+                       "' is already in use as a COLUMN "
+                       "name and would cause a duplicate that is not permitted.");
   }
   if (session->engine().definition_listener()) {
-    session->engine().definition_listener()({*session, table, std::string(text), false, false,
-                                             {definition->columns[*column].name}});
+    session->engine().definition_listener()(
+        {*session, table, std::string(text), false, false, {definition->columns[*column].name}});
   }
   definition->columns[*column].name = to;
   replace_definition(session, table, std::move(definition));

@@ -39,25 +39,28 @@ struct TypeSpec {
 };
 
 enum class ExpressionKind : uint8_t {
-  kLiteral,     // value, type
-  kDefault,     // DEFAULT in VALUES and SET
-  kColumn,      // name
-  kStar,        // * or name.*
-  kVariable,    // text: "@x" or "@@x"
-  kNegate, kBitNot, kNot,
-  kBinary,      // op: + - * / % & | ^
-  kCompare,     // text: = <> < <= > >=
-  kAnd, kOr,
-  kIsNull,      // negated
-  kBetween,     // operands: value, low, high
-  kIn,          // operands: value, list...; or query
-  kLike,        // operands: value, pattern[, escape]
-  kExists,      // query
-  kCase,        // operands: [value,] when, then, ..., [else]
-  kCast,        // operands: value[, style]; cast_type; is_try
-  kCall,        // name, operands
-  kScalarQuery, // query
-  kQuantified,  // text: operator; operands: value; query; all
+  kLiteral,   // value, type
+  kDefault,   // DEFAULT in VALUES and SET
+  kColumn,    // name
+  kStar,      // * or name.*
+  kVariable,  // text: "@x" or "@@x"
+  kNegate,
+  kBitNot,
+  kNot,
+  kBinary,   // op: + - * / % & | ^
+  kCompare,  // text: = <> < <= > >=
+  kAnd,
+  kOr,
+  kIsNull,       // negated
+  kBetween,      // operands: value, low, high
+  kIn,           // operands: value, list...; or query
+  kLike,         // operands: value, pattern[, escape]
+  kExists,       // query
+  kCase,         // operands: [value,] when, then, ..., [else]
+  kCast,         // operands: value[, style]; cast_type; is_try
+  kCall,         // name, operands
+  kScalarQuery,  // query
+  kQuantified,   // text: operator; operands: value; query; all
 };
 
 struct OrderItem {
@@ -75,15 +78,15 @@ struct Expression {
   TypeSpec cast_type;
   std::vector<ExpressionPtr> operands;
   QueryPtr query;
-  bool negated = false;     // NOT LIKE, NOT IN, IS NOT NULL, ...
-  bool distinct = false;    // COUNT(DISTINCT x)
-  bool star = false;        // COUNT(*)
-  bool has_value = false;   // CASE x WHEN
+  bool negated = false;    // NOT LIKE, NOT IN, IS NOT NULL, ...
+  bool distinct = false;   // COUNT(DISTINCT x)
+  bool star = false;       // COUNT(*)
+  bool has_value = false;  // CASE x WHEN
   bool has_else = false;
-  bool is_try = false;      // TRY_CAST, TRY_CONVERT
-  bool is_parse = false;    // PARSE
-  bool all = false;         // > ALL
-  bool has_over = false;    // window function
+  bool is_try = false;    // TRY_CAST, TRY_CONVERT
+  bool is_parse = false;  // PARSE
+  bool all = false;       // > ALL
+  bool has_over = false;  // window function
   std::vector<ExpressionPtr> partition_by;
   std::vector<OrderItem> window_order;
 };
@@ -99,11 +102,11 @@ struct TableRef {
   Name name;
   std::string alias;
   std::vector<std::string> column_aliases;
-  std::vector<ExpressionPtr> arguments;               // kFunction
-  QueryPtr query;                                     // kDerived
-  std::vector<std::vector<ExpressionPtr>> rows;       // kValues
-  std::vector<std::string> hints;                     // capitals
-  JoinKind join = JoinKind::kInner;                   // kJoin
+  std::vector<ExpressionPtr> arguments;          // kFunction
+  QueryPtr query;                                // kDerived
+  std::vector<std::vector<ExpressionPtr>> rows;  // kValues
+  std::vector<std::string> hints;                // capitals
+  JoinKind join = JoinKind::kInner;              // kJoin
   TableRefPtr left, right;
   ExpressionPtr on;
 };
@@ -193,16 +196,46 @@ struct TableSpec {
 };
 
 enum class StatementKind : uint8_t {
-  kQuery, kInsert, kUpdate, kDelete, kMerge, kTruncate,
-  kCreateTable, kAlterTable, kDropTable, kCreateIndex, kDropIndex, kCreateSchema, kDropSchema,
+  kQuery,
+  kInsert,
+  kUpdate,
+  kDelete,
+  kMerge,
+  kTruncate,
+  kCreateTable,
+  kAlterTable,
+  kDropTable,
+  kCreateIndex,
+  kDropIndex,
+  kCreateSchema,
+  kDropSchema,
   kCreateDatabase,
-  kDeclare, kSetVariable, kSetOption, kUse, kExecute, kExecuteText, kPrint, kRaiserror, kThrow,
-  kIf, kWhile, kBlock, kTryCatch, kBreak, kContinue, kReturn, kWaitFor,
-  kBeginTransaction, kCommit, kRollback, kSave, kNoOperation,
+  kDeclare,
+  kSetVariable,
+  kSetOption,
+  kUse,
+  kExecute,
+  kExecuteText,
+  kPrint,
+  kRaiserror,
+  kThrow,
+  kIf,
+  kWhile,
+  kBlock,
+  kTryCatch,
+  kBreak,
+  kContinue,
+  kReturn,
+  kWaitFor,
+  kBeginTransaction,
+  kCommit,
+  kRollback,
+  kSave,
+  kNoOperation,
 };
 
 struct Argument {
-  std::string name;  // with '@'; empty by position
+  std::string name;     // with '@'; empty by position
   ExpressionPtr value;  // nullptr: DEFAULT
   bool output = false;
 };
@@ -222,7 +255,12 @@ struct DeclaredVariable {
 };
 
 enum class AlterAction : uint8_t {
-  kAddColumns, kDropColumns, kAlterColumn, kAddConstraint, kDropConstraint, kIgnored,
+  kAddColumns,
+  kDropColumns,
+  kAlterColumn,
+  kAddConstraint,
+  kDropConstraint,
+  kIgnored,
 };
 
 struct Statement {
@@ -230,37 +268,37 @@ struct Statement {
   size_t start = 0, end = 0;  // bytes in the batch
   int32_t line = 1;
 
-  QueryPtr query;                      // kQuery, kInsert (source)
-  Name name;                           // table, procedure, database, savepoint, schema
-  std::vector<std::string> names;      // INSERT columns, DROP columns or constraints
-  std::vector<Name> targets;           // DROP TABLE a, b
+  QueryPtr query;                  // kQuery, kInsert (source)
+  Name name;                       // table, procedure, database, savepoint, schema
+  std::vector<std::string> names;  // INSERT columns, DROP columns or constraints
+  std::vector<Name> targets;       // DROP TABLE a, b
   bool if_exists = false;
   bool default_values = false;
-  StatementPtr execute;                // INSERT ... EXEC
-  std::vector<SelectItem> output;      // OUTPUT inserted.x
-  std::string output_into;             // OUTPUT ... INTO @table
-  std::vector<Assignment> assignments; // UPDATE SET, SET @v
+  StatementPtr execute;                 // INSERT ... EXEC
+  std::vector<SelectItem> output;       // OUTPUT inserted.x
+  std::string output_into;              // OUTPUT ... INTO @table
+  std::vector<Assignment> assignments;  // UPDATE SET, SET @v
   std::vector<TableRefPtr> from;
   ExpressionPtr where;
   ExpressionPtr top;
   bool top_percent = false;
-  std::vector<std::string> hints;      // on the target of INSERT, UPDATE, DELETE
+  std::vector<std::string> hints;  // on the target of INSERT, UPDATE, DELETE
 
   std::shared_ptr<const TableSpec> table;  // CREATE TABLE, ALTER TABLE ADD
   AlterAction alter = AlterAction::kAddColumns;
-  ColumnSpec column;                   // ALTER COLUMN
-  KeySpec index;                       // CREATE INDEX
+  ColumnSpec column;  // ALTER COLUMN
+  KeySpec index;      // CREATE INDEX
 
   std::vector<DeclaredVariable> variables;
-  std::vector<std::string> option_names;  // SET NOCOUNT, XACT_ABORT ON: capitals
-  std::string option_value;               // capitals
-  std::vector<Argument> arguments;     // EXEC
-  std::string result_variable;         // EXEC @rc = p
+  std::vector<std::string> option_names;   // SET NOCOUNT, XACT_ABORT ON: capitals
+  std::string option_value;                // capitals
+  std::vector<Argument> arguments;         // EXEC
+  std::string result_variable;             // EXEC @rc = p
   std::vector<ExpressionPtr> expressions;  // PRINT, RAISERROR, THROW, RETURN, WAITFOR, EXEC('..')
-  std::vector<std::string> options;    // RAISERROR ... WITH NOWAIT
-  ExpressionPtr condition;             // IF, WHILE
-  std::vector<StatementPtr> body;      // block, TRY, IF (then), WHILE
-  std::vector<StatementPtr> other;     // CATCH, ELSE
+  std::vector<std::string> options;        // RAISERROR ... WITH NOWAIT
+  ExpressionPtr condition;                 // IF, WHILE
+  std::vector<StatementPtr> body;          // block, TRY, IF (then), WHILE
+  std::vector<StatementPtr> other;         // CATCH, ELSE
 };
 
 struct Batch {

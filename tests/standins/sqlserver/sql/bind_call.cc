@@ -24,8 +24,9 @@ DatePart::Kind part_of(const Expression& expression, std::string_view function) 
     part = date_part_by_name(expression.name.last());
   }
   if (!part) {
-    throw SqlError(155, 15, 1, "'" + expression.name.text() + "' is not a recognized " +
-                                   lower_text(function) + " option.");
+    throw SqlError(155, 15, 1,
+                   "'" + expression.name.text() + "' is not a recognized " + lower_text(function) +
+                       " option.");
   }
   return *part;
 }
@@ -64,16 +65,17 @@ BoundValue Binder::call(const ExpressionPtr& pointer) {
 
 BoundValue Binder::function_call(const Expression& expression) {
   const std::string schema = expression.name.before_last(1);
-  const std::string folded = fold_name(schema.empty() ? expression.name.last()
-                                                      : schema + "." + expression.name.last());
+  const std::string folded =
+      fold_name(schema.empty() ? expression.name.last() : schema + "." + expression.name.last());
   const ScalarFunction* function = session_->engine().functions().find(folded);
   if (function == nullptr) {
     if (schema.empty()) {
       throw unknown_function(expression.name.last());
     }
-    throw SqlError(4121, 16, 1, "Cannot find either column \"" + expression.name.parts.front() +
-                                    "\" or the user-defined function or aggregate \"" +
-                                    expression.name.text() + "\", or the name is ambiguous.");
+    throw SqlError(4121, 16, 1,
+                   "Cannot find either column \"" + expression.name.parts.front() +
+                       "\" or the user-defined function or aggregate \"" + expression.name.text() +
+                       "\", or the name is ambiguous.");
   }
   Database* database = &session_->database_of(expression.name);
   const size_t count = expression.operands.size();
@@ -81,8 +83,10 @@ BoundValue Binder::function_call(const Expression& expression) {
     if (schema.empty()) {
       throw argument_count(lower_text(expression.name.last()), function->arguments_min);
     }
-    throw SqlError(313, 16, 2, "An insufficient number of arguments were supplied for the procedure "
-                               "or function " + expression.name.text() + ".");
+    throw SqlError(313, 16, 2,
+                   "An insufficient number of arguments were supplied for the procedure "
+                   "or function " +
+                       expression.name.text() + ".");
   }
   std::vector<BoundValue> arguments;
   std::vector<SqlType> types;
@@ -98,7 +102,8 @@ BoundValue Binder::function_call(const Expression& expression) {
   }
   bound.type = function->result(types);
   const SqlType result = bound.type;
-  bound.evaluate = [function, database, arguments, types, result](const EvaluationContext& context) {
+  bound.evaluate = [function, database, arguments, types,
+                    result](const EvaluationContext& context) {
     std::vector<SqlValue> values;
     values.reserve(arguments.size());
     for (const BoundValue& argument : arguments) {
@@ -115,9 +120,10 @@ BoundValue Binder::function_call(const Expression& expression) {
 
 BoundValue Binder::aggregate(const Expression& expression, const std::string& name) {
   if (scope_->grouping == nullptr) {
-    throw SqlError(147, 15, 1, "An aggregate may not appear in the WHERE clause unless it is in a "
-                               "subquery contained in a HAVING clause or a select list, and the "
-                               "column being aggregated is an outer reference.");
+    throw SqlError(147, 15, 1,
+                   "An aggregate may not appear in the WHERE clause unless it is in a "
+                   "subquery contained in a HAVING clause or a select list, and the "
+                   "column being aggregated is an outer reference.");
   }
   Grouping* grouping = scope_->grouping;
   Aggregate result;
@@ -143,8 +149,8 @@ BoundValue Binder::aggregate(const Expression& expression, const std::string& na
     throw syntax_error("*");
   }
   if (result.argument.is_null && !expression.star) {
-    throw SqlError(8117, 16, 1, "Operand data type NULL is invalid for " + lower_text(name) +
-                                    " operator.");
+    throw SqlError(8117, 16, 1,
+                   "Operand data type NULL is invalid for " + lower_text(name) + " operator.");
   }
   result.type = aggregate_type(name, result.argument);
   BoundValue bound;
@@ -157,8 +163,9 @@ BoundValue Binder::aggregate(const Expression& expression, const std::string& na
 
 BoundValue Binder::window(const Expression& expression, const std::string& name) {
   if (windows_ == nullptr) {
-    throw SqlError(4108, 15, 1, "Windowed functions can only appear in the SELECT or ORDER BY "
-                                "clauses.");
+    throw SqlError(4108, 15, 1,
+                   "Windowed functions can only appear in the SELECT or ORDER BY "
+                   "clauses.");
   }
   if (!is_window_name(name) && !is_aggregate_name(name)) {
     throw not_understood(expression.name.text() + "() OVER");
@@ -168,8 +175,10 @@ BoundValue Binder::window(const Expression& expression, const std::string& name)
   call.type = bigint_type();
   if (is_window_name(name)) {
     if (expression.window_order.empty()) {
-      throw SqlError(4112, 15, 1, "The function '" + name + "' must have an OVER clause with ORDER "
-                                  "BY.");
+      throw SqlError(4112, 15, 1,
+                     "The function '" + name +
+                         "' must have an OVER clause with ORDER "
+                         "BY.");
     }
   } else if (!expression.star) {
     if (expression.operands.empty()) {
@@ -291,8 +300,8 @@ BoundValue Binder::date_add_call(const Expression& expression) {
   const DatePart::Kind part = part_of(*expression.operands[0], "dateadd");
   const BoundValue count = converted(value(expression.operands[1]), bigint_type());
   BoundValue start = value(expression.operands[2]);
-  const SqlType type = family_of(start.type.id) == Family::kText ? datetime_type()
-                                                                 : time_argument(start);
+  const SqlType type =
+      family_of(start.type.id) == Family::kText ? datetime_type() : time_argument(start);
   start = converted(std::move(start), type);
   BoundValue bound;
   bound.type = type;
@@ -323,9 +332,10 @@ BoundValue Binder::date_diff_call(const Expression& expression, bool is_big) {
     bool overflow = false;
     const int64_t count = date_diff(part, from_type, x, to_type, y, &overflow);
     if (overflow || (!is_big && (count > 2147483647 || count < -2147483648LL))) {
-      throw SqlError(535, 16, 0, "The datediff function resulted in an overflow. The number of "
-                                 "dateparts separating two date/time instances is too large. Try to "
-                                 "use datediff with a less precise datepart.");
+      throw SqlError(535, 16, 0,
+                     "The datediff function resulted in an overflow. The number of "
+                     "dateparts separating two date/time instances is too large. Try to "
+                     "use datediff with a less precise datepart.");
     }
     return SqlValue::of_number(count);
   };

@@ -18,8 +18,9 @@ Truth negated(Truth value) {
 }
 
 SqlError clash(const SqlType& a, const SqlType& b) {
-  return {206, 16, 2, "Operand type clash: " + std::string(type_name(a.id)) +
-                          " is incompatible with " + std::string(type_name(b.id))};
+  return {206, 16, 2,
+          "Operand type clash: " + std::string(type_name(a.id)) + " is incompatible with " +
+              std::string(type_name(b.id))};
 }
 
 bool is_convertible(const SqlType& from, const SqlType& to) {
@@ -34,7 +35,8 @@ bool is_convertible(const SqlType& from, const SqlType& to) {
     return true;
   }
   if (is_temporal(a) && is_temporal(b)) {
-    return !((a == Family::kDate && b == Family::kTime) || (a == Family::kTime && b == Family::kDate));
+    return !((a == Family::kDate && b == Family::kTime) ||
+             (a == Family::kTime && b == Family::kDate));
   }
   if (b == Family::kDateTime && number(a)) {
     return to.id == TypeId::kDateTime || to.id == TypeId::kSmallDateTime;
@@ -76,13 +78,15 @@ SqlType comparison_type(const BoundValue& a, const BoundValue& b) {
   const Family family = family_of(type.id);
   if (family == Family::kText || family == Family::kBytes) {
     if (type.id == TypeId::kText || type.id == TypeId::kNText || type.id == TypeId::kImage) {
-      throw SqlError(402, 16, 1, "The data types " + std::string(type_name(a.type.id)) + " and " +
-                                     std::string(type_name(b.type.id)) +
-                                     " are incompatible in the equal to operator.");
+      throw SqlError(402, 16, 1,
+                     "The data types " + std::string(type_name(a.type.id)) + " and " +
+                         std::string(type_name(b.type.id)) +
+                         " are incompatible in the equal to operator.");
     }
     const bool unicode = is_unicode(type.id);
-    type = family == Family::kText ? (unicode ? nvarchar_type(kMaxLength) : varchar_type(kMaxLength))
-                                   : varbinary_type(kMaxLength);
+    type = family == Family::kText
+               ? (unicode ? nvarchar_type(kMaxLength) : varchar_type(kMaxLength))
+               : varbinary_type(kMaxLength);
   }
   return type;
 }
@@ -95,7 +99,8 @@ BoundCondition Binder::condition(const ExpressionPtr& expression) {
       BoundCondition right = condition(expression->operands[1]);
       BoundCondition bound;
       bound.sources = left.sources | right.sources;
-      const Truth decisive = expression->kind == ExpressionKind::kAnd ? Truth::kFalse : Truth::kTrue;
+      const Truth decisive =
+          expression->kind == ExpressionKind::kAnd ? Truth::kFalse : Truth::kTrue;
       bound.evaluate = [a = left.evaluate, b = right.evaluate,
                         decisive](const EvaluationContext& context) {
         const Truth first = a(context);
@@ -114,17 +119,24 @@ BoundCondition Binder::condition(const ExpressionPtr& expression) {
       };
       return bound;
     }
-    case ExpressionKind::kCompare: return compare(*expression);
-    case ExpressionKind::kIsNull: return is_null(*expression);
-    case ExpressionKind::kBetween: return between(*expression);
+    case ExpressionKind::kCompare:
+      return compare(*expression);
+    case ExpressionKind::kIsNull:
+      return is_null(*expression);
+    case ExpressionKind::kBetween:
+      return between(*expression);
     case ExpressionKind::kIn:
       return expression->query != nullptr ? in_query(*expression) : in_list(*expression);
-    case ExpressionKind::kLike: return like_condition(*expression);
-    case ExpressionKind::kExists: return exists(*expression);
-    case ExpressionKind::kQuantified: return quantified(*expression);
+    case ExpressionKind::kLike:
+      return like_condition(*expression);
+    case ExpressionKind::kExists:
+      return exists(*expression);
+    case ExpressionKind::kQuantified:
+      return quantified(*expression);
     default:
-      throw SqlError(4145, 15, 1, "An expression of non-boolean type specified in a context where "
-                                  "a condition is expected.");
+      throw SqlError(4145, 15, 1,
+                     "An expression of non-boolean type specified in a context where "
+                     "a condition is expected.");
   }
 }
 
@@ -172,7 +184,8 @@ BoundCondition Binder::between(const Expression& expression) {
                     is_negated = expression.negated](const EvaluationContext& context) {
     const Truth first = a(context), second = b(context);
     const Truth both = first == Truth::kFalse || second == Truth::kFalse ? Truth::kFalse
-                       : first == Truth::kTrue ? second : first;
+                       : first == Truth::kTrue                           ? second
+                                                                         : first;
     return is_negated ? negated(both) : both;
   };
   return bound;
@@ -214,8 +227,9 @@ BoundCondition Binder::quantified(const Expression& expression) {
   BoundValue subject = value(expression.operands[0]);
   const auto plan = std::make_shared<QueryPlan>(session_, *expression.query, scope_);
   if (plan->columns().size() != 1) {
-    throw SqlError(116, 16, 1, "Only one expression can be specified in the select list when the "
-                               "subquery is not introduced with EXISTS.");
+    throw SqlError(116, 16, 1,
+                   "Only one expression can be specified in the select list when the "
+                   "subquery is not introduced with EXISTS.");
   }
   BoundValue element;
   element.type = plan->columns()[0].type;
@@ -264,7 +278,8 @@ BoundCondition Binder::like_condition(const Expression& expression) {
     BoundValue text = value(operand);
     bound.sources |= text.sources;
     operands.push_back(family_of(text.type.id) == Family::kText
-                           ? std::move(text) : converted(std::move(text), nvarchar_type(kMaxLength)));
+                           ? std::move(text)
+                           : converted(std::move(text), nvarchar_type(kMaxLength)));
   }
   bound.evaluate = [operands, is_negated = expression.negated](const EvaluationContext& context) {
     const SqlValue text = operands[0].evaluate(context);
@@ -277,8 +292,9 @@ BoundCondition Binder::like_condition(const Expression& expression) {
         return Truth::kUnknown;
       }
       if (utf16_length(character.text) != 1) {
-        throw SqlError(506, 16, 1, "The invalid escape character \"" + character.text +
-                                       "\" was specified in a LIKE predicate.");
+        throw SqlError(506, 16, 1,
+                       "The invalid escape character \"" + character.text +
+                           "\" was specified in a LIKE predicate.");
       }
       escape = next_code_point(character.text, &at);
     }

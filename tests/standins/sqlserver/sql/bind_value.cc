@@ -19,9 +19,15 @@ SqlValue integer_arithmetic(char op, int64_t a, int64_t b, const SqlType& type) 
   int64_t result = 0;
   bool overflow = false;
   switch (op) {
-    case '+': overflow = __builtin_add_overflow(a, b, &result); break;
-    case '-': overflow = __builtin_sub_overflow(a, b, &result); break;
-    case '*': overflow = __builtin_mul_overflow(a, b, &result); break;
+    case '+':
+      overflow = __builtin_add_overflow(a, b, &result);
+      break;
+    case '-':
+      overflow = __builtin_sub_overflow(a, b, &result);
+      break;
+    case '*':
+      overflow = __builtin_mul_overflow(a, b, &result);
+      break;
     case '/':
     case '%':
       if (b == 0) {
@@ -33,9 +39,15 @@ SqlValue integer_arithmetic(char op, int64_t a, int64_t b, const SqlType& type) 
         result = op == '/' ? a / b : a % b;
       }
       break;
-    case '&': result = a & b; break;
-    case '|': result = a | b; break;
-    default: result = a ^ b; break;
+    case '&':
+      result = a & b;
+      break;
+    case '|':
+      result = a | b;
+      break;
+    default:
+      result = a ^ b;
+      break;
   }
   if (overflow) {
     throw arithmetic_overflow("expression", type_name(type.id));
@@ -47,9 +59,15 @@ SqlValue integer_arithmetic(char op, int64_t a, int64_t b, const SqlType& type) 
 SqlValue real_arithmetic(char op, double a, double b, const SqlType& type) {
   double result = 0;
   switch (op) {
-    case '+': result = a + b; break;
-    case '-': result = a - b; break;
-    case '*': result = a * b; break;
+    case '+':
+      result = a + b;
+      break;
+    case '-':
+      result = a - b;
+      break;
+    case '*':
+      result = a * b;
+      break;
     case '/':
       if (b == 0) {
         throw divide_by_zero();
@@ -57,14 +75,15 @@ SqlValue real_arithmetic(char op, double a, double b, const SqlType& type) {
       result = a / b;
       break;
     default:
-      throw SqlError(402, 16, 1, "The data types float and float are incompatible in the modulo "
-                                 "operator.");
+      throw SqlError(402, 16, 1,
+                     "The data types float and float are incompatible in the modulo "
+                     "operator.");
   }
   if (!std::isfinite(result)) {
     throw arithmetic_overflow("expression", type_name(type.id));
   }
-  return SqlValue::of_real(type.id == TypeId::kReal ? static_cast<double>(static_cast<float>(result))
-                                                    : result);
+  return SqlValue::of_real(
+      type.id == TypeId::kReal ? static_cast<double>(static_cast<float>(result)) : result);
 }
 
 SqlValue decimal_arithmetic(char op, const Numeric& a, const Numeric& b, const SqlType& type) {
@@ -72,9 +91,15 @@ SqlValue decimal_arithmetic(char op, const Numeric& a, const Numeric& b, const S
   decimal_shape(type, &precision, &scale);
   std::optional<Numeric> result;
   switch (op) {
-    case '+': result = add(a, b, scale); break;
-    case '-': result = subtract(a, b, scale); break;
-    case '*': result = multiply(a, b, scale); break;
+    case '+':
+      result = add(a, b, scale);
+      break;
+    case '-':
+      result = subtract(a, b, scale);
+      break;
+    case '*':
+      result = multiply(a, b, scale);
+      break;
     default:
       if (b.units == 0) {
         throw divide_by_zero();
@@ -153,8 +178,8 @@ Evaluator arithmetic_evaluator(char op, const BoundValue& left, const BoundValue
           return SqlValue{};
         }
         const auto exact = [&](const SqlValue& v, const SqlType& t) {
-          return family_of(t.id) == Family::kText
-                     ? numeric_of(type, convert_value(v, t, type)) : numeric_of(t, v);
+          return family_of(t.id) == Family::kText ? numeric_of(type, convert_value(v, t, type))
+                                                  : numeric_of(t, v);
         };
         return decimal_arithmetic(op, exact(x, ta), exact(y, tb), type);
       };
@@ -164,8 +189,8 @@ Evaluator arithmetic_evaluator(char op, const BoundValue& left, const BoundValue
         if (x.null || y.null) {
           return SqlValue{};
         }
-        const double days = op == '+' ? double_of(ta, x) + double_of(tb, y)
-                                      : double_of(ta, x) - double_of(tb, y);
+        const double days =
+            op == '+' ? double_of(ta, x) + double_of(tb, y) : double_of(ta, x) - double_of(tb, y);
         return convert_value(SqlValue::of_real(days), float_type(), type);
       };
   }
@@ -190,8 +215,8 @@ void Scope::add(Source source) {
 }
 
 bool same_expression(const Expression& a, const Expression& b) {
-  if (a.kind != b.kind || a.op != b.op || !equal_names(a.text, b.text) ||
-      a.negated != b.negated || a.query != b.query || a.star != b.star) {
+  if (a.kind != b.kind || a.op != b.op || !equal_names(a.text, b.text) || a.negated != b.negated ||
+      a.query != b.query || a.star != b.star) {
     return false;
   }
   if (a.kind == ExpressionKind::kLiteral) {
@@ -225,10 +250,9 @@ int Binder::find_column(const Name& name) const {
   for (const Source& source : scope_->sources) {
     if (!table.empty()) {
       const bool by_alias = schema.empty() && fold_name(source.alias) == table;
-      const bool by_name = !schema.empty() && !source.name.empty() &&
-                           fold_name(source.name.last()) == table &&
-                           (source.name.before_last(1).empty() ||
-                            fold_name(source.name.before_last(1)) == schema);
+      const bool by_name =
+          !schema.empty() && !source.name.empty() && fold_name(source.name.last()) == table &&
+          (source.name.before_last(1).empty() || fold_name(source.name.before_last(1)) == schema);
       if (!by_alias && !by_name) {
         continue;
       }
@@ -277,17 +301,27 @@ BoundValue Binder::value(const ExpressionPtr& expression) {
       bound.evaluate = [](const EvaluationContext&) -> SqlValue { throw keyword_error("DEFAULT"); };
       return bound;
     }
-    case ExpressionKind::kColumn: return column(*expression);
-    case ExpressionKind::kVariable: return variable(*expression);
-    case ExpressionKind::kBinary: return arithmetic(*expression);
+    case ExpressionKind::kColumn:
+      return column(*expression);
+    case ExpressionKind::kVariable:
+      return variable(*expression);
+    case ExpressionKind::kBinary:
+      return arithmetic(*expression);
     case ExpressionKind::kNegate:
-    case ExpressionKind::kBitNot: return negate(*expression);
-    case ExpressionKind::kCase: return case_value(*expression);
-    case ExpressionKind::kCast: return cast(*expression);
-    case ExpressionKind::kCall: return call(expression);
-    case ExpressionKind::kScalarQuery: return scalar_query(*expression);
-    case ExpressionKind::kStar: throw syntax_error("*");
-    default: throw syntax_error("=");  // a condition where a value belongs
+    case ExpressionKind::kBitNot:
+      return negate(*expression);
+    case ExpressionKind::kCase:
+      return case_value(*expression);
+    case ExpressionKind::kCast:
+      return cast(*expression);
+    case ExpressionKind::kCall:
+      return call(expression);
+    case ExpressionKind::kScalarQuery:
+      return scalar_query(*expression);
+    case ExpressionKind::kStar:
+      throw syntax_error("*");
+    default:
+      throw syntax_error("=");  // a condition where a value belongs
   }
 }
 
@@ -300,7 +334,8 @@ int Binder::group_key(const ExpressionPtr& expression) {
       return static_cast<int>(i);
     }
     // t.a and a are the same column under different names.
-    if (expression->kind == ExpressionKind::kColumn && scope_->grouping->bound_keys[i].column >= 0 &&
+    if (expression->kind == ExpressionKind::kColumn &&
+        scope_->grouping->bound_keys[i].column >= 0 &&
         find_column(expression->name) == scope_->grouping->bound_keys[i].column) {
       return static_cast<int>(i);
     }
@@ -330,9 +365,10 @@ BoundValue Binder::column(const Expression& expression) {
     return bound;
   }
   if (scope_->grouping != nullptr) {
-    throw SqlError(8120, 16, 1, "Column '" + expression.name.text() +
-                                    "' is invalid in the select list because it is not contained "
-                                    "in either an aggregate function or the GROUP BY clause.");
+    throw SqlError(8120, 16, 1,
+                   "Column '" + expression.name.text() +
+                       "' is invalid in the select list because it is not contained "
+                       "in either an aggregate function or the GROUP BY clause.");
   }
   BoundValue bound;
   const auto at = static_cast<size_t>(found);
@@ -432,23 +468,26 @@ BoundValue Binder::negate(const Expression& expression) {
   if (operand.is_null) {
     return bound;
   }
-  if (family != Family::kInteger && (bits || (family != Family::kReal &&
-                                              family != Family::kDecimal))) {
-    throw SqlError(8117, 16, 1, "Operand data type " + std::string(type_name(operand.type.id)) +
-                                    " is invalid for " + (bits ? "'~'" : "minus") + " operator.");
+  if (family != Family::kInteger &&
+      (bits || (family != Family::kReal && family != Family::kDecimal))) {
+    throw SqlError(8117, 16, 1,
+                   "Operand data type " + std::string(type_name(operand.type.id)) +
+                       " is invalid for " + (bits ? "'~'" : "minus") + " operator.");
   }
   if (operand.type.id == TypeId::kTinyInt && !bits) {
     bound.type.id = TypeId::kSmallInt;
   }
   const SqlType type = bound.type;
-  bound.evaluate = [inner = operand.evaluate, type, bits, family](const EvaluationContext& context) {
+  bound.evaluate = [inner = operand.evaluate, type, bits,
+                    family](const EvaluationContext& context) {
     SqlValue v = inner(context);
     if (v.null) {
       return v;
     }
     if (bits) {
-      v.number = type.id == TypeId::kBit ? 1 - v.number
-                 : type.id == TypeId::kTinyInt ? ~v.number & 0xFF : ~v.number;
+      v.number = type.id == TypeId::kBit       ? 1 - v.number
+                 : type.id == TypeId::kTinyInt ? ~v.number & 0xFF
+                                               : ~v.number;
       return v;
     }
     if (family == Family::kReal) {
@@ -539,8 +578,8 @@ BoundValue Binder::cast(const Expression& expression) {
   if (expression.operands.size() > 1) {
     const BoundValue bound_style = value(expression.operands[1]);
     const EvaluationContext context{session_, nullptr, nullptr};
-    const SqlValue number = convert_value(bound_style.evaluate(context), bound_style.type,
-                                          int_type());
+    const SqlValue number =
+        convert_value(bound_style.evaluate(context), bound_style.type, int_type());
     style = number.null ? kDefaultStyle : static_cast<int>(number.number);
   }
   const SqlType from = operand.is_null ? type : operand.type;
@@ -563,8 +602,9 @@ BoundValue Binder::cast(const Expression& expression) {
 BoundValue Binder::scalar_query(const Expression& expression) {
   const auto plan = std::make_shared<QueryPlan>(session_, *expression.query, scope_);
   if (plan->columns().size() != 1) {
-    throw SqlError(116, 16, 1, "Only one expression can be specified in the select list when the "
-                               "subquery is not introduced with EXISTS.");
+    throw SqlError(116, 16, 1,
+                   "Only one expression can be specified in the select list when the "
+                   "subquery is not introduced with EXISTS.");
   }
   BoundValue bound;
   bound.type = plan->columns()[0].type;
@@ -578,9 +618,10 @@ BoundValue Binder::scalar_query(const Expression& expression) {
     }
     SqlValue result = row[0];
     if (rows->next(&row)) {
-      throw SqlError(512, 16, 1, "Subquery returned more than 1 value. This is not permitted when "
-                                 "the subquery follows =, !=, <, <= , >, >= or when the subquery "
-                                 "is used as an expression.");
+      throw SqlError(512, 16, 1,
+                     "Subquery returned more than 1 value. This is not permitted when "
+                     "the subquery follows =, !=, <, <= , >, >= or when the subquery "
+                     "is used as an expression.");
     }
     return result;
   };

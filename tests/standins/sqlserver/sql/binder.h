@@ -30,8 +30,8 @@ using Evaluator = std::function<SqlValue(const EvaluationContext&)>;
 struct BoundValue {
   SqlType type;
   Evaluator evaluate;
-  int column = -1;          // place in the flat row if it is nothing but a column
-  uint64_t sources = 0;     // bit i: depends on source i of its own query
+  int column = -1;       // place in the flat row if it is nothing but a column
+  uint64_t sources = 0;  // bit i: depends on source i of its own query
   bool is_literal = false;
   bool is_null = false;     // the untyped NULL
   bool is_default = false;  // DEFAULT
@@ -49,12 +49,12 @@ struct BoundCondition {
 
 // One entry of FROM, flattened.
 struct Source {
-  std::string alias;                 // as written; folded for comparison
-  Name name;                         // of the table, for a.b.c references
+  std::string alias;  // as written; folded for comparison
+  Name name;          // of the table, for a.b.c references
   std::shared_ptr<const Relation> relation;
   std::vector<ResultColumn> columns;
-  size_t first = 0;                  // of its columns in the flat row
-  bool is_target = false;            // UPDATE and DELETE: row identities are wanted
+  size_t first = 0;        // of its columns in the flat row
+  bool is_target = false;  // UPDATE and DELETE: row identities are wanted
 };
 
 struct Aggregate {
@@ -95,9 +95,9 @@ struct CommonTables {
 
 struct Scope {
   std::vector<Source> sources;
-  std::vector<bool> used;            // per flat column
+  std::vector<bool> used;  // per flat column
   Scope* outer = nullptr;
-  uint64_t outer_sources = 0;        // of `outer`, that something in this scope depends on
+  uint64_t outer_sources = 0;  // of `outer`, that something in this scope depends on
   const CommonTables* common_tables = nullptr;
   // With a grouping, columns outside of aggregates must be among its keys; values then read a row
   // of keys followed by aggregates.

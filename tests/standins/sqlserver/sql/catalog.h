@@ -26,15 +26,15 @@ namespace dstream::standin::sql {
 struct Column {
   std::string name;
   SqlType type;
-  std::string type_spelling;     // "sysname" where it was said so
-  int32_t id = 0;                // column_id, never used again after a DROP COLUMN
-  size_t physical = 0;           // place in the stored row
+  std::string type_spelling;  // "sysname" where it was said so
+  int32_t id = 0;             // column_id, never used again after a DROP COLUMN
+  size_t physical = 0;        // place in the stored row
   bool identity = false;
   int64_t identity_seed = 1, identity_increment = 1;
   ExpressionPtr default_value;
   std::string default_text, default_name;
   int32_t default_id = 0;
-  ExpressionPtr computed;        // not stored unless persisted; evaluated when read
+  ExpressionPtr computed;  // not stored unless persisted; evaluated when read
   std::string computed_text;
   bool persisted = false;
   bool row_guid = false;
@@ -43,18 +43,18 @@ struct Column {
 
 struct Index {
   std::string name;
-  int32_t id = 0;           // index_id: 1 clustered, 2... others
-  int32_t object_id = 0;    // of the constraint, 0 if it is none
+  int32_t id = 0;         // index_id: 1 clustered, 2... others
+  int32_t object_id = 0;  // of the constraint, 0 if it is none
   bool primary = false;
   bool unique = false;
   bool clustered = false;
   bool is_constraint = false;
   struct Part {
-    size_t column = 0;      // place in TableDefinition::columns
+    size_t column = 0;  // place in TableDefinition::columns
     bool descending = false;
   };
   std::vector<Part> parts;
-  size_t store_index = 0;   // in TableStore
+  size_t store_index = 0;  // in TableStore
 };
 
 struct ForeignKey {
@@ -105,9 +105,10 @@ class Table {
   const std::shared_ptr<TableStore>& store() const { return store_; }
   void set_name(std::string name) { name_ = std::move(name); }
 
-  int64_t create_ticks = 0, modify_ticks = 0;
-  bool is_temporary = false;          // #t and table variables: not in the catalog
-  bool is_system = false;             // cdc.*: no user changes
+  int64_t create_ticks = 0;
+  std::atomic<int64_t> modify_ticks{0};
+  bool is_temporary = false;            // #t and table variables: not in the catalog
+  bool is_system = false;               // cdc.*: no user changes
   std::atomic<bool> is_tracked{false};  // changes are logged
   std::atomic<int64_t> next_identity{1};
   std::atomic<bool> identity_used{false};
@@ -138,7 +139,7 @@ class TableRelation final : public Relation {
   const std::vector<ResultColumn>& columns() const override { return columns_; }
   const std::vector<Ordering>& orderings() const override { return orderings_; }
   std::unique_ptr<Cursor> open(const ScanRequest& request) const override;
-  const TablePtr& table() const { return table_; }
+  TablePtr base_table() const override { return table_; }
   const DefinitionPtr& definition() const { return definition_; }
 
  private:

@@ -46,11 +46,12 @@ void tables(ProcedureCall& call) {
   std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
     return std::tie(a[3].text, a[1].text, a[2].text) < std::tie(b[3].text, b[1].text, b[2].text);
   });
-  send_rows(call,
-            {view_column("TABLE_QUALIFIER", sysname_type()), view_column("TABLE_OWNER", sysname_type()),
-             view_column("TABLE_NAME", sysname_type()), view_column("TABLE_TYPE", varchar_type(32)),
-             view_column("REMARKS", varchar_type(254))},
-            rows);
+  send_rows(
+      call,
+      {view_column("TABLE_QUALIFIER", sysname_type()), view_column("TABLE_OWNER", sysname_type()),
+       view_column("TABLE_NAME", sysname_type()), view_column("TABLE_TYPE", varchar_type(32)),
+       view_column("REMARKS", varchar_type(254))},
+      rows);
 }
 
 struct OdbcType {
@@ -61,94 +62,146 @@ struct OdbcType {
   int sql_type = 0, time_sub = -1;
 };
 
-OdbcType odbc_type(const SqlType& type) {
-  OdbcType o;
+// Text and binary: (max) has size 0.
+OdbcType sized_type(int id, const SqlType& type) {
+  OdbcType odbc;
+  odbc.data_type = odbc.sql_type = id;
+  const bool is_max = type.length == kMaxLength;
+  odbc.precision = is_max ? 0 : type.length;
+  odbc.length = is_max ? 0 : max_length_bytes(type);
+  return odbc;
+}
+
+OdbcType number_type(int id, int64_t length, const SqlType& type) {
   int precision = 0, scale = 0;
   decimal_shape(type, &precision, &scale);
-  const int64_t bytes = max_length_bytes(type);
-  const auto number_type = [&](int id, int64_t length) {
-    o = {id, precision, length, scale, 10, id, -1};
-  };
-  const auto sized = [&](int id, int large) {
-    const bool is_max = bytes < 0 || is_large(type);
-    o.data_type = o.sql_type = is_max && large != 0 ? large : id;
-    o.precision = is_max ? 0 : type.length;
-    o.length = is_max ? 0 : bytes;
-  };
+  return {id, precision, length, scale, 10, id, -1};
+}
+
+OdbcType time_type(int id, int64_t whole, int64_t length, int sql_type, int sub,
+                   const SqlType& type) {
+  const int64_t size = whole + (type.scale > 0 ? type.scale + 1 : 0);
+  return {id, size, length, type.scale, -1, sql_type, sub};
+}
+
+OdbcType decimal_odbc_type(int id, const SqlType& type) {
+  return number_type(id, int64_t{type.precision} + 2, type);
+}
+
+OdbcType odbc_type(const SqlType& type) {
   switch (type.id) {
-    case TypeId::kBit: o = {-7, 1, 1, -1, -1, -7, -1}; break;
-    case TypeId::kTinyInt: number_type(-6, 1); break;
-    case TypeId::kSmallInt: number_type(5, 2); break;
-    case TypeId::kInt: number_type(4, 4); break;
-    case TypeId::kBigInt: number_type(-5, 8); break;
-    case TypeId::kReal: o = {7, 24, 4, -1, 2, 7, -1}; break;
-    case TypeId::kFloat: o = {6, 53, 8, -1, 2, 6, -1}; break;
-    case TypeId::kDecimal: number_type(3, precision + 2); break;
-    case TypeId::kNumeric: number_type(2, precision + 2); break;
-    case TypeId::kMoney: number_type(3, 21); break;
-    case TypeId::kSmallMoney: number_type(3, 12); break;
-    case TypeId::kDate: o = {91, 10, 20, -1, -1, 9, 1}; break;
+    case TypeId::kBit:
+      return {-7, 1, 1, -1, -1, -7, -1};
+    case TypeId::kTinyInt:
+      return number_type(-6, 1, type);
+    case TypeId::kSmallInt:
+      return number_type(5, 2, type);
+    case TypeId::kInt:
+      return number_type(4, 4, type);
+    case TypeId::kBigInt:
+      return number_type(-5, 8, type);
+    case TypeId::kReal:
+      return {7, 24, 4, -1, 2, 7, -1};
+    case TypeId::kFloat:
+      return {6, 53, 8, -1, 2, 6, -1};
+    case TypeId::kDecimal:
+      return decimal_odbc_type(3, type);
+    case TypeId::kNumeric:
+      return decimal_odbc_type(2, type);
+    case TypeId::kMoney:
+      return number_type(3, 21, type);
+    case TypeId::kSmallMoney:
+      return number_type(3, 12, type);
+    case TypeId::kDate:
+      return {91, 10, 20, -1, -1, 9, 1};
     case TypeId::kTime:
-      o = {-154, 8 + (type.scale > 0 ? type.scale + 1 : 0), 32, type.scale, -1, -154, -1};
-      break;
-    case TypeId::kDateTime: o = {93, 23, 16, 3, -1, 9, 3}; break;
-    case TypeId::kSmallDateTime: o = {93, 16, 16, 0, -1, 9, 3}; break;
+      return time_type(-154, 8, 32, -154, -1, type);
+    case TypeId::kDateTime:
+      return {93, 23, 16, 3, -1, 9, 3};
+    case TypeId::kSmallDateTime:
+      return {93, 16, 16, 0, -1, 9, 3};
     case TypeId::kDateTime2:
-      o = {93, 19 + (type.scale > 0 ? type.scale + 1 : 0), 54, type.scale, -1, 9, 3};
-      break;
+      return time_type(93, 19, 54, 9, 3, type);
     case TypeId::kDateTimeOffset:
-      o = {-155, 26 + (type.scale > 0 ? type.scale + 1 : 0), 68, type.scale, -1, -155, -1};
-      break;
-    case TypeId::kChar: sized(1, 0); break;
-    case TypeId::kVarChar: sized(12, 12); break;
-    case TypeId::kText: o = {-1, 2147483647, 2147483647, -1, -1, -1, -1}; break;
-    case TypeId::kNChar: sized(-8, 0); break;
-    case TypeId::kNVarChar: sized(-9, -9); break;
-    case TypeId::kNText: o = {-10, 1073741823, 2147483646, -1, -1, -10, -1}; break;
-    case TypeId::kXml: o = {-152, 0, 0, -1, -1, -152, -1}; break;
+      return time_type(-155, 26, 68, -155, -1, type);
+    case TypeId::kChar:
+      return sized_type(1, type);
+    case TypeId::kVarChar:
+      return sized_type(12, type);
+    case TypeId::kText:
+      return {-1, 2147483647, 2147483647, -1, -1, -1, -1};
+    case TypeId::kNChar:
+      return sized_type(-8, type);
+    case TypeId::kNVarChar:
+      return sized_type(-9, type);
+    case TypeId::kNText:
+      return {-10, 1073741823, 2147483646, -1, -1, -10, -1};
+    case TypeId::kXml:
+      return {-152, 0, 0, -1, -1, -152, -1};
     case TypeId::kBinary:
-    case TypeId::kRowVersion: sized(-2, 0); break;
-    case TypeId::kVarBinary: sized(-3, -3); break;
-    case TypeId::kImage: o = {-4, 2147483647, 2147483647, -1, -1, -4, -1}; break;
-    case TypeId::kUniqueIdentifier: o = {-11, 36, 16, -1, -1, -11, -1}; break;
-    default: o = {-150, 8000, 8000, -1, -1, -150, -1}; break;
+      return sized_type(-2, type);
+    case TypeId::kRowVersion:
+      return {-2, 8, 8, -1, -1, -2, -1};
+    case TypeId::kVarBinary:
+      return sized_type(-3, type);
+    case TypeId::kImage:
+      return {-4, 2147483647, 2147483647, -1, -1, -4, -1};
+    case TypeId::kUniqueIdentifier:
+      return {-11, 36, 16, -1, -1, -11, -1};
+    default:
+      return {-150, 8000, 8000, -1, -1, -150, -1};
   }
-  if (type.id == TypeId::kRowVersion) {
-    o.precision = o.length = 8;
-  }
-  return o;
 }
 
 SqlValue optional_number(int64_t value) { return value < 0 ? SqlValue{} : number(value); }
 
 std::vector<SqlValue> column_row(const std::string& database, const std::string& schema,
-                                 const std::string& table, const std::string& name,
-                                 int64_t ordinal, const SqlType& type, const Column* column) {
+                                 const std::string& table, const std::string& name, int64_t ordinal,
+                                 const SqlType& type, const Column* column) {
   const OdbcType odbc = odbc_type(type);
   const bool identity = column != nullptr && column->identity;
   const Family family = family_of(type.id);
   const bool has_octets = family == Family::kText || family == Family::kBytes;
   const bool has_default = column != nullptr && !column->default_text.empty();
-  return {text(database), text(schema), text(table), text(name), number(odbc.data_type),
+  return {text(database),
+          text(schema),
+          text(table),
+          text(name),
+          number(odbc.data_type),
           text(std::string(type_name(type.id)) + (identity ? " identity" : "")),
-          number(odbc.precision), number(odbc.length), optional_number(odbc.scale),
-          optional_number(odbc.radix), number(type.nullable ? 1 : 0), {},
-          has_default ? text("(" + column->default_text + ")") : SqlValue{}, number(odbc.sql_type),
-          optional_number(odbc.time_sub), has_octets ? number(odbc.length) : SqlValue{},
-          number(ordinal), text(type.nullable ? "YES" : "NO"),
+          number(odbc.precision),
+          number(odbc.length),
+          optional_number(odbc.scale),
+          optional_number(odbc.radix),
+          number(type.nullable ? 1 : 0),
+          {},
+          has_default ? text("(" + column->default_text + ")") : SqlValue{},
+          number(odbc.sql_type),
+          optional_number(odbc.time_sub),
+          has_octets ? number(odbc.length) : SqlValue{},
+          number(ordinal),
+          text(type.nullable ? "YES" : "NO"),
           number(system_type_id(type.id) & 0x7F)};
 }
 
 std::vector<ResultColumn> columns_result() {
   const SqlType name = sysname_type();
-  return {view_column("TABLE_QUALIFIER", name), view_column("TABLE_OWNER", name),
-          view_column("TABLE_NAME", name, false), view_column("COLUMN_NAME", name, false),
-          view_column("DATA_TYPE", small(), false), view_column("TYPE_NAME", name, false),
-          view_column("PRECISION", int_type()), view_column("LENGTH", int_type()),
-          view_column("SCALE", small()), view_column("RADIX", small()),
-          view_column("NULLABLE", small(), false), view_column("REMARKS", varchar_type(254)),
-          view_column("COLUMN_DEF", nvarchar_type(4000)), view_column("SQL_DATA_TYPE", small(), false),
-          view_column("SQL_DATETIME_SUB", small()), view_column("CHAR_OCTET_LENGTH", int_type()),
+  return {view_column("TABLE_QUALIFIER", name),
+          view_column("TABLE_OWNER", name),
+          view_column("TABLE_NAME", name, false),
+          view_column("COLUMN_NAME", name, false),
+          view_column("DATA_TYPE", small(), false),
+          view_column("TYPE_NAME", name, false),
+          view_column("PRECISION", int_type()),
+          view_column("LENGTH", int_type()),
+          view_column("SCALE", small()),
+          view_column("RADIX", small()),
+          view_column("NULLABLE", small(), false),
+          view_column("REMARKS", varchar_type(254)),
+          view_column("COLUMN_DEF", nvarchar_type(4000)),
+          view_column("SQL_DATA_TYPE", small(), false),
+          view_column("SQL_DATETIME_SUB", small()),
+          view_column("CHAR_OCTET_LENGTH", int_type()),
           view_column("ORDINAL_POSITION", int_type(), false),
           view_column("IS_NULLABLE", varchar_type(254)),
           view_column("SS_DATA_TYPE", make_type(TypeId::kTinyInt, {}, {}), false)};
@@ -198,12 +251,12 @@ void columns_100(ProcedureCall& call) {
   const ResultColumn last = result.back();
   result.pop_back();
   const SqlType name = sysname_type();
-  for (const char* flag : {"SS_IS_SPARSE", "SS_IS_COLUMN_SET", "SS_IS_COMPUTED",
-                           "SS_IS_IDENTITY"}) {
+  for (const char* flag :
+       {"SS_IS_SPARSE", "SS_IS_COLUMN_SET", "SS_IS_COMPUTED", "SS_IS_IDENTITY"}) {
     result.push_back(view_column(flag, small()));
   }
-  for (const char* part : {"SS_UDT_CATALOG_NAME", "SS_UDT_SCHEMA_NAME",
-                           "SS_UDT_ASSEMBLY_TYPE_NAME", "SS_XML_SCHEMACOLLECTION_CATALOG_NAME",
+  for (const char* part : {"SS_UDT_CATALOG_NAME", "SS_UDT_SCHEMA_NAME", "SS_UDT_ASSEMBLY_TYPE_NAME",
+                           "SS_XML_SCHEMACOLLECTION_CATALOG_NAME",
                            "SS_XML_SCHEMACOLLECTION_SCHEMA_NAME", "SS_XML_SCHEMACOLLECTION_NAME"}) {
     result.push_back(view_column(part, name));
   }
@@ -261,24 +314,33 @@ void statistics(ProcedureCall& call) {
       }
       int64_t sequence = 0;
       for (const Index::Part& part : index.parts) {
-        rows.push_back({text(call.database.name()), text(table->schema()), text(table->name()),
-                        number(index.unique ? 0 : 1), text(table->name()), text(index.name),
-                        number(index.clustered ? 1 : 3), number(++sequence),
+        rows.push_back({text(call.database.name()),
+                        text(table->schema()),
+                        text(table->name()),
+                        number(index.unique ? 0 : 1),
+                        text(table->name()),
+                        text(index.name),
+                        number(index.clustered ? 1 : 3),
+                        number(++sequence),
                         text(definition->columns[part.column].name),
-                        text(part.descending ? "D" : "A"), {}, {}, {}});
+                        text(part.descending ? "D" : "A"),
+                        {},
+                        {},
+                        {}});
       }
     }
   }
   const SqlType name = sysname_type();
-  send_rows(call,
-            {view_column("TABLE_QUALIFIER", name), view_column("TABLE_OWNER", name),
-             view_column("TABLE_NAME", name, false), view_column("NON_UNIQUE", small()),
-             view_column("INDEX_QUALIFIER", name), view_column("INDEX_NAME", name),
-             view_column("TYPE", small(), false), view_column("SEQ_IN_INDEX", small()),
-             view_column("COLUMN_NAME", name), view_column("COLLATION", make_type(TypeId::kChar, 1, {})),
-             view_column("CARDINALITY", int_type()), view_column("PAGES", int_type()),
-             view_column("FILTER_CONDITION", varchar_type(128))},
-            rows);
+  send_rows(
+      call,
+      {view_column("TABLE_QUALIFIER", name), view_column("TABLE_OWNER", name),
+       view_column("TABLE_NAME", name, false), view_column("NON_UNIQUE", small()),
+       view_column("INDEX_QUALIFIER", name), view_column("INDEX_NAME", name),
+       view_column("TYPE", small(), false), view_column("SEQ_IN_INDEX", small()),
+       view_column("COLUMN_NAME", name), view_column("COLLATION", make_type(TypeId::kChar, 1, {})),
+       view_column("CARDINALITY", int_type()), view_column("PAGES", int_type()),
+       view_column("FILTER_CONDITION", varchar_type(128))},
+      rows);
 }
 
 void rename(ProcedureCall& call) {
@@ -292,8 +354,9 @@ void rename(ProcedureCall& call) {
       table_name.parts.pop_back();
       const TablePtr table = table_name.empty() ? nullptr : call.session.find_table(table_name);
       if (table == nullptr) {
-        throw SqlError(15248, 11, 1, "Either the parameter @objname is ambiguous or the claimed "
-                                     "@objtype (COLUMN) is wrong.");
+        throw SqlError(15248, 11, 1,
+                       "Either the parameter @objname is ambiguous or the claimed "
+                       "@objtype (COLUMN) is wrong.");
       }
       rename_column(&call.session, table, name.last(), to,
                     "EXEC sp_rename N'" + call.text(0) + "', N'" + to + "', 'COLUMN'");
@@ -301,10 +364,12 @@ void rename(ProcedureCall& call) {
     }
     const TablePtr table = call.session.find_table(name);
     if (table == nullptr || (!type.empty() && type != "OBJECT")) {
-      throw SqlError(15225, 11, 1, "No item by the name of '" + call.text(0) +
-                                       "' could be found in the current database '" +
-                                       call.database.name() + "', given that @itemtype was input "
-                                       "as '" + call.text(2) + "'.");
+      throw SqlError(15225, 11, 1,
+                     "No item by the name of '" + call.text(0) +
+                         "' could be found in the current database '" + call.database.name() +
+                         "', given that @itemtype was input "
+                         "as '" +
+                         call.text(2) + "'.");
     }
     if (table->is_tracked) {
       throw not_understood("sp_rename of a table with Change Data Capture");
@@ -334,8 +399,8 @@ void add_catalog_procedures(Engine* engine) {
   for (const char* name : {"sys.sp_statistics", "sys.sp_statistics_100"}) {
     engine->add_procedure(name, statistics);
   }
-  for (const char* name : {"sys.sp_datatype_info", "sys.sp_datatype_info_90",
-                           "sys.sp_datatype_info_100"}) {
+  for (const char* name :
+       {"sys.sp_datatype_info", "sys.sp_datatype_info_90", "sys.sp_datatype_info_100"}) {
     engine->add_procedure(name, bare);
   }
   engine->add_procedure("sys.sp_rename", rename);

@@ -18,7 +18,9 @@ using Rows = std::vector<Row>;
 SqlValue number(int64_t value) { return SqlValue::of_number(value); }
 SqlValue text(std::string_view value) { return SqlValue::of_text(std::string(value)); }
 SqlValue flag(bool value) { return SqlValue::of_number(value ? 1 : 0); }
-SqlValue date_time(int64_t ticks) { return SqlValue::of_number(round_ticks(datetime_type(), ticks)); }
+SqlValue date_time(int64_t ticks) {
+  return SqlValue::of_number(round_ticks(datetime_type(), ticks));
+}
 
 const SqlType kTiny = make_type(TypeId::kTinyInt, {}, {});
 const SqlType kSmall = make_type(TypeId::kSmallInt, {}, {});
@@ -34,10 +36,17 @@ void precision_of(const SqlType& type, int* precision, int* scale) {
   *precision = *scale = 0;
   switch (family_of(type.id)) {
     case Family::kInteger:
-    case Family::kDecimal: decimal_shape(type, precision, scale); return;
-    case Family::kReal: *precision = type.id == TypeId::kReal ? 24 : 53; return;
-    case Family::kDate: *precision = 10; return;
-    case Family::kTime: *precision = 8 + (type.scale > 0 ? type.scale + 1 : 0), *scale = type.scale;
+    case Family::kDecimal:
+      decimal_shape(type, precision, scale);
+      return;
+    case Family::kReal:
+      *precision = type.id == TypeId::kReal ? 24 : 53;
+      return;
+    case Family::kDate:
+      *precision = 10;
+      return;
+    case Family::kTime:
+      *precision = 8 + (type.scale > 0 ? type.scale + 1 : 0), *scale = type.scale;
       return;
     case Family::kDateTime:
       if (type.id == TypeId::kDateTime) {
@@ -51,7 +60,8 @@ void precision_of(const SqlType& type, int* precision, int* scale) {
     case Family::kOffset:
       *precision = 26 + (type.scale > 0 ? type.scale + 1 : 0), *scale = type.scale;
       return;
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -61,25 +71,43 @@ int32_t user_type_id(const Column& column) {
 
 SystemView databases() {
   SystemView view;
-  view.columns = {view_column("name", sysname_type(), false), view_column("database_id", int_type(), false),
-                  view_column("source_database_id", int_type()), view_column("create_date", datetime_type(), false),
+  view.columns = {view_column("name", sysname_type(), false),
+                  view_column("database_id", int_type(), false),
+                  view_column("source_database_id", int_type()),
+                  view_column("create_date", datetime_type(), false),
                   view_column("compatibility_level", kTiny, false),
-                  view_column("collation_name", sysname_type()), view_column("user_access", kTiny),
-                  view_column("is_read_only", bit_type()), view_column("state", kTiny),
+                  view_column("collation_name", sysname_type()),
+                  view_column("user_access", kTiny),
+                  view_column("is_read_only", bit_type()),
+                  view_column("state", kTiny),
                   view_column("state_desc", nvarchar_type(60)),
                   view_column("snapshot_isolation_state", kTiny),
                   view_column("snapshot_isolation_state_desc", nvarchar_type(60)),
                   view_column("is_read_committed_snapshot_on", bit_type()),
-                  view_column("recovery_model", kTiny), view_column("recovery_model_desc", nvarchar_type(60)),
+                  view_column("recovery_model", kTiny),
+                  view_column("recovery_model_desc", nvarchar_type(60)),
                   view_column("is_cdc_enabled", bit_type(), false),
                   view_column("is_encrypted", bit_type())};
   view.rows = [](SqlSession& session, Database&) {
     Rows rows;
     for (const Database* database : session.engine().databases()) {
-      rows.push_back({text(database->name()), number(database->id()), {},
-                      date_time(database->create_ticks), number(160), text(kCollationName), number(0),
-                      flag(false), number(0), text("ONLINE"), number(1), text("ON"), flag(true),
-                      number(1), text("FULL"), flag(database->is_cdc_enabled), flag(false)});
+      rows.push_back({text(database->name()),
+                      number(database->id()),
+                      {},
+                      date_time(database->create_ticks),
+                      number(160),
+                      text(kCollationName),
+                      number(0),
+                      flag(false),
+                      number(0),
+                      text("ONLINE"),
+                      number(1),
+                      text("ON"),
+                      flag(true),
+                      number(1),
+                      text("FULL"),
+                      flag(database->is_cdc_enabled),
+                      flag(false)});
     }
     return rows;
   };
@@ -88,7 +116,8 @@ SystemView databases() {
 
 SystemView schemas() {
   SystemView view;
-  view.columns = {view_column("name", sysname_type(), false), view_column("schema_id", int_type(), false),
+  view.columns = {view_column("name", sysname_type(), false),
+                  view_column("schema_id", int_type(), false),
                   view_column("principal_id", int_type())};
   view.rows = [](SqlSession&, Database& database) {
     Rows rows;
@@ -102,12 +131,18 @@ SystemView schemas() {
 
 const std::vector<ResultColumn>& object_columns() {
   static const std::vector<ResultColumn> kColumns = {
-      view_column("name", sysname_type(), false), view_column("object_id", int_type(), false),
-      view_column("principal_id", int_type()), view_column("schema_id", int_type(), false),
-      view_column("parent_object_id", int_type(), false), view_column("type", make_type(TypeId::kChar, 2, {})),
-      view_column("type_desc", nvarchar_type(60)), view_column("create_date", datetime_type(), false),
-      view_column("modify_date", datetime_type(), false), view_column("is_ms_shipped", bit_type(), false),
-      view_column("is_published", bit_type(), false), view_column("is_schema_published", bit_type(), false)};
+      view_column("name", sysname_type(), false),
+      view_column("object_id", int_type(), false),
+      view_column("principal_id", int_type()),
+      view_column("schema_id", int_type(), false),
+      view_column("parent_object_id", int_type(), false),
+      view_column("type", make_type(TypeId::kChar, 2, {})),
+      view_column("type_desc", nvarchar_type(60)),
+      view_column("create_date", datetime_type(), false),
+      view_column("modify_date", datetime_type(), false),
+      view_column("is_ms_shipped", bit_type(), false),
+      view_column("is_published", bit_type(), false),
+      view_column("is_schema_published", bit_type(), false)};
   return kColumns;
 }
 
@@ -139,9 +174,18 @@ std::string_view type_description(std::string_view type) {
 Row object_row(Database& database, std::string_view name, int32_t id, const std::string& schema,
                int32_t parent, std::string_view type, int64_t created, int64_t modified,
                bool shipped) {
-  return {text(name), number(id), {}, number(schema_id(database, schema)), number(parent), text(type),
-          text(type_description(type)), date_time(created), date_time(modified), flag(shipped),
-          flag(false), flag(false)};
+  return {text(name),
+          number(id),
+          {},
+          number(schema_id(database, schema)),
+          number(parent),
+          text(type),
+          text(type_description(type)),
+          date_time(created),
+          date_time(modified),
+          flag(shipped),
+          flag(false),
+          flag(false)};
 }
 
 void add_constraint_rows(Database& database, const Table& table, Rows* rows) {
@@ -228,28 +272,49 @@ Row column_row(int32_t object_id, const std::string& name, int32_t id, const Sql
   precision_of(type, &precision, &scale);
   const bool is_text = family_of(type.id) == Family::kText && type.id != TypeId::kXml;
   const bool has_default = column != nullptr && !column->default_text.empty();
-  return {number(object_id), text(name), number(id), number(system_type_id(type.id)),
-          number(user_type), number(max_length_bytes(type)), number(precision), number(scale),
-          is_text ? text(kCollationName) : SqlValue{}, flag(type.nullable), flag(true),
-          flag(column != nullptr && column->row_guid), flag(column != nullptr && column->identity),
-          flag(column != nullptr && column->computed != nullptr), flag(false),
-          number(has_default ? column->default_id : 0), flag(false), flag(false), number(0),
-          text("NOT_APPLICABLE"), flag(false)};
+  return {number(object_id),
+          text(name),
+          number(id),
+          number(system_type_id(type.id)),
+          number(user_type),
+          number(max_length_bytes(type)),
+          number(precision),
+          number(scale),
+          is_text ? text(kCollationName) : SqlValue{},
+          flag(type.nullable),
+          flag(true),
+          flag(column != nullptr && column->row_guid),
+          flag(column != nullptr && column->identity),
+          flag(column != nullptr && column->computed != nullptr),
+          flag(false),
+          number(has_default ? column->default_id : 0),
+          flag(false),
+          flag(false),
+          number(0),
+          text("NOT_APPLICABLE"),
+          flag(false)};
 }
 
 SystemView columns() {
   SystemView view;
-  view.columns = {view_column("object_id", int_type(), false), view_column("name", sysname_type()),
-                  view_column("column_id", int_type(), false), view_column("system_type_id", kTiny, false),
-                  view_column("user_type_id", int_type(), false), view_column("max_length", kSmall, false),
-                  view_column("precision", kTiny, false), view_column("scale", kTiny, false),
-                  view_column("collation_name", sysname_type()), view_column("is_nullable", bit_type()),
+  view.columns = {view_column("object_id", int_type(), false),
+                  view_column("name", sysname_type()),
+                  view_column("column_id", int_type(), false),
+                  view_column("system_type_id", kTiny, false),
+                  view_column("user_type_id", int_type(), false),
+                  view_column("max_length", kSmall, false),
+                  view_column("precision", kTiny, false),
+                  view_column("scale", kTiny, false),
+                  view_column("collation_name", sysname_type()),
+                  view_column("is_nullable", bit_type()),
                   view_column("is_ansi_padded", bit_type(), false),
                   view_column("is_rowguidcol", bit_type(), false),
-                  view_column("is_identity", bit_type(), false), view_column("is_computed", bit_type(), false),
+                  view_column("is_identity", bit_type(), false),
+                  view_column("is_computed", bit_type(), false),
                   view_column("is_filestream", bit_type(), false),
                   view_column("default_object_id", int_type(), false),
-                  view_column("is_sparse", bit_type()), view_column("is_column_set", bit_type()),
+                  view_column("is_sparse", bit_type()),
+                  view_column("is_column_set", bit_type()),
                   view_column("generated_always_type", kTiny),
                   view_column("generated_always_type_desc", nvarchar_type(60)),
                   view_column("is_hidden", bit_type(), false)};
@@ -275,11 +340,16 @@ SystemView columns() {
 
 SystemView types() {
   SystemView view;
-  view.columns = {view_column("name", sysname_type(), false), view_column("system_type_id", kTiny, false),
-                  view_column("user_type_id", int_type(), false), view_column("schema_id", int_type(), false),
-                  view_column("max_length", kSmall, false), view_column("precision", kTiny, false),
-                  view_column("scale", kTiny, false), view_column("collation_name", sysname_type()),
-                  view_column("is_nullable", bit_type()), view_column("is_user_defined", bit_type(), false),
+  view.columns = {view_column("name", sysname_type(), false),
+                  view_column("system_type_id", kTiny, false),
+                  view_column("user_type_id", int_type(), false),
+                  view_column("schema_id", int_type(), false),
+                  view_column("max_length", kSmall, false),
+                  view_column("precision", kTiny, false),
+                  view_column("scale", kTiny, false),
+                  view_column("collation_name", sysname_type()),
+                  view_column("is_nullable", bit_type()),
+                  view_column("is_user_defined", bit_type(), false),
                   view_column("is_assembly_type", bit_type(), false)};
   view.rows = [](SqlSession&, Database&) {
     Rows rows;
@@ -308,13 +378,19 @@ SystemView types() {
 
 SystemView indexes() {
   SystemView view;
-  view.columns = {view_column("object_id", int_type(), false), view_column("name", sysname_type()),
-                  view_column("index_id", int_type(), false), view_column("type", kTiny, false),
-                  view_column("type_desc", nvarchar_type(60)), view_column("is_unique", bit_type()),
-                  view_column("data_space_id", int_type()), view_column("ignore_dup_key", bit_type()),
+  view.columns = {view_column("object_id", int_type(), false),
+                  view_column("name", sysname_type()),
+                  view_column("index_id", int_type(), false),
+                  view_column("type", kTiny, false),
+                  view_column("type_desc", nvarchar_type(60)),
+                  view_column("is_unique", bit_type()),
+                  view_column("data_space_id", int_type()),
+                  view_column("ignore_dup_key", bit_type()),
                   view_column("is_primary_key", bit_type()),
-                  view_column("is_unique_constraint", bit_type()), view_column("fill_factor", kTiny, false),
-                  view_column("is_disabled", bit_type()), view_column("is_hypothetical", bit_type()),
+                  view_column("is_unique_constraint", bit_type()),
+                  view_column("fill_factor", kTiny, false),
+                  view_column("is_disabled", bit_type()),
+                  view_column("is_hypothetical", bit_type()),
                   view_column("has_filter", bit_type(), false),
                   view_column("filter_definition", nvarchar_type(kMaxLength))};
   view.rows = [](SqlSession&, Database& database) {
@@ -322,17 +398,38 @@ SystemView indexes() {
     for (const TablePtr& table : database.tables()) {
       const DefinitionPtr definition = table->definition();
       if (definition->clustered_index() == nullptr) {
-        rows.push_back({number(table->object_id()), {}, number(0), number(0), text("HEAP"),
-                        flag(false), number(1), flag(false), flag(false), flag(false), number(0),
-                        flag(false), flag(false), flag(false), {}});
+        rows.push_back({number(table->object_id()),
+                        {},
+                        number(0),
+                        number(0),
+                        text("HEAP"),
+                        flag(false),
+                        number(1),
+                        flag(false),
+                        flag(false),
+                        flag(false),
+                        number(0),
+                        flag(false),
+                        flag(false),
+                        flag(false),
+                        {}});
       }
       for (const Index& index : definition->indexes) {
-        rows.push_back({number(table->object_id()), text(index.name), number(index.id),
+        rows.push_back({number(table->object_id()),
+                        text(index.name),
+                        number(index.id),
                         number(index.clustered ? 1 : 2),
-                        text(index.clustered ? "CLUSTERED" : "NONCLUSTERED"), flag(index.unique),
-                        number(1), flag(false), flag(index.primary),
-                        flag(index.is_constraint && !index.primary), number(0), flag(false),
-                        flag(false), flag(false), {}});
+                        text(index.clustered ? "CLUSTERED" : "NONCLUSTERED"),
+                        flag(index.unique),
+                        number(1),
+                        flag(false),
+                        flag(index.primary),
+                        flag(index.is_constraint && !index.primary),
+                        number(0),
+                        flag(false),
+                        flag(false),
+                        flag(false),
+                        {}});
       }
     }
     return rows;
@@ -342,9 +439,11 @@ SystemView indexes() {
 
 SystemView index_columns() {
   SystemView view;
-  view.columns = {view_column("object_id", int_type(), false), view_column("index_id", int_type(), false),
+  view.columns = {view_column("object_id", int_type(), false),
+                  view_column("index_id", int_type(), false),
                   view_column("index_column_id", int_type(), false),
-                  view_column("column_id", int_type(), false), view_column("key_ordinal", kTiny, false),
+                  view_column("column_id", int_type(), false),
+                  view_column("key_ordinal", kTiny, false),
                   view_column("partition_ordinal", kTiny, false),
                   view_column("is_descending_key", bit_type()),
                   view_column("is_included_column", bit_type())};
@@ -426,7 +525,8 @@ SystemView identity_columns() {
           row.push_back(number(column.identity_seed));
           row.push_back(number(column.identity_increment));
           row.push_back(table->identity_used
-                            ? number(table->next_identity - column.identity_increment) : SqlValue{});
+                            ? number(table->next_identity - column.identity_increment)
+                            : SqlValue{});
           rows.push_back(std::move(row));
         }
       }
@@ -438,10 +538,10 @@ SystemView identity_columns() {
 
 SystemView partitions() {
   SystemView view;
-  view.columns = {view_column("partition_id", bigint_type(), false),
-                  view_column("object_id", int_type(), false), view_column("index_id", int_type(), false),
-                  view_column("partition_number", int_type(), false),
-                  view_column("rows", bigint_type())};
+  view.columns = {
+      view_column("partition_id", bigint_type(), false),
+      view_column("object_id", int_type(), false), view_column("index_id", int_type(), false),
+      view_column("partition_number", int_type(), false), view_column("rows", bigint_type())};
   view.rows = [](SqlSession&, Database& database) {
     Rows rows;
     for (const TablePtr& table : database.tables()) {
@@ -457,17 +557,19 @@ SystemView partitions() {
 
 SystemView sessions() {
   SystemView view;
-  view.columns = {view_column("session_id", kSmall, false), view_column("login_name", sysname_type(), false),
-                  view_column("host_name", sysname_type()), view_column("program_name", sysname_type()),
+  view.columns = {view_column("session_id", kSmall, false),
+                  view_column("login_name", sysname_type(), false),
+                  view_column("host_name", sysname_type()),
+                  view_column("program_name", sysname_type()),
                   view_column("client_interface_name", sysname_type()),
                   view_column("status", nvarchar_type(30), false),
                   view_column("is_user_process", bit_type(), false)};
   view.rows = [](SqlSession& session, Database&) {
     Rows rows;
-    for (const SqlSession* other : session.engine().sessions()) {
-      rows.push_back({number(other->id()), text(other->login().user), text(other->login().host),
-                      text(other->login().application), text(other->login().client_library),
-                      text(other == &session ? "running" : "sleeping"), flag(true)});
+    for (const Engine::SessionInfo& other : session.engine().sessions()) {
+      rows.push_back({number(other.id), text(other.login.user), text(other.login.host),
+                      text(other.login.application), text(other.login.client_library),
+                      text(other.id == session.id() ? "running" : "sleeping"), flag(true)});
     }
     return rows;
   };
@@ -483,8 +585,10 @@ SystemView empty_like(const SystemView& view) {
 SystemView services() {
   SystemView view;
   view.columns = {view_column("servicename", nvarchar_type(256), false),
-                  view_column("startup_type", int_type()), view_column("startup_type_desc", nvarchar_type(256), false),
-                  view_column("status", int_type()), view_column("status_desc", nvarchar_type(256), false),
+                  view_column("startup_type", int_type()),
+                  view_column("startup_type_desc", nvarchar_type(256), false),
+                  view_column("status", int_type()),
+                  view_column("status_desc", nvarchar_type(256), false),
                   view_column("process_id", int_type())};
   view.rows = [](SqlSession&, Database&) {
     return Rows{{text("SQL Server (MSSQLSERVER)"), number(2), text("Automatic"), number(4),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "tests/standins/sqlserver/sql/computed_relation.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/definition.h"
 #include "tests/standins/sqlserver/sql/error.h"
@@ -140,8 +141,8 @@ struct InsertRows {
 std::vector<size_t> insert_columns(SqlSession* session, const Statement& statement,
                                    const TableWriter& writer) {
   const TableDefinition& definition = writer.definition();
-  const bool identity_insert = session->options().identity_insert ==
-                               fold_name(writer.table()->full_name());
+  const bool identity_insert =
+      session->options().identity_insert == fold_name(writer.table()->full_name());
   std::vector<size_t> columns;
   if (statement.names.empty()) {
     for (size_t i = 0; i < definition.columns.size(); ++i) {
@@ -159,23 +160,28 @@ std::vector<size_t> insert_columns(SqlSession* session, const Statement& stateme
       throw invalid_column(name);
     }
     if (std::find(columns.begin(), columns.end(), *column) != columns.end()) {
-      throw SqlError(264, 16, 1, "The column name '" + name + "' is specified more than once in the "
-                                 "SET clause or column list of an INSERT.");
+      throw SqlError(264, 16, 1,
+                     "The column name '" + name +
+                         "' is specified more than once in the "
+                         "SET clause or column list of an INSERT.");
     }
     const Column& c = definition.columns[*column];
     if (c.identity && !identity_insert) {
-      throw SqlError(544, 16, 1, "Cannot insert explicit value for identity column in table '" +
-                                     writer.table()->name() +
-                                     "' when IDENTITY_INSERT is set to OFF.");
+      throw SqlError(544, 16, 1,
+                     "Cannot insert explicit value for identity column in table '" +
+                         writer.table()->name() + "' when IDENTITY_INSERT is set to OFF.");
     }
     if (c.computed != nullptr) {
-      throw SqlError(271, 16, 1, "The column \"" + name + "\" cannot be modified because it is "
-                                 "either a computed column or is the result of a UNION operator.");
+      throw SqlError(271, 16, 1,
+                     "The column \"" + name +
+                         "\" cannot be modified because it is "
+                         "either a computed column or is the result of a UNION operator.");
     }
     if (c.is_row_version()) {
-      throw SqlError(273, 16, 1, "Cannot insert an explicit value into a timestamp column. Use "
-                                 "INSERT with a column list to exclude the timestamp column, or "
-                                 "insert a DEFAULT into the timestamp column.");
+      throw SqlError(273, 16, 1,
+                     "Cannot insert an explicit value into a timestamp column. Use "
+                     "INSERT with a column list to exclude the timestamp column, or "
+                     "insert a DEFAULT into the timestamp column.");
     }
     columns.push_back(*column);
   }
@@ -255,8 +261,9 @@ int64_t insert(SqlSession* session, const Statement& statement) {
     const std::vector<SqlValue>& row = source.rows[i];
     if (row.size() != columns.size()) {
       if (statement.names.empty()) {
-        throw SqlError(213, 16, 1, "Column name or number of supplied values does not match table "
-                                   "definition.");
+        throw SqlError(213, 16, 1,
+                       "Column name or number of supplied values does not match table "
+                       "definition.");
       }
       const bool more = row.size() > columns.size();
       throw SqlError(more ? 110 : 109, 15, 1,
@@ -283,7 +290,7 @@ class TargetScan {
     FromBuilder builder(session, &scope_);
     if (statement.from.empty()) {
       table_ = target_table(session, statement.name);
-      from_ = builder.build_target(statement.name, std::make_shared<TableRelation>(table_));
+      from_ = builder.build_target(statement.name, make_table_relation(session, table_));
     } else {
       builder.set_target(statement.name);
       from_ = builder.build(statement.from);
@@ -324,19 +331,18 @@ class TargetScan {
       }
       restart();
     }
-    throw SqlError(1205, 13, 55, "Transaction (Process ID " + std::to_string(session_->id()) +
-                                     ") was deadlocked on lock resources with another process and "
-                                     "has been chosen as the deadlock victim. Rerun the "
-                                     "transaction.");
+    throw SqlError(1205, 13, 55,
+                   "Transaction (Process ID " + std::to_string(session_->id()) +
+                       ") was deadlocked on lock resources with another process and "
+                       "has been chosen as the deadlock victim. Rerun the "
+                       "transaction.");
   }
 
  private:
   TablePtr target_of_from(const Statement& statement) const {
     for (const Source& source : scope_.sources) {
       if (source.is_target) {
-        if (const auto* table = dynamic_cast<const TableRelation*>(source.relation.get())) {
-          return table->table();
-        }
+        return source.relation->base_table();
       }
     }
     throw invalid_object(statement.name.text());
@@ -417,9 +423,11 @@ std::vector<BoundAssignment> bind_assignments(SqlSession* session, const Stateme
         throw SqlError(272, 16, 1, "Cannot update a timestamp column.");
       }
       if (definition.computed != nullptr) {
-        throw SqlError(271, 16, 1, "The column \"" + definition.name + "\" cannot be modified "
-                                   "because it is either a computed column or is the result of a "
-                                   "UNION operator.");
+        throw SqlError(271, 16, 1,
+                       "The column \"" + definition.name +
+                           "\" cannot be modified "
+                           "because it is either a computed column or is the result of a "
+                           "UNION operator.");
       }
       bound.column = *column;
       bound.has_column = true;
@@ -502,8 +510,10 @@ int64_t remove(SqlSession* session, const Statement& statement) {
 int64_t truncate(SqlSession* session, const Statement& statement) {
   const TablePtr table = target_table(session, statement.name);
   if (table->is_tracked) {
-    throw SqlError(4711, 16, 1, "Cannot truncate table '" + table->name() + "' because it is "
-                                "published for replication or enabled for Change Data Capture.");
+    throw SqlError(4711, 16, 1,
+                   "Cannot truncate table '" + table->name() +
+                       "' because it is "
+                       "published for replication or enabled for Change Data Capture.");
   }
   session->lock_table(table, TableLock::kExclusive);
   Statement all;
@@ -525,10 +535,18 @@ int64_t execute_change(SqlSession* session, const Statement& statement) {
   int64_t rows = 0;
   as_statement(session, [&] {
     switch (statement.kind) {
-      case StatementKind::kInsert: rows = insert(session, statement); break;
-      case StatementKind::kUpdate: rows = update(session, statement); break;
-      case StatementKind::kDelete: rows = remove(session, statement); break;
-      default: rows = truncate(session, statement); break;
+      case StatementKind::kInsert:
+        rows = insert(session, statement);
+        break;
+      case StatementKind::kUpdate:
+        rows = update(session, statement);
+        break;
+      case StatementKind::kDelete:
+        rows = remove(session, statement);
+        break;
+      default:
+        rows = truncate(session, statement);
+        break;
     }
   });
   return rows;

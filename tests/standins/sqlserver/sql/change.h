@@ -36,11 +36,11 @@ class TableWriter {
                                       const std::vector<bool>& use_default);
 
   struct Update {
-    std::string key;                  // of the row in the store
+    std::string key;  // of the row in the store
     RowBytes before;
     std::vector<SqlValue> old_values, new_values;
-    bool moves = false;               // an indexed column changed
-    bool key_changed = false;         // a unique key changed
+    bool moves = false;        // an indexed column changed
+    bool key_changed = false;  // a unique key changed
     RowBytes after;
   };
   // Converts one assigned value to what the column stores.
@@ -74,7 +74,7 @@ class TableWriter {
   SqlSession* session_;
   TablePtr table_;
   DefinitionPtr definition_;
-  std::string verb_;                 // "INSERT", "UPDATE": for messages
+  std::string verb_;  // "INSERT", "UPDATE": for messages
   bool is_logged_ = false;
   int32_t command_ = 0;
   std::vector<std::optional<BoundValue>> defaults_;

@@ -71,8 +71,8 @@ void append_ascending(const SqlType& type, const SqlValue& value, std::string* k
       return;
     }
     case Family::kDecimal: {
-      const auto units = static_cast<UInt128>(numeric_of(type, value).units) ^
-                         (static_cast<UInt128>(1) << 127);
+      const auto units =
+          static_cast<UInt128>(numeric_of(type, value).units) ^ (static_cast<UInt128>(1) << 127);
       append_big_endian(static_cast<uint64_t>(units >> 64), key);
       append_big_endian(static_cast<uint64_t>(units), key);
       return;

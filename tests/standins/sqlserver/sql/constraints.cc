@@ -36,8 +36,8 @@ bool has_row(SqlSession* session, const TablePtr& table, const std::vector<size_
     bool same = true;
     for (size_t i = 0; i < columns.size() && same; ++i) {
       const SqlValue& value = row[columns[i]];
-      same = !value.null &&
-             compare_values(definition.columns[columns[i]].type, value, values[i]) == 0;
+      same =
+          !value.null && compare_values(definition.columns[columns[i]].type, value, values[i]) == 0;
     }
     if (same) {
       return true;
@@ -66,9 +66,10 @@ std::vector<size_t> referenced_columns(const ForeignKey& key, const TableDefinit
 
 SqlError conflict(const std::string& verb, const std::string& kind, const ForeignKey& key,
                   const std::string& database, const Table& table, const std::string& column) {
-  return {547, 16, 0, "The " + verb + " statement conflicted with the " + kind + " constraint \"" +
-                          key.name + "\". The conflict occurred in database \"" + database +
-                          "\", table \"" + table.full_name() + "\", column '" + column + "'."};
+  return {547, 16, 0,
+          "The " + verb + " statement conflicted with the " + kind + " constraint \"" + key.name +
+              "\". The conflict occurred in database \"" + database + "\", table \"" +
+              table.full_name() + "\", column '" + column + "'."};
 }
 
 }  // namespace
@@ -115,8 +116,8 @@ void TableWriter::check_children(const std::vector<SqlValue>& old_values,
         const SqlValue& value = old_values[columns[i]];
         unchanged = unchanged && !value.null && !(*new_values)[columns[i]].null &&
                     compare_values(column.type, value, (*new_values)[columns[i]]) == 0;
-        wanted.push_back(convert_value(value, column.type,
-                                       child_definition->columns[key.columns[i]].type));
+        wanted.push_back(
+            convert_value(value, column.type, child_definition->columns[key.columns[i]].type));
       }
       if (!unchanged && has_row(session_, child, key.columns, wanted)) {
         throw conflict(verb_, "REFERENCE", key, table_->database->name(), *child,

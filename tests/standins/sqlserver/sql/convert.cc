@@ -25,29 +25,37 @@ std::string_view trim(std::string_view text) {
 }
 
 SqlError explicit_not_allowed(const SqlType& from, const SqlType& to) {
-  return {529, 16, 1, "Explicit conversion from data type " + std::string(type_name(from.id)) +
-                          " to " + std::string(type_name(to.id)) + " is not allowed."};
+  return {529, 16, 1,
+          "Explicit conversion from data type " + std::string(type_name(from.id)) + " to " +
+              std::string(type_name(to.id)) + " is not allowed."};
 }
 
 SqlError time_failed() {
-  return {241, 16, 1,
-          "Conversion failed when converting date and/or time from character string."};
+  return {241, 16, 1, "Conversion failed when converting date and/or time from character string."};
 }
 
 SqlError time_out_of_range(const SqlType& from, const SqlType& to) {
-  return {242, 16, 3, "The conversion of a " + std::string(type_name(from.id)) +
-                          " data type to a " + std::string(type_name(to.id)) +
-                          " data type resulted in an out-of-range value."};
+  return {242, 16, 3,
+          "The conversion of a " + std::string(type_name(from.id)) + " data type to a " +
+              std::string(type_name(to.id)) + " data type resulted in an out-of-range value."};
 }
 
 void integer_range(TypeId id, int64_t* low, int64_t* high) {
   switch (id) {
-    case TypeId::kTinyInt: *low = 0, *high = 255; return;
-    case TypeId::kSmallInt: *low = -32768, *high = 32767; return;
-    case TypeId::kInt: *low = std::numeric_limits<int32_t>::min();
-      *high = std::numeric_limits<int32_t>::max(); return;
-    default: *low = std::numeric_limits<int64_t>::min();
-      *high = std::numeric_limits<int64_t>::max(); return;
+    case TypeId::kTinyInt:
+      *low = 0, *high = 255;
+      return;
+    case TypeId::kSmallInt:
+      *low = -32768, *high = 32767;
+      return;
+    case TypeId::kInt:
+      *low = std::numeric_limits<int32_t>::min();
+      *high = std::numeric_limits<int32_t>::max();
+      return;
+    default:
+      *low = std::numeric_limits<int64_t>::min();
+      *high = std::numeric_limits<int64_t>::max();
+      return;
   }
 }
 
@@ -60,14 +68,14 @@ SqlValue to_integer_type(int64_t number, const SqlType& from, const SqlType& to)
   if (number < low || number > high) {
     if (from.id == TypeId::kInt || from.id == TypeId::kBigInt || from.id == TypeId::kSmallInt) {
       if (to.id == TypeId::kTinyInt || to.id == TypeId::kSmallInt) {
-        throw SqlError(220, 16, 2, "Arithmetic overflow error for data type " +
-                                       std::string(type_name(to.id)) + ", value = " +
-                                       std::to_string(number) + ".");
+        throw SqlError(220, 16, 2,
+                       "Arithmetic overflow error for data type " + std::string(type_name(to.id)) +
+                           ", value = " + std::to_string(number) + ".");
       }
     }
-    throw arithmetic_overflow(family_of(from.id) == Family::kInteger ? "expression"
-                                                                     : type_name(from.id),
-                              type_name(to.id));
+    throw arithmetic_overflow(
+        family_of(from.id) == Family::kInteger ? "expression" : type_name(from.id),
+        type_name(to.id));
   }
   return SqlValue::of_number(number);
 }
@@ -99,9 +107,10 @@ SqlValue text_to_integer(std::string_view raw, const SqlType& from, const SqlTyp
     if (to.id == TypeId::kBigInt) {
       throw arithmetic_overflow(type_name(from.id), "bigint");
     }
-    throw SqlError(248, 16, 1, "The conversion of the " + std::string(type_name(from.id)) +
-                                   " value '" + std::string(raw) + "' overflowed an " +
-                                   std::string(type_name(to.id)) + " column.");
+    throw SqlError(248, 16, 1,
+                   "The conversion of the " + std::string(type_name(from.id)) + " value '" +
+                       std::string(raw) + "' overflowed an " + std::string(type_name(to.id)) +
+                       " column.");
   }
   return to.id == TypeId::kBit ? SqlValue::of_number(number->units != 0 ? 1 : 0)
                                : SqlValue::of_number(static_cast<int64_t>(number->units));
@@ -138,8 +147,10 @@ SqlValue to_integer(const SqlValue& value, const SqlType& from, const SqlType& t
     case Family::kText:
       return text_to_integer(value.text, from, to);
     case Family::kBytes: {
-      const size_t width = to.id == TypeId::kBigInt ? 8 : to.id == TypeId::kInt ? 4
-                           : to.id == TypeId::kSmallInt ? 2 : 1;
+      const size_t width = to.id == TypeId::kBigInt     ? 8
+                           : to.id == TypeId::kInt      ? 4
+                           : to.id == TypeId::kSmallInt ? 2
+                                                        : 1;
       uint64_t bits = 0;
       const size_t from_byte = value.text.size() > width ? value.text.size() - width : 0;
       for (size_t i = from_byte; i < value.text.size(); ++i) {
@@ -200,8 +211,9 @@ SqlValue text_to_decimal(const SqlValue& value, const SqlType& from, const SqlTy
   const auto number = parse_numeric(std::string_view(text).substr(0, 39));
   if (!number) {
     if (money) {
-      throw SqlError(235, 16, 0, "Cannot convert a char value to money. The char value has "
-                                 "incorrect syntax.");
+      throw SqlError(235, 16, 0,
+                     "Cannot convert a char value to money. The char value has "
+                     "incorrect syntax.");
     }
     throw numeric_conversion_failed(type_name(from.id), type_name(to.id));
   }
@@ -293,9 +305,10 @@ std::string text_of(const SqlValue& value, const SqlType& from, const SqlType& t
     default: {
       const auto text = format_time(from, value, style);
       if (!text) {
-        throw SqlError(281, 16, 1, std::to_string(style) +
-                                       " is not a valid style number when converting from " +
-                                       std::string(type_name(from.id)) + " to a character string.");
+        throw SqlError(281, 16, 1,
+                       std::to_string(style) +
+                           " is not a valid style number when converting from " +
+                           std::string(type_name(from.id)) + " to a character string.");
       }
       return *text;
     }
@@ -344,8 +357,9 @@ SqlValue to_text_type(const SqlValue& value, const SqlType& from, const SqlType&
                               type_name(to.id));
   }
   if (family == Family::kGuid && to.length != kMaxLength && to.length != 0 && to.length < 36) {
-    throw SqlError(8170, 16, 2, "Insufficient result space to convert uniqueidentifier value to "
-                                "char.");
+    throw SqlError(8170, 16, 2,
+                   "Insufficient result space to convert uniqueidentifier value to "
+                   "char.");
   }
   return fit_length(std::move(text), to, too_long);
 }
@@ -383,7 +397,9 @@ SqlValue to_bytes(const SqlValue& value, const SqlType& from, const SqlType& to,
         return fit_length(hex_to_bytes(value.text, from, to, style), to, too_long);
       }
       return fit_length(is_unicode(from.id) ? utf16_bytes(value.text)
-                        : from.utf8 ? value.text : bytes_1252(value.text), to, too_long);
+                        : from.utf8         ? value.text
+                                            : bytes_1252(value.text),
+                        to, too_long);
     case Family::kInteger: {
       // Numbers keep their low bytes and are filled up on the left.
       const auto width = static_cast<size_t>(max_length_bytes(from));
@@ -419,8 +435,9 @@ SqlValue shape_time(int64_t date_days, int64_t clock, std::optional<int16_t> off
       return result;
     case Family::kDateTime: {
       int64_t ticks = date_days * kTicksPerDay + clock;
-      const int64_t low = to.id == TypeId::kDateTime ? kDaysTo1753 * kTicksPerDay
-                          : to.id == TypeId::kSmallDateTime ? kDaysTo1900 * kTicksPerDay : 0;
+      const int64_t low = to.id == TypeId::kDateTime        ? kDaysTo1753 * kTicksPerDay
+                          : to.id == TypeId::kSmallDateTime ? kDaysTo1900 * kTicksPerDay
+                                                            : 0;
       ticks = round_ticks(to, ticks);
       const int64_t high = to.id == TypeId::kSmallDateTime ? (kDaysTo1900 + 65536) * kTicksPerDay
                                                            : (kDaysMax + 1) * kTicksPerDay;
@@ -432,8 +449,8 @@ SqlValue shape_time(int64_t date_days, int64_t clock, std::optional<int16_t> off
     }
     default: {
       result.offset_min = offset.value_or(0);
-      result.number = round_ticks(to, date_days * kTicksPerDay + clock) -
-                      result.offset_min * kTicksPerMinute;
+      result.number =
+          round_ticks(to, date_days * kTicksPerDay + clock) - result.offset_min * kTicksPerMinute;
       return result;
     }
   }
@@ -491,8 +508,9 @@ SqlValue to_guid(const SqlValue& value, const SqlType& from, const SqlType& to) 
   if (family_of(from.id) == Family::kText) {
     std::string bytes;
     if (!parse_guid(value.text, &bytes)) {
-      throw SqlError(8169, 16, 2, "Conversion failed when converting from a character string to "
-                                  "uniqueidentifier.");
+      throw SqlError(8169, 16, 2,
+                     "Conversion failed when converting from a character string to "
+                     "uniqueidentifier.");
     }
     return SqlValue::of_text(std::move(bytes));
   }
@@ -523,13 +541,20 @@ SqlValue convert(const SqlValue& value, const SqlType& from, const SqlType& to, 
     return variant;
   }
   switch (family_of(to.id)) {
-    case Family::kInteger: return to_integer(value, from, to);
-    case Family::kReal: return to_real(value, from, to);
-    case Family::kDecimal: return to_decimal(value, from, to);
-    case Family::kText: return to_text_type(value, from, to, style, too_long);
-    case Family::kBytes: return to_bytes(value, from, to, style, too_long);
-    case Family::kGuid: return from.id == to.id ? value : to_guid(value, from, to);
-    default: return to_time(value, from, to);
+    case Family::kInteger:
+      return to_integer(value, from, to);
+    case Family::kReal:
+      return to_real(value, from, to);
+    case Family::kDecimal:
+      return to_decimal(value, from, to);
+    case Family::kText:
+      return to_text_type(value, from, to, style, too_long);
+    case Family::kBytes:
+      return to_bytes(value, from, to, style, too_long);
+    case Family::kGuid:
+      return from.id == to.id ? value : to_guid(value, from, to);
+    default:
+      return to_time(value, from, to);
   }
 }
 
@@ -551,8 +576,7 @@ SqlValue convert_value(const SqlValue& value, const SqlType& from, const SqlType
 SqlValue assign_value(const SqlValue& value, const SqlType& from, const SqlType& to,
                       bool* too_long) {
   *too_long = false;
-  return same_representation(from, to) ? value
-                                       : convert(value, from, to, kDefaultStyle, too_long);
+  return same_representation(from, to) ? value : convert(value, from, to, kDefaultStyle, too_long);
 }
 
 Numeric numeric_of(const SqlType& type, const SqlValue& value) {
@@ -581,21 +605,25 @@ SqlValue value_of(const Numeric& number, const SqlType& type, std::string_view f
 
 double double_of(const SqlType& type, const SqlValue& value) {
   switch (family_of(type.id)) {
-    case Family::kReal: return value.real;
-    case Family::kInteger: return static_cast<double>(value.number);
-    case Family::kDecimal: return to_double(numeric_of(type, value));
+    case Family::kReal:
+      return value.real;
+    case Family::kInteger:
+      return static_cast<double>(value.number);
+    case Family::kDecimal:
+      return to_double(numeric_of(type, value));
     case Family::kDateTime:
       return static_cast<double>(value.number - kDaysTo1900 * kTicksPerDay) /
              static_cast<double>(kTicksPerDay);
-    default: throw explicit_not_allowed(type, float_type());
+    default:
+      throw explicit_not_allowed(type, float_type());
   }
 }
 
 std::string guid_text(std::string_view b) {
   std::string padded(b);
   padded.resize(16, '\0');
-  const std::string mixed = {padded[3], padded[2], padded[1], padded[0], padded[5], padded[4],
-                             padded[7], padded[6]};
+  const std::string mixed = {padded[3], padded[2], padded[1], padded[0],
+                             padded[5], padded[4], padded[7], padded[6]};
   const std::string digits = hex(mixed + padded.substr(8));
   return digits.substr(0, 8) + "-" + digits.substr(8, 4) + "-" + digits.substr(12, 4) + "-" +
          digits.substr(16, 4) + "-" + digits.substr(20);

@@ -23,9 +23,10 @@ bool is_temporary_name(const std::string& name) { return name.starts_with("#"); 
 
 void check_schema(Database& database, const std::string& schema) {
   if (!database.find_schema(schema)) {
-    throw SqlError(2760, 16, 1, "The specified schema name \"" + schema +
-                                    "\" either does not exist or you do not have permission to use "
-                                    "it.");
+    throw SqlError(2760, 16, 1,
+                   "The specified schema name \"" + schema +
+                       "\" either does not exist or you do not have permission to use "
+                       "it.");
   }
 }
 
@@ -60,7 +61,8 @@ TablePtr create_table(SqlSession* session, const Name& name, const TableSpec& sp
   auto table = std::make_shared<Table>(id, database.find_schema(schema)->name, table_name,
                                        make_definition(session, &database, table_name, spec));
   table->store()->table = table.get();
-  table->create_ticks = table->modify_ticks = session->engine().local_ticks();
+  table->create_ticks = session->engine().local_ticks();
+  table->modify_ticks = table->create_ticks;
   add_table(session, database, table);
   return table;
 }
@@ -83,13 +85,18 @@ void drop_schema(SqlSession* session, const Statement& statement) {
     if (statement.if_exists) {
       return;
     }
-    throw SqlError(15151, 16, 1, "Cannot drop the schema '" + name + "', because it does not exist "
-                                 "or you do not have permission.");
+    throw SqlError(15151, 16, 1,
+                   "Cannot drop the schema '" + name +
+                       "', because it does not exist "
+                       "or you do not have permission.");
   }
   for (const TablePtr& table : database.tables()) {
     if (equal_names(table->schema(), name)) {
-      throw SqlError(3729, 16, 1, "Cannot drop schema '" + name + "' because it is being referenced "
-                                  "by object '" + table->name() + "'.");
+      throw SqlError(3729, 16, 1,
+                     "Cannot drop schema '" + name +
+                         "' because it is being referenced "
+                         "by object '" +
+                         table->name() + "'.");
     }
   }
   database.remove_schema(name);
@@ -118,12 +125,12 @@ void drop_tables(SqlSession* session, const Statement& statement, std::string_vi
   }
 }
 
-void add_column(const ColumnSpec& spec, Database* database,
-                const std::string& table_name, TableDefinition* definition) {
+void add_column(const ColumnSpec& spec, Database* database, const std::string& table_name,
+                TableDefinition* definition) {
   if (definition->find_column(spec.name)) {
-    throw SqlError(2705, 16, 3, "Column names in each table must be unique. Column name '" +
-                                    spec.name + "' in table '" + table_name +
-                                    "' is specified more than once.");
+    throw SqlError(2705, 16, 3,
+                   "Column names in each table must be unique. Column name '" + spec.name +
+                       "' in table '" + table_name + "' is specified more than once.");
   }
   Column column;
   column.name = spec.name;
@@ -183,28 +190,33 @@ void add_key(Database* database, const std::string& table_name, const KeySpec& s
   index.primary = spec.primary;
   index.unique = spec.unique || spec.primary;
   index.is_constraint = spec.is_constraint;
-  index.clustered = spec.clustered.value_or(spec.primary &&
-                                            definition->clustered_index() == nullptr);
+  index.clustered =
+      spec.clustered.value_or(spec.primary && definition->clustered_index() == nullptr);
   if (index.primary && definition->primary_key() != nullptr) {
-    throw SqlError(1779, 16, 0, "Table '" + table_name + "' already has a primary key defined on "
-                                "it.");
+    throw SqlError(1779, 16, 0,
+                   "Table '" + table_name +
+                       "' already has a primary key defined on "
+                       "it.");
   }
   if (index.clustered && definition->clustered_index() != nullptr) {
-    throw SqlError(1902, 16, 3, "Cannot create more than one clustered index on table '" +
-                                    table_name + "'. Drop the existing clustered index '" +
-                                    definition->clustered_index()->name +
-                                    "' before creating another.");
+    throw SqlError(1902, 16, 3,
+                   "Cannot create more than one clustered index on table '" + table_name +
+                       "'. Drop the existing clustered index '" +
+                       definition->clustered_index()->name + "' before creating another.");
   }
   for (const KeySpec::Part& part : spec.columns) {
     const auto column = definition->find_column(part.column);
     if (!column) {
-      throw SqlError(1911, 16, 1, "Column name '" + part.column + "' does not exist in the target "
-                                  "table or view.");
+      throw SqlError(1911, 16, 1,
+                     "Column name '" + part.column +
+                         "' does not exist in the target "
+                         "table or view.");
     }
     if (is_large(definition->columns[*column].type)) {
-      throw SqlError(1919, 16, 1, "Column '" + part.column + "' in table '" + table_name +
-                                      "' is of a type that is invalid for use as a key column in an "
-                                      "index.");
+      throw SqlError(1919, 16, 1,
+                     "Column '" + part.column + "' in table '" + table_name +
+                         "' is of a type that is invalid for use as a key column in an "
+                         "index.");
     }
     if (index.primary) {
       definition->columns[*column].type.nullable = false;
@@ -213,13 +225,13 @@ void add_key(Database* database, const std::string& table_name, const KeySpec& s
   }
   index.object_id = index.is_constraint ? database->new_object_id() : 0;
   index.name = !spec.name.empty() ? spec.name
-               : Database::generated_name(index.primary ? "PK" : "UQ", table_name,
-                                          index.object_id);
+                                  : Database::generated_name(index.primary ? "PK" : "UQ",
+                                                             table_name, index.object_id);
   if (std::any_of(definition->indexes.begin(), definition->indexes.end(),
                   [&](const Index& other) { return equal_names(other.name, index.name); })) {
-    throw SqlError(1913, 16, 1, "The operation failed because an index or statistics with name '" +
-                                    index.name + "' already exists on table '" + table_name +
-                                    "'.");
+    throw SqlError(1913, 16, 1,
+                   "The operation failed because an index or statistics with name '" + index.name +
+                       "' already exists on table '" + table_name + "'.");
   }
   int32_t id = 2;
   for (const Index& other : definition->indexes) {
@@ -234,20 +246,22 @@ void add_constraints(SqlSession* session, Database* database, const std::string&
   for (const ForeignKeySpec& key : spec.foreign_keys) {
     ForeignKey foreign;
     foreign.object_id = database->new_object_id();
-    foreign.name = key.name.empty() ? Database::generated_name("FK", table_name, foreign.object_id)
-                                    : key.name;
+    foreign.name =
+        key.name.empty() ? Database::generated_name("FK", table_name, foreign.object_id) : key.name;
     const TablePtr parent = session->find_table(key.referenced);
     if (parent == nullptr) {
-      throw SqlError(1767, 16, 0, "Foreign key '" + foreign.name + "' references invalid table '" +
-                                      key.referenced.text() + "'.");
+      throw SqlError(1767, 16, 0,
+                     "Foreign key '" + foreign.name + "' references invalid table '" +
+                         key.referenced.text() + "'.");
     }
     foreign.referenced_table = parent->object_id();
     foreign.referenced_columns = key.referenced_columns;
     for (const std::string& name : key.columns) {
       const auto column = definition->find_column(name);
       if (!column) {
-        throw SqlError(1769, 16, 1, "Foreign key '" + foreign.name + "' references invalid column '" +
-                                        name + "' in referencing table '" + table_name + "'.");
+        throw SqlError(1769, 16, 1,
+                       "Foreign key '" + foreign.name + "' references invalid column '" + name +
+                           "' in referencing table '" + table_name + "'.");
       }
       foreign.columns.push_back(*column);
     }
@@ -273,8 +287,9 @@ void add_columns(SqlSession* session, Database* database, const std::string& tab
   const auto identities = std::count_if(definition->columns.begin(), definition->columns.end(),
                                         [](const Column& column) { return column.identity; });
   if (identities > 1) {
-    throw SqlError(2744, 16, 2, "Multiple identity columns specified for table '" + table_name +
-                                    "'. Only one identity column per table is allowed.");
+    throw SqlError(2744, 16, 2,
+                   "Multiple identity columns specified for table '" + table_name +
+                       "'. Only one identity column per table is allowed.");
   }
   type_computed_columns(session, definition);
 }
@@ -328,8 +343,9 @@ TablePtr create_table_like(SqlSession* session, const Name& name,
   TableSpec spec;
   for (const ResultColumn& column : columns) {
     if (column.name.empty()) {
-      throw SqlError(1038, 15, 5, "An object or column name is missing or empty. For SELECT INTO "
-                                  "statements, verify each column has a name.");
+      throw SqlError(1038, 15, 5,
+                     "An object or column name is missing or empty. For SELECT INTO "
+                     "statements, verify each column has a name.");
     }
     ColumnSpec column_spec;
     column_spec.name = column.name;
@@ -338,7 +354,7 @@ TablePtr create_table_like(SqlSession* session, const Name& name,
     const std::string declaration = type_declaration(column.type);
     if (declaration.find('(') != std::string::npos) {
       const bool is_decimal = family_of(column.type.id) == Family::kDecimal;
-      column_spec.type.first = is_decimal ? column.type.precision
+      column_spec.type.first = is_decimal                               ? column.type.precision
                                : is_temporal(family_of(column.type.id)) ? column.type.scale
                                                                         : column.type.length;
       if (is_decimal) {
@@ -355,8 +371,9 @@ void drop_table(SqlSession* session, const TablePtr& table, std::string_view tex
   for (const TablePtr& other : database.tables()) {
     for (const ForeignKey& key : other->definition()->foreign_keys) {
       if (key.referenced_table == table->object_id() && other != table) {
-        throw SqlError(3726, 16, 1, "Could not drop object '" + table->full_name() +
-                                        "' because it is referenced by a FOREIGN KEY constraint.");
+        throw SqlError(3726, 16, 1,
+                       "Could not drop object '" + table->full_name() +
+                           "' because it is referenced by a FOREIGN KEY constraint.");
       }
     }
   }

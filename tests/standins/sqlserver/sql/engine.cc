@@ -133,8 +133,10 @@ Database& Engine::create_database(const std::string& name) {
   const std::lock_guard lock(mutex_);
   std::unique_ptr<Database>& slot = databases_[fold_name(name)];
   if (slot != nullptr) {
-    throw SqlError(1801, 16, 3, "Database '" + name + "' already exists. Choose a different "
-                                "database name.");
+    throw SqlError(1801, 16, 3,
+                   "Database '" + name +
+                       "' already exists. Choose a different "
+                       "database name.");
   }
   slot = std::make_unique<Database>(name, static_cast<int32_t>(databases_.size()));
   slot->create_ticks = local_ticks();
@@ -246,20 +248,27 @@ std::shared_ptr<const Batch> Engine::parse_cached(std::string_view sql, bool quo
   return batch;
 }
 
-int32_t Engine::open_session(SqlSession* session, int32_t wanted) {
+int32_t Engine::open_session(const SqlSession* session, const LoginRequest& login) {
   const std::lock_guard lock(mutex_);
-  sessions_.insert(session);
-  return wanted != 0 ? wanted : ++last_session_id_;
+  SessionInfo info;
+  info.id = login.session_id != 0 ? login.session_id : ++last_session_id_;
+  info.login = login;
+  info.login.password.clear();
+  return sessions_.emplace(session, std::move(info)).first->second.id;
 }
 
-void Engine::close_session(SqlSession* session) {
+void Engine::close_session(const SqlSession* session) {
   const std::lock_guard lock(mutex_);
   sessions_.erase(session);
 }
 
-std::vector<SqlSession*> Engine::sessions() {
+std::vector<Engine::SessionInfo> Engine::sessions() {
   const std::lock_guard lock(mutex_);
-  return {sessions_.begin(), sessions_.end()};
+  std::vector<SessionInfo> result;
+  for (const auto& [session, info] : sessions_) {
+    result.push_back(info);
+  }
+  return result;
 }
 
 void Engine::log(std::string_view line) const {

@@ -36,8 +36,8 @@ struct EngineOptions {
   std::string user = "sa";
   std::string password = "Secret-1";
   std::string server_name = "DSTREAM-STANDIN";
-  int16_t utc_offset_min = 0;                 // the server's time zone
-  std::function<int64_t()> utc_ticks;         // the clock; unset: the system's
+  int16_t utc_offset_min = 0;          // the server's time zone
+  std::function<int64_t()> utc_ticks;  // the clock; unset: the system's
   // Statements the stand-in does not understand, and errors of the stand-in itself.
   std::function<void(std::string_view)> log;
 };
@@ -61,17 +61,17 @@ struct ProcedureCall {
   SqlSession& session;
   Database& database;
   ResponseWriter& out;
-  std::string name;                       // as called
+  std::string name;                          // as called
   std::vector<ProcedureArgument> arguments;  // output ones are written back
   int32_t return_status = 0;
 
   // Brings the arguments into the order of `names` ("@schema", ...). Throws 8145 for a name that is
   // not among them and 8144 for too many. Arguments not given have is_default set.
   void bind(std::initializer_list<std::string_view> names);
-  bool has(size_t index) const;           // given and not DEFAULT
+  bool has(size_t index) const;  // given and not DEFAULT
   // Converted; NULL if not given.
   SqlValue get(size_t index, const SqlType& type) const;
-  std::string text(size_t index) const;   // "" for NULL or not given
+  std::string text(size_t index) const;  // "" for NULL or not given
   int64_t number(size_t index, int64_t otherwise) const;
 };
 using Procedure = std::function<void(ProcedureCall&)>;
@@ -100,7 +100,8 @@ class Engine final : public Handler {
   int64_t utc_ticks() const;
   int64_t local_ticks() const;
 
-  // Registries, by folded name with schema: "sys.tables", "msdb.dbo.cdc_jobs", "sys.sp_cdc_help_jobs".
+  // Registries, by folded name with schema: "sys.tables", "msdb.dbo.cdc_jobs",
+  // "sys.sp_cdc_help_jobs".
   FunctionRegistry& functions() { return functions_; }
   void add_view(std::string_view name, SystemView view);
   const SystemView* find_view(std::string_view folded) const;
@@ -110,13 +111,12 @@ class Engine final : public Handler {
   const Procedure* find_procedure(std::string_view folded) const;
 
   // Relations a room owns by itself (change tables). Asked for every name before 208 is thrown.
-  using RelationFinder =
-      std::function<std::shared_ptr<const Relation>(Database&, std::string_view schema,
-                                                    std::string_view name)>;
+  using RelationFinder = std::function<std::shared_ptr<const Relation>(
+      Database&, std::string_view schema, std::string_view name)>;
   void set_relation_finder(RelationFinder finder) { relation_finder_ = std::move(finder); }
   const RelationFinder& relation_finder() const { return relation_finder_; }
-  using TableFunctionFinder = std::function<const TableFunction*(
-      Database&, std::string_view schema, std::string_view name)>;
+  using TableFunctionFinder = std::function<const TableFunction*(Database&, std::string_view schema,
+                                                                 std::string_view name)>;
   void set_table_function_finder(TableFunctionFinder finder) {
     table_function_finder_ = std::move(finder);
   }
@@ -126,7 +126,7 @@ class Engine final : public Handler {
   struct SystemObject {
     int32_t id = 0;
     std::string schema, name;
-    std::string type = "U ";                // as in sys.objects
+    std::string type = "U ";  // as in sys.objects
     std::vector<ResultColumn> columns;
     int64_t create_ticks = 0;
   };
@@ -165,9 +165,13 @@ class Engine final : public Handler {
   // Parsed batches are kept: clients send the same texts again and again.
   std::shared_ptr<const Batch> parse_cached(std::string_view sql, bool quoted_identifier);
 
-  int32_t open_session(SqlSession* session, int32_t wanted);
-  void close_session(SqlSession* session);
-  std::vector<SqlSession*> sessions();  // only to look at their immutable parts
+  int32_t open_session(const SqlSession* session, const LoginRequest& login);
+  void close_session(const SqlSession* session);
+  struct SessionInfo {
+    int32_t id = 0;
+    LoginRequest login;  // without the password
+  };
+  std::vector<SessionInfo> sessions();
   void log(std::string_view line) const;
 
  private:
@@ -190,7 +194,7 @@ class Engine final : public Handler {
   std::mutex mutex_;  // guards databases_ and sessions_
   std::map<std::string, std::unique_ptr<Database>> databases_;
   Database* main_database_ = nullptr;
-  std::set<SqlSession*> sessions_;
+  std::map<const SqlSession*, SessionInfo> sessions_;
   int32_t last_session_id_ = 50;
 };
 

@@ -54,8 +54,9 @@ SqlError unknown_function(std::string_view name) {
 }
 
 SqlError argument_count(std::string_view function, size_t expected) {
-  return {174, 15, 1, join({"The ", function, " function requires ", std::to_string(expected),
-                            " argument(s)."})};
+  return {
+      174, 15, 1,
+      join({"The ", function, " function requires ", std::to_string(expected), " argument(s)."})};
 }
 
 SqlError unbound_name(std::string_view name) {
@@ -67,8 +68,9 @@ SqlError unknown_procedure(std::string_view name) {
 }
 
 SqlError unknown_database(std::string_view name) {
-  return {911, 16, 1, join({"Database '", name,
-                            "' does not exist. Make sure that the name is entered correctly."})};
+  return {911, 16, 1,
+          join({"Database '", name,
+                "' does not exist. Make sure that the name is entered correctly."})};
 }
 
 SqlError already_exists(std::string_view name) {
@@ -76,13 +78,15 @@ SqlError already_exists(std::string_view name) {
 }
 
 SqlError cannot_drop(std::string_view kind, std::string_view name) {
-  return {3701, 11, 5, join({"Cannot drop the ", kind, " '", name,
-                             "', because it does not exist or you do not have permission."})};
+  return {3701, 11, 5,
+          join({"Cannot drop the ", kind, " '", name,
+                "', because it does not exist or you do not have permission."})};
 }
 
 SqlError conversion_failed(std::string_view type, std::string_view value, std::string_view to) {
-  return {245, 16, 1, join({"Conversion failed when converting the ", type, " value '", value,
-                            "' to data type ", to, "."})};
+  return {245, 16, 1,
+          join({"Conversion failed when converting the ", type, " value '", value,
+                "' to data type ", to, "."})};
 }
 
 SqlError numeric_conversion_failed(std::string_view from, std::string_view to) {
@@ -90,13 +94,14 @@ SqlError numeric_conversion_failed(std::string_view from, std::string_view to) {
 }
 
 SqlError arithmetic_overflow(std::string_view from, std::string_view to) {
-  return {8115, 16, 2, join({"Arithmetic overflow error converting ", from, " to data type ", to,
-                             "."})};
+  return {8115, 16, 2,
+          join({"Arithmetic overflow error converting ", from, " to data type ", to, "."})};
 }
 
 SqlError missing_parameter(std::string_view procedure, std::string_view parameter) {
-  return {201, 16, 4, join({"Procedure or function '", procedure, "' expects parameter '",
-                            parameter, "', which was not supplied."})};
+  return {201, 16, 4,
+          join({"Procedure or function '", procedure, "' expects parameter '", parameter,
+                "', which was not supplied."})};
 }
 
 }  // namespace dstream::standin::sql

@@ -1,8 +1,8 @@
 // T-SQL errors.
 //
-// An error in T-SQL unwinds: out of the expression, out of the statement, to the nearest CATCH or to
-// the end of the batch. Inside the SQL and CDC rooms it is therefore a C++ exception, caught by the
-// interpreter at the statement; nothing is thrown across protocol/handler.h.
+// An error in T-SQL unwinds: out of the expression, out of the statement, to the nearest CATCH or
+// to the end of the batch. Inside the SQL and CDC rooms it is therefore a C++ exception, caught by
+// the interpreter at the statement; nothing is thrown across protocol/handler.h.
 #pragma once
 
 #include <cstdint>
@@ -31,22 +31,23 @@ struct Cancelled {};
 SqlError not_understood(std::string_view what);
 inline constexpr int32_t kNotUnderstood = 40510;
 
-SqlError syntax_error(std::string_view near);                           // 102
-SqlError keyword_error(std::string_view keyword);                       // 156
-SqlError undeclared_variable(std::string_view name);                    // 137
-SqlError invalid_column(std::string_view name);                         // 207
-SqlError invalid_object(std::string_view name);                         // 208
-SqlError ambiguous_column(std::string_view name);                       // 209
-SqlError unknown_function(std::string_view name);                       // 195
-SqlError argument_count(std::string_view function, size_t expected);    // 174
-SqlError unbound_name(std::string_view name);                           // 4104
-SqlError unknown_procedure(std::string_view name);                      // 2812
-SqlError unknown_database(std::string_view name);                       // 911
-SqlError already_exists(std::string_view name);                         // 2714
-SqlError cannot_drop(std::string_view kind, std::string_view name);     // 3701
-SqlError conversion_failed(std::string_view type, std::string_view value, std::string_view to);  // 245
-SqlError numeric_conversion_failed(std::string_view from, std::string_view to);                  // 8114
-SqlError arithmetic_overflow(std::string_view from, std::string_view to);                        // 8115
-SqlError missing_parameter(std::string_view procedure, std::string_view parameter);              // 201
+SqlError syntax_error(std::string_view near);                         // 102
+SqlError keyword_error(std::string_view keyword);                     // 156
+SqlError undeclared_variable(std::string_view name);                  // 137
+SqlError invalid_column(std::string_view name);                       // 207
+SqlError invalid_object(std::string_view name);                       // 208
+SqlError ambiguous_column(std::string_view name);                     // 209
+SqlError unknown_function(std::string_view name);                     // 195
+SqlError argument_count(std::string_view function, size_t expected);  // 174
+SqlError unbound_name(std::string_view name);                         // 4104
+SqlError unknown_procedure(std::string_view name);                    // 2812
+SqlError unknown_database(std::string_view name);                     // 911
+SqlError already_exists(std::string_view name);                       // 2714
+SqlError cannot_drop(std::string_view kind, std::string_view name);   // 3701
+SqlError conversion_failed(std::string_view type, std::string_view value,
+                           std::string_view to);                                     // 245
+SqlError numeric_conversion_failed(std::string_view from, std::string_view to);      // 8114
+SqlError arithmetic_overflow(std::string_view from, std::string_view to);            // 8115
+SqlError missing_parameter(std::string_view procedure, std::string_view parameter);  // 201
 
 }  // namespace dstream::standin::sql

@@ -179,8 +179,8 @@ class JoinIterator final : public FromIterator {
     if (seeks) {
       right_ = open_from(*node.right, state);
     } else {
-      auto kept = std::make_unique<KeptIterator>(*node.right, state, node.right_keys,
-                                                 node.left_keys);
+      auto kept =
+          std::make_unique<KeptIterator>(*node.right, state, node.right_keys, node.left_keys);
       kept_ = kept.get();
       right_ = std::move(kept);
     }

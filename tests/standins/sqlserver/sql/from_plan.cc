@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tests/standins/sqlserver/sql/computed_relation.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/session.h"
@@ -55,8 +56,10 @@ std::unique_ptr<FromNode> FromBuilder::build_target(const Name& name,
 std::unique_ptr<FromNode> FromBuilder::add_source(Source source, const TableRef& ref) {
   if (!ref.column_aliases.empty()) {
     if (ref.column_aliases.size() != source.columns.size()) {
-      throw SqlError(8158, 16, 1, "'" + source.alias + "' has more columns than were specified in "
-                                  "the column list.");
+      throw SqlError(8158, 16, 1,
+                     "'" + source.alias +
+                         "' has more columns than were specified in "
+                         "the column list.");
     }
     for (size_t i = 0; i < source.columns.size(); ++i) {
       source.columns[i].name = ref.column_aliases[i];
@@ -66,9 +69,10 @@ std::unique_ptr<FromNode> FromBuilder::add_source(Source source, const TableRef&
     for (const Source& other : scope_->sources) {
       if (equal_names(other.alias, source.alias) &&
           (ref.alias.empty() ? other.name.text() == source.name.text() : true)) {
-        throw SqlError(1013, 16, 1, "The objects \"" + other.alias + "\" and \"" + source.alias +
-                                        "\" in the FROM clause have the same exposed names. Use "
-                                        "correlation names to distinguish them.");
+        throw SqlError(1013, 16, 1,
+                       "The objects \"" + other.alias + "\" and \"" + source.alias +
+                           "\" in the FROM clause have the same exposed names. Use "
+                           "correlation names to distinguish them.");
       }
     }
   }
@@ -82,8 +86,8 @@ std::unique_ptr<FromNode> FromBuilder::add_source(Source source, const TableRef&
 std::shared_ptr<const Relation> FromBuilder::function_relation(const TableRef& ref) {
   Database& database = session_->database_of(ref.name);
   const std::string schema = ref.name.before_last(1);
-  const std::string folded = fold_name(schema.empty() ? ref.name.last()
-                                                      : schema + "." + ref.name.last());
+  const std::string folded =
+      fold_name(schema.empty() ? ref.name.last() : schema + "." + ref.name.last());
   const TableFunction* function = session_->engine().find_table_function(folded);
   if (function == nullptr && session_->engine().table_function_finder()) {
     function = session_->engine().table_function_finder()(database, schema, ref.name.last());
@@ -109,14 +113,14 @@ std::shared_ptr<const Relation> FromBuilder::relation_of(const TableRef& ref, So
   switch (ref.kind) {
     case TableRef::Kind::kDerived: {
       Scope* no_outer = nullptr;
-      return std::make_shared<PlanRelation>(std::make_shared<const QueryPlan>(
-          session_, *ref.query, no_outer, scope_->common_tables));
+      return std::make_shared<PlanRelation>(
+          std::make_shared<const QueryPlan>(session_, *ref.query, no_outer, scope_->common_tables));
     }
     case TableRef::Kind::kValues: {
       Query values;
       values.values = ref.rows;
-      return std::make_shared<PlanRelation>(std::make_shared<const QueryPlan>(
-          session_, values, nullptr, scope_->common_tables));
+      return std::make_shared<PlanRelation>(
+          std::make_shared<const QueryPlan>(session_, values, nullptr, scope_->common_tables));
     }
     case TableRef::Kind::kFunction:
       source->name = ref.name;
@@ -126,7 +130,7 @@ std::shared_ptr<const Relation> FromBuilder::relation_of(const TableRef& ref, So
       if (it == session_->variables->end() || it->second.table == nullptr) {
         throw SqlError(1087, 15, 2, "Must declare the table variable \"" + ref.name.last() + "\".");
       }
-      return std::make_shared<TableRelation>(it->second.table);
+      return make_table_relation(session_, it->second.table);
     }
     default:
       break;
@@ -154,29 +158,29 @@ std::unique_ptr<FromNode> FromBuilder::build_one(const TableRef& ref) {
   if (ref.kind != TableRef::Kind::kJoin) {
     Source source;
     source.relation = relation_of(ref, &source);
-    source.alias = !ref.alias.empty() ? ref.alias : source.name.empty() ? std::string()
-                                                                      : source.name.last();
+    source.alias = !ref.alias.empty()    ? ref.alias
+                   : source.name.empty() ? std::string()
+                                         : source.name.last();
     if (source.columns.empty()) {
       source.columns = source.relation->columns();
     }
     for (const ResultColumn& column : source.columns) {
       if (column.name.empty() && ref.column_aliases.empty()) {
-        throw SqlError(8155, 16, 2, "No column name was specified for column " +
-                                        std::to_string(&column - source.columns.data() + 1) +
-                                        " of '" + source.alias + "'.");
+        throw SqlError(8155, 16, 2,
+                       "No column name was specified for column " +
+                           std::to_string(&column - source.columns.data() + 1) + " of '" +
+                           source.alias + "'.");
       }
     }
-    const bool exclusive = std::find(ref.hints.begin(), ref.hints.end(), "TABLOCKX") !=
-                           ref.hints.end();
-    const bool shared = std::find(ref.hints.begin(), ref.hints.end(), "TABLOCK") !=
-                        ref.hints.end();
+    const bool exclusive =
+        std::find(ref.hints.begin(), ref.hints.end(), "TABLOCKX") != ref.hints.end();
+    const bool shared = std::find(ref.hints.begin(), ref.hints.end(), "TABLOCK") != ref.hints.end();
     if (exclusive || shared) {
-      if (const auto* table = dynamic_cast<const TableRelation*>(source.relation.get())) {
-        session_->lock_table(table->table(),
-                             exclusive ? TableLock::kExclusive : TableLock::kShared);
+      if (const TablePtr table = source.relation->base_table()) {
+        session_->lock_table(table, exclusive ? TableLock::kExclusive : TableLock::kShared);
       }
     }
-    if (!target_.empty() && dynamic_cast<const TableRelation*>(source.relation.get()) != nullptr &&
+    if (!target_.empty() && source.relation->base_table() != nullptr &&
         (equal_names(source.alias, target_.last()) ||
          (!source.name.empty() && equal_names(source.name.last(), target_.last())))) {
       source.is_target = true;
@@ -197,8 +201,25 @@ std::unique_ptr<FromNode> FromBuilder::build_one(const TableRef& ref) {
     node->join = JoinKind::kLeft;
   }
   node->sources = node->left->sources | node->right->sources;
+  if (node->join == JoinKind::kLeft || node->join == JoinKind::kFull) {
+    make_nullable(node->right->sources);
+  }
+  if (node->join == JoinKind::kFull) {
+    make_nullable(node->left->sources);
+  }
   split_conjuncts(ref.on, &node->conjuncts);
   return node;
+}
+
+// An outer join may find no row there.
+void FromBuilder::make_nullable(uint64_t sources) {
+  for (size_t i = 0; i < scope_->sources.size(); ++i) {
+    if ((sources >> i & 1) != 0) {
+      for (ResultColumn& column : scope_->sources[i].columns) {
+        column.type.nullable = true;
+      }
+    }
+  }
 }
 
 void FromBuilder::finish(FromNode* root, const ExpressionPtr& where) {
@@ -273,8 +294,8 @@ void FromBuilder::bind_join(FromNode* node, uint64_t available) {
   if (node->right->is_leaf) {
     std::vector<ExpressionPtr> all = node->right->conjuncts;
     all.insert(all.end(), node->conjuncts.begin(), node->conjuncts.end());
-    AccessPath path = choose_path(session_, scope_, node->right->source, all,
-                                  available | node->left->sources);
+    AccessPath path =
+        choose_path(session_, scope_, node->right->source, all, available | node->left->sources);
     if (path.is_seek && path.equal_parts > 0) {
       // The leaf's own conditions are checked again: covered indexes are of another list.
       path.covered.clear();

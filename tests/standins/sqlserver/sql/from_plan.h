@@ -27,8 +27,8 @@ struct FromNode {
   std::vector<ExpressionPtr> post_conjuncts;  // WHERE conditions that must follow an outer join
   std::vector<BoundCondition> conditions, post_conditions;
 
-  AccessPath path;                            // leaf
-  bool backwards = false;                     // leaf: read the ordering from its end
+  AccessPath path;         // leaf
+  bool backwards = false;  // leaf: read the ordering from its end
   // Inner or left join with equalities: the right side is hashed by these.
   std::vector<BoundValue> left_keys, right_keys;
 };
@@ -45,10 +45,10 @@ class FromIterator {
 struct FromState {
   SqlSession* session = nullptr;
   const Scope* scope = nullptr;
-  EvaluationContext context;        // row points at `row`
+  EvaluationContext context;  // row points at `row`
   std::vector<SqlValue> row;
-  std::vector<int> needed;          // per flat column: its place if used, else -1
-  bool for_update = false;          // the target source waits for locks
+  std::vector<int> needed;  // per flat column: its place if used, else -1
+  bool for_update = false;  // the target source waits for locks
   // The target's rows as they were when they passed its conditions, by identity.
   std::unordered_map<std::string, RowBytes> target_rows;
 };
@@ -61,7 +61,8 @@ class FromBuilder {
   // UPDATE t ... FROM: the source of this alias or table is the one to change.
   void set_target(Name name) { target_ = std::move(name); }
   // A statement's target alone: UPDATE t, DELETE t.
-  std::unique_ptr<FromNode> build_target(const Name& name, std::shared_ptr<const Relation> relation);
+  std::unique_ptr<FromNode> build_target(const Name& name,
+                                         std::shared_ptr<const Relation> relation);
   // Distributes WHERE, binds all conditions and chooses index paths.
   void finish(FromNode* root, const ExpressionPtr& where);
 
@@ -70,6 +71,7 @@ class FromBuilder {
   std::unique_ptr<FromNode> add_source(Source source, const TableRef& ref);
   std::shared_ptr<const Relation> relation_of(const TableRef& ref, Source* source);
   std::shared_ptr<const Relation> function_relation(const TableRef& ref);
+  void make_nullable(uint64_t sources);
   void push_down(FromNode* node, const ExpressionPtr& conjunct, uint64_t sources, bool is_where);
   void bind(FromNode* node, uint64_t available);
   void bind_join(FromNode* node, uint64_t available);

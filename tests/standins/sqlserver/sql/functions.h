@@ -1,5 +1,5 @@
-// Scalar functions. The SQL room's own are in functions_*.cc; other rooms add theirs to the engine's
-// registry under schema-qualified names ("sys.fn_cdc_get_max_lsn").
+// Scalar functions. The SQL room's own are in functions_*.cc; other rooms add theirs to the
+// engine's registry under schema-qualified names ("sys.fn_cdc_get_max_lsn").
 #pragma once
 
 #include <functional>
@@ -21,8 +21,8 @@ class SqlSession;
 
 struct CallContext {
   SqlSession& session;
-  Database& database;                // of a three-part name, else the session's
-  std::span<const SqlType> types;    // of the arguments, after conversion
+  Database& database;              // of a three-part name, else the session's
+  std::span<const SqlType> types;  // of the arguments, after conversion
   const SqlType& result;
 };
 
@@ -31,7 +31,7 @@ struct ScalarFunction {
   // What arguments are converted to; nullopt or missing leaves them as they are.
   std::vector<std::optional<SqlType>> parameters;
   std::function<SqlType(std::span<const SqlType>)> result;
-  bool null_on_null = true;          // any NULL argument makes NULL without a call
+  bool null_on_null = true;  // any NULL argument makes NULL without a call
   std::function<SqlValue(const CallContext&, std::span<const SqlValue>)> body;
 };
 
@@ -62,8 +62,21 @@ bool global_variable(std::string_view capitals, SqlSession& session, SqlType* ty
 // DATEADD, DATEDIFF, DATEPART, DATENAME and relatives: `part` is a bare word.
 struct DatePart {
   enum Kind : uint8_t {
-    kYear, kQuarter, kMonth, kDayOfYear, kDay, kWeek, kWeekday, kHour, kMinute, kSecond,
-    kMillisecond, kMicrosecond, kNanosecond, kOffset, kIsoWeek,
+    kYear,
+    kQuarter,
+    kMonth,
+    kDayOfYear,
+    kDay,
+    kWeek,
+    kWeekday,
+    kHour,
+    kMinute,
+    kSecond,
+    kMillisecond,
+    kMicrosecond,
+    kNanosecond,
+    kOffset,
+    kIsoWeek,
   };
 };
 std::optional<DatePart::Kind> date_part_by_name(std::string_view word);
@@ -82,9 +95,9 @@ ResultColumn view_column(std::string name, SqlType type, bool nullable = true);
 
 // A function in FROM. `make` gets the evaluated arguments.
 struct TableFunction {
-  std::function<std::shared_ptr<const Relation>(SqlSession&, Database&,
-                                                std::span<const SqlValue>,
-                                                std::span<const SqlType>)> make;
+  std::function<std::shared_ptr<const Relation>(SqlSession&, Database&, std::span<const SqlValue>,
+                                                std::span<const SqlType>)>
+      make;
 };
 
 }  // namespace dstream::standin::sql

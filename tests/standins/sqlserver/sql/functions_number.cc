@@ -41,9 +41,9 @@ SqlValue absolute(const CallContext& call, Values values) {
       return value_of(n, call.result);
     }
     default:
-      return convert_value(SqlValue::of_text(to_text({v.number < 0 ? -Int128{v.number}
-                                                                   : Int128{v.number}, 0})),
-                           decimal_type(38, 0), call.result);
+      return convert_value(
+          SqlValue::of_text(to_text({v.number < 0 ? -Int128{v.number} : Int128{v.number}, 0})),
+          decimal_type(38, 0), call.result);
   }
 }
 

@@ -22,9 +22,9 @@ Database* database_argument(const CallContext& call, Values values, size_t at) {
   if (values.size() <= at) {
     return &call.database;
   }
-  return values[at].null ? nullptr
-                         : call.session.engine().find_database(
-                               static_cast<int32_t>(values[at].number));
+  return values[at].null
+             ? nullptr
+             : call.session.engine().find_database(static_cast<int32_t>(values[at].number));
 }
 
 SqlValue object_id(const CallContext& call, Values values) {
@@ -53,8 +53,8 @@ SqlValue database_id(const CallContext& call, Values values) {
 }
 
 SqlValue database_name(const CallContext& call, Values values) {
-  const Database* database = values.empty() ? &call.session.current_database()
-                                            : database_argument(call, values, 0);
+  const Database* database =
+      values.empty() ? &call.session.current_database() : database_argument(call, values, 0);
   return database == nullptr ? SqlValue{} : SqlValue::of_text(database->name());
 }
 
@@ -136,8 +136,7 @@ SqlValue database_property(const CallContext& call, Values values) {
 }
 
 ScalarFunction function(size_t least, size_t most, std::vector<std::optional<SqlType>> parameters,
-                        SqlType result,
-                        std::function<SqlValue(const CallContext&, Values)> body) {
+                        SqlType result, std::function<SqlValue(const CallContext&, Values)> body) {
   ScalarFunction f;
   f.arguments_min = least;
   f.arguments_max = most;
@@ -174,11 +173,11 @@ void add_errors(FunctionRegistry* registry) {
                 }},
   };
   for (const ErrorPart& part : parts) {
-    registry->add(part.name, function(0, 0, {}, part.type,
-                                      [read = part.read](const CallContext& call, Values) {
-                                        return call.session.caught.empty()
-                                                   ? SqlValue{} : read(call.session.caught.back());
-                                      }));
+    registry->add(
+        part.name,
+        function(0, 0, {}, part.type, [read = part.read](const CallContext& call, Values) {
+          return call.session.caught.empty() ? SqlValue{} : read(call.session.caught.back());
+        }));
   }
 }
 
@@ -187,23 +186,100 @@ void add_identity(FunctionRegistry* registry) {
     return call.session.identity.value_or(SqlValue{});
   };
   registry->add("scope_identity", function(0, 0, {}, decimal_type(38, 0), body));
-  registry->add("ident_current",
-                function(1, 1, {nvarchar_type(776)}, decimal_type(38, 0),
-                         [](const CallContext& call, Values values) {
-                           const TablePtr table = call.session.find_table(parse_name(values[0].text));
-                           if (table == nullptr) {
-                             return SqlValue{};
-                           }
-                           for (const Column& column : table->definition()->columns) {
-                             if (column.identity) {
-                               const int64_t step = table->identity_used ? column.identity_increment
-                                                                         : 0;
-                               return SqlValue::of_text(
-                                   std::to_string(table->next_identity.load() - step));
-                             }
-                           }
-                           return SqlValue{};
-                         }));
+  registry->add(
+      "ident_current",
+      function(1, 1, {nvarchar_type(776)}, decimal_type(38, 0),
+               [](const CallContext& call, Values values) {
+                 const TablePtr table = call.session.find_table(parse_name(values[0].text));
+                 if (table == nullptr) {
+                   return SqlValue{};
+                 }
+                 for (const Column& column : table->definition()->columns) {
+                   if (column.identity) {
+                     const int64_t step = table->identity_used ? column.identity_increment : 0;
+                     return SqlValue::of_text(std::to_string(table->next_identity.load() - step));
+                   }
+                 }
+                 return SqlValue{};
+               }));
+}
+
+void add_names(FunctionRegistry* registry) {
+  registry->add(
+      "schema_name",
+      function(0, 1, {int_type()}, sysname_type(), [](const CallContext& call, Values values) {
+        const auto schema =
+            call.database.find_schema(values.empty() ? 1 : static_cast<int32_t>(values[0].number));
+        return schema ? SqlValue::of_text(schema->name) : SqlValue{};
+      }));
+  registry->add(
+      "schema_id",
+      function(0, 1, {sysname_type()}, int_type(), [](const CallContext& call, Values values) {
+        const auto schema = call.database.find_schema(values.empty() ? "dbo" : values[0].text);
+        return schema ? SqlValue::of_number(schema->id) : SqlValue{};
+      }));
+  registry->add("type_name",
+                function(1, 1, {int_type()}, sysname_type(), [](const CallContext&, Values values) {
+                  for (int id = 0; id <= static_cast<int>(TypeId::kSqlVariant); ++id) {
+                    const auto type = static_cast<TypeId>(id);
+                    if (system_type_id(type) == values[0].number) {
+                      return SqlValue::of_text(std::string(type_name(type)));
+                    }
+                  }
+                  return SqlValue{};
+                }));
+  registry->add("col_name", function(2, 2, {int_type(), int_type()}, sysname_type(),
+                                     [](const CallContext& call, Values values) {
+                                       const TablePtr table = call.database.find_table(
+                                           static_cast<int32_t>(values[0].number));
+                                       if (table != nullptr) {
+                                         for (const Column& c : table->definition()->columns) {
+                                           if (c.id == values[1].number) {
+                                             return SqlValue::of_text(c.name);
+                                           }
+                                         }
+                                       }
+                                       return SqlValue{};
+                                     }));
+}
+
+// The session, its user and what they may do: everything.
+void add_callers(FunctionRegistry* registry) {
+  for (const std::string_view name :
+       {"suser_name", "suser_sname", "system_user", "original_login"}) {
+    registry->add(name, function(0, 1, {}, sysname_type(), [](const CallContext& call, Values) {
+                    return SqlValue::of_text(call.session.login().user);
+                  }));
+  }
+  for (const std::string_view name : {"user_name", "current_user", "session_user", "user"}) {
+    registry->add(name, function(0, 1, {}, sysname_type(), [](const CallContext&, Values) {
+                    return SqlValue::of_text("dbo");
+                  }));
+  }
+  registry->add("host_name",
+                function(0, 0, {}, sysname_type(), [](const CallContext& call, Values) {
+                  return SqlValue::of_text(call.session.login().host);
+                }));
+  registry->add("app_name", function(0, 0, {}, sysname_type(), [](const CallContext& call, Values) {
+                  return SqlValue::of_text(call.session.login().application);
+                }));
+  registry->add(
+      "xact_state",
+      function(0, 0, {}, make_type(TypeId::kSmallInt, {}, {}), [](const CallContext& call, Values) {
+        const Transaction* t = call.session.transaction();
+        return SqlValue::of_number(call.session.transaction_count() == 0 ? 0
+                                   : t != nullptr && t->is_doomed        ? -1
+                                                                         : 1);
+      }));
+  const ScalarFunction yes = constant(int_type(), SqlValue::of_number(1));
+  for (const std::string_view name :
+       {"is_srvrolemember", "is_member", "is_rolemember", "has_perms_by_name", "has_dbaccess"}) {
+    ScalarFunction allowed = yes;
+    allowed.arguments_min = 1;
+    allowed.arguments_max = 5;
+    allowed.null_on_null = false;
+    registry->add(name, allowed);
+  }
 }
 
 }  // namespace
@@ -266,8 +342,8 @@ bool global_variable(std::string_view name, SqlSession& session, SqlType* type,
 void add_system_functions(FunctionRegistry* registry) {
   const SqlType text = nvarchar_type(kMaxLength);
   registry->add("db_name", function(0, 1, {int_type()}, sysname_type(), database_name));
-  registry->add("db_id", function(0, 1, {sysname_type()}, make_type(TypeId::kSmallInt, {}, {}),
-                                  database_id));
+  registry->add(
+      "db_id", function(0, 1, {sysname_type()}, make_type(TypeId::kSmallInt, {}, {}), database_id));
   registry->add("object_id", function(1, 2, {text, nvarchar_type(2)}, int_type(), object_id));
   registry->add("object_name", function(1, 2, {int_type(), int_type()}, sysname_type(),
                                         [](const CallContext& call, Values values) {
@@ -277,81 +353,13 @@ void add_system_functions(FunctionRegistry* registry) {
                                                [](const CallContext& call, Values values) {
                                                  return object_name(call, values, true);
                                                }));
-  registry->add("schema_name", function(0, 1, {int_type()}, sysname_type(),
-                                        [](const CallContext& call, Values values) {
-                                          const auto schema = call.database.find_schema(
-                                              values.empty() ? 1 : static_cast<int32_t>(
-                                                                       values[0].number));
-                                          return schema ? SqlValue::of_text(schema->name)
-                                                        : SqlValue{};
-                                        }));
-  registry->add("schema_id", function(0, 1, {sysname_type()}, int_type(),
-                                      [](const CallContext& call, Values values) {
-                                        const auto schema = call.database.find_schema(
-                                            values.empty() ? "dbo" : values[0].text);
-                                        return schema ? SqlValue::of_number(schema->id) : SqlValue{};
-                                      }));
-  registry->add("type_name", function(1, 1, {int_type()}, sysname_type(),
-                                      [](const CallContext&, Values values) {
-                                        for (int id = 0; id <= static_cast<int>(TypeId::kSqlVariant);
-                                             ++id) {
-                                          const auto type = static_cast<TypeId>(id);
-                                          if (system_type_id(type) == values[0].number) {
-                                            return SqlValue::of_text(std::string(type_name(type)));
-                                          }
-                                        }
-                                        return SqlValue{};
-                                      }));
-  registry->add("col_name", function(2, 2, {int_type(), int_type()}, sysname_type(),
-                                     [](const CallContext& call, Values values) {
-                                       const TablePtr table = call.database.find_table(
-                                           static_cast<int32_t>(values[0].number));
-                                       if (table != nullptr) {
-                                         for (const Column& c : table->definition()->columns) {
-                                           if (c.id == values[1].number) {
-                                             return SqlValue::of_text(c.name);
-                                           }
-                                         }
-                                       }
-                                       return SqlValue{};
-                                     }));
   SqlType variant_type;
   variant_type.id = TypeId::kSqlVariant;
   registry->add("serverproperty", function(1, 1, {sysname_type()}, variant_type, server_property));
-  registry->add("databasepropertyex", function(2, 2, {sysname_type(), sysname_type()}, variant_type,
-                                               database_property));
-  for (const std::string_view name : {"suser_name", "suser_sname", "system_user", "original_login"}) {
-    registry->add(name, function(0, 1, {}, sysname_type(), [](const CallContext& call, Values) {
-                    return SqlValue::of_text(call.session.login().user);
-                  }));
-  }
-  for (const std::string_view name : {"user_name", "current_user", "session_user", "user"}) {
-    registry->add(name, function(0, 1, {}, sysname_type(), [](const CallContext&, Values) {
-                    return SqlValue::of_text("dbo");
-                  }));
-  }
-  registry->add("host_name", function(0, 0, {}, sysname_type(), [](const CallContext& call, Values) {
-                  return SqlValue::of_text(call.session.login().host);
-                }));
-  registry->add("app_name", function(0, 0, {}, sysname_type(), [](const CallContext& call, Values) {
-                  return SqlValue::of_text(call.session.login().application);
-                }));
-  registry->add("xact_state", function(0, 0, {}, make_type(TypeId::kSmallInt, {}, {}),
-                                       [](const CallContext& call, Values) {
-                                         const Transaction* t = call.session.transaction();
-                                         return SqlValue::of_number(
-                                             call.session.transaction_count() == 0 ? 0
-                                             : t != nullptr && t->is_doomed ? -1 : 1);
-                                       }));
-  const ScalarFunction yes = constant(int_type(), SqlValue::of_number(1));
-  for (const std::string_view name : {"is_srvrolemember", "is_member", "is_rolemember",
-                                      "has_perms_by_name", "has_dbaccess"}) {
-    ScalarFunction allowed = yes;
-    allowed.arguments_min = 1;
-    allowed.arguments_max = 5;
-    allowed.null_on_null = false;
-    registry->add(name, allowed);
-  }
+  registry->add("databasepropertyex",
+                function(2, 2, {sysname_type(), sysname_type()}, variant_type, database_property));
+  add_names(registry);
+  add_callers(registry);
   add_errors(registry);
   add_identity(registry);
 }

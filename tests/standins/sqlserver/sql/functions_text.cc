@@ -64,18 +64,18 @@ std::string reversed(std::string_view text) {
 SqlValue substring(const CallContext& call, Values values) {
   const int64_t start = values[1].number, length = values[2].number;
   if (length < 0) {
-    throw SqlError(537, 16, 3, "Invalid length parameter passed to the LEFT or SUBSTRING function.");
+    throw SqlError(537, 16, 3,
+                   "Invalid length parameter passed to the LEFT or SUBSTRING function.");
   }
   const int64_t from = std::max<int64_t>(start, 1);
   const int64_t count = std::max<int64_t>(start + length - from, 0);
   if (family_of(call.types[0].id) == Family::kBytes) {
     const auto size = static_cast<int64_t>(values[0].text.size());
     const int64_t offset = std::min(from - 1, size);
-    return SqlValue::of_text(values[0].text.substr(static_cast<size_t>(offset),
-                                                   static_cast<size_t>(count)));
+    return SqlValue::of_text(
+        values[0].text.substr(static_cast<size_t>(offset), static_cast<size_t>(count)));
   }
-  return SqlValue::of_text(
-      utf16_substring(as_text(values[0], call.types[0]), from - 1, count));
+  return SqlValue::of_text(utf16_substring(as_text(values[0], call.types[0]), from - 1, count));
 }
 
 int64_t find_text(std::string_view needle, std::string_view text, int64_t start) {
@@ -83,7 +83,8 @@ int64_t find_text(std::string_view needle, std::string_view text, int64_t start)
   const std::string before = utf16_substring(folded, 0, std::max<int64_t>(start - 1, 0));
   const size_t at = folded.find(folded_needle, before.size());
   return at == std::string::npos || folded_needle.empty()
-             ? 0 : utf16_length(std::string_view(folded).substr(0, at)) + 1;
+             ? 0
+             : utf16_length(std::string_view(folded).substr(0, at)) + 1;
 }
 
 std::string replaced(const std::string& text, const std::string& from, const std::string& to) {
@@ -164,8 +165,8 @@ void add_parts(FunctionRegistry* registry) {
     if (values[1].number < 0) {
       throw SqlError(536, 16, 1, "Invalid length parameter passed to the left function.");
     }
-    return SqlValue::of_text(utf16_substring(as_text(values[0], call.types[0]), 0,
-                                             values[1].number));
+    return SqlValue::of_text(
+        utf16_substring(as_text(values[0], call.types[0]), 0, values[1].number));
   };
   registry->add("left", side);
   side.body = [](const CallContext& call, Values values) {
@@ -182,8 +183,8 @@ void add_parts(FunctionRegistry* registry) {
   find.parameters = {nvarchar_type(kMaxLength), nvarchar_type(kMaxLength), bigint_type()};
   find.result = always(int_type());
   find.body = [](const CallContext&, Values values) {
-    return SqlValue::of_number(find_text(values[0].text, values[1].text,
-                                         values.size() > 2 ? values[2].number : 1));
+    return SqlValue::of_number(
+        find_text(values[0].text, values[1].text, values.size() > 2 ? values[2].number : 1));
   };
   registry->add("charindex", find);
   find.arguments_max = 2;
@@ -198,8 +199,9 @@ void add_builders(FunctionRegistry* registry) {
   repeat.arguments_min = repeat.arguments_max = 2;
   repeat.parameters = {std::nullopt, bigint_type()};
   repeat.result = [](Types types) {
-    return text_result(types[0], is_large(types[0]) ? kMaxLength
-                                 : is_text(types[0]) && is_unicode(types[0].id) ? 4000 : 8000);
+    return text_result(types[0], is_large(types[0])                             ? kMaxLength
+                                 : is_text(types[0]) && is_unicode(types[0].id) ? 4000
+                                                                                : 8000);
   };
   repeat.body = [](const CallContext& call, Values values) {
     if (values[1].number < 0) {
@@ -208,7 +210,8 @@ void add_builders(FunctionRegistry* registry) {
     const std::string one = as_text(values[0], call.types[0]);
     const int64_t limit = call.result.length == kMaxLength ? int64_t{64} << 20 : call.result.length;
     std::string text;
-    for (int64_t i = 0; i < values[1].number && static_cast<int64_t>(text.size()) < limit * 4; ++i) {
+    for (int64_t i = 0; i < values[1].number && static_cast<int64_t>(text.size()) < limit * 4;
+         ++i) {
       text += one;
     }
     return SqlValue::of_text(utf16_substring(text, 0, limit));
@@ -224,7 +227,9 @@ void add_builders(FunctionRegistry* registry) {
     return count < 0 ? SqlValue{} : SqlValue::of_text(std::string(static_cast<size_t>(count), ' '));
   };
   registry->add("space", space);
+}
 
+void add_concatenations(FunctionRegistry* registry) {
   ScalarFunction concat;
   concat.arguments_min = 2;
   concat.arguments_max = 254;
@@ -262,8 +267,9 @@ void add_builders(FunctionRegistry* registry) {
   ScalarFunction replace;
   replace.arguments_min = replace.arguments_max = 3;
   replace.result = [](Types types) {
-    return text_result(types[0], is_large(types[0]) ? kMaxLength
-                                 : is_text(types[0]) && is_unicode(types[0].id) ? 4000 : 8000);
+    return text_result(types[0], is_large(types[0])                             ? kMaxLength
+                                 : is_text(types[0]) && is_unicode(types[0].id) ? 4000
+                                                                                : 8000);
   };
   replace.body = [](const CallContext& call, Values values) {
     return SqlValue::of_text(replaced(as_text(values[0], call.types[0]),
@@ -302,14 +308,13 @@ void add_characters(FunctionRegistry* registry) {
   code.result = always(int_type());
   code.body = [](const CallContext&, Values values) {
     size_t at = 0;
-    return values[0].text.empty()
-               ? SqlValue{} : SqlValue::of_number(next_code_point(values[0].text, &at));
+    return values[0].text.empty() ? SqlValue{}
+                                  : SqlValue::of_number(next_code_point(values[0].text, &at));
   };
   registry->add("unicode", code);
   code.body = [](const CallContext&, Values values) {
     const std::string bytes = bytes_1252(values[0].text);
-    return bytes.empty() ? SqlValue{}
-                         : SqlValue::of_number(static_cast<unsigned char>(bytes[0]));
+    return bytes.empty() ? SqlValue{} : SqlValue::of_number(static_cast<unsigned char>(bytes[0]));
   };
   registry->add("ascii", code);
 
@@ -334,6 +339,7 @@ void add_text_functions(FunctionRegistry* registry) {
   add_lengths(registry);
   add_parts(registry);
   add_builders(registry);
+  add_concatenations(registry);
   add_characters(registry);
   registry->add("upper", text_to_text(upper_text));
   registry->add("lower", text_to_text(lower_text));

@@ -15,9 +15,9 @@ namespace {
 using Values = std::span<const SqlValue>;
 
 constexpr std::array<std::string_view, 12> kMonthNames = {
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December"};
-constexpr std::array<std::string_view, 7> kDayNames = {"Sunday", "Monday", "Tuesday", "Wednesday",
+    "January", "February", "March",     "April",   "May",      "June",
+    "July",    "August",   "September", "October", "November", "December"};
+constexpr std::array<std::string_view, 7> kDayNames = {"Sunday",   "Monday", "Tuesday", "Wednesday",
                                                        "Thursday", "Friday", "Saturday"};
 
 struct PartName {
@@ -25,41 +25,65 @@ struct PartName {
   DatePart::Kind part;
 };
 constexpr std::array kParts = {
-    PartName{"YEAR", DatePart::kYear},           PartName{"YY", DatePart::kYear},
-    PartName{"YYYY", DatePart::kYear},           PartName{"QUARTER", DatePart::kQuarter},
-    PartName{"QQ", DatePart::kQuarter},          PartName{"Q", DatePart::kQuarter},
-    PartName{"MONTH", DatePart::kMonth},         PartName{"MM", DatePart::kMonth},
-    PartName{"M", DatePart::kMonth},             PartName{"DAYOFYEAR", DatePart::kDayOfYear},
-    PartName{"DY", DatePart::kDayOfYear},        PartName{"Y", DatePart::kDayOfYear},
-    PartName{"DAY", DatePart::kDay},             PartName{"DD", DatePart::kDay},
-    PartName{"D", DatePart::kDay},               PartName{"WEEK", DatePart::kWeek},
-    PartName{"WK", DatePart::kWeek},             PartName{"WW", DatePart::kWeek},
-    PartName{"WEEKDAY", DatePart::kWeekday},     PartName{"DW", DatePart::kWeekday},
-    PartName{"HOUR", DatePart::kHour},           PartName{"HH", DatePart::kHour},
-    PartName{"MINUTE", DatePart::kMinute},       PartName{"MI", DatePart::kMinute},
-    PartName{"N", DatePart::kMinute},            PartName{"SECOND", DatePart::kSecond},
-    PartName{"SS", DatePart::kSecond},           PartName{"S", DatePart::kSecond},
-    PartName{"MILLISECOND", DatePart::kMillisecond}, PartName{"MS", DatePart::kMillisecond},
-    PartName{"MICROSECOND", DatePart::kMicrosecond}, PartName{"MCS", DatePart::kMicrosecond},
-    PartName{"NANOSECOND", DatePart::kNanosecond},   PartName{"NS", DatePart::kNanosecond},
-    PartName{"TZOFFSET", DatePart::kOffset},     PartName{"TZ", DatePart::kOffset},
-    PartName{"ISO_WEEK", DatePart::kIsoWeek},    PartName{"ISOWK", DatePart::kIsoWeek},
+    PartName{"YEAR", DatePart::kYear},
+    PartName{"YY", DatePart::kYear},
+    PartName{"YYYY", DatePart::kYear},
+    PartName{"QUARTER", DatePart::kQuarter},
+    PartName{"QQ", DatePart::kQuarter},
+    PartName{"Q", DatePart::kQuarter},
+    PartName{"MONTH", DatePart::kMonth},
+    PartName{"MM", DatePart::kMonth},
+    PartName{"M", DatePart::kMonth},
+    PartName{"DAYOFYEAR", DatePart::kDayOfYear},
+    PartName{"DY", DatePart::kDayOfYear},
+    PartName{"Y", DatePart::kDayOfYear},
+    PartName{"DAY", DatePart::kDay},
+    PartName{"DD", DatePart::kDay},
+    PartName{"D", DatePart::kDay},
+    PartName{"WEEK", DatePart::kWeek},
+    PartName{"WK", DatePart::kWeek},
+    PartName{"WW", DatePart::kWeek},
+    PartName{"WEEKDAY", DatePart::kWeekday},
+    PartName{"DW", DatePart::kWeekday},
+    PartName{"HOUR", DatePart::kHour},
+    PartName{"HH", DatePart::kHour},
+    PartName{"MINUTE", DatePart::kMinute},
+    PartName{"MI", DatePart::kMinute},
+    PartName{"N", DatePart::kMinute},
+    PartName{"SECOND", DatePart::kSecond},
+    PartName{"SS", DatePart::kSecond},
+    PartName{"S", DatePart::kSecond},
+    PartName{"MILLISECOND", DatePart::kMillisecond},
+    PartName{"MS", DatePart::kMillisecond},
+    PartName{"MICROSECOND", DatePart::kMicrosecond},
+    PartName{"MCS", DatePart::kMicrosecond},
+    PartName{"NANOSECOND", DatePart::kNanosecond},
+    PartName{"NS", DatePart::kNanosecond},
+    PartName{"TZOFFSET", DatePart::kOffset},
+    PartName{"TZ", DatePart::kOffset},
+    PartName{"ISO_WEEK", DatePart::kIsoWeek},
+    PartName{"ISOWK", DatePart::kIsoWeek},
     PartName{"ISOWW", DatePart::kIsoWeek},
 };
 
 // Local ticks since 0001-01-01 of any temporal value.
 int64_t local_ticks(const SqlType& type, const SqlValue& value) {
   switch (family_of(type.id)) {
-    case Family::kDate: return value.number * kTicksPerDay;
-    case Family::kTime: return kDaysTo1900 * kTicksPerDay + value.number;
-    case Family::kOffset: return value.number + value.offset_min * kTicksPerMinute;
-    default: return value.number;
+    case Family::kDate:
+      return value.number * kTicksPerDay;
+    case Family::kTime:
+      return kDaysTo1900 * kTicksPerDay + value.number;
+    case Family::kOffset:
+      return value.number + value.offset_min * kTicksPerMinute;
+    default:
+      return value.number;
   }
 }
 
 SqlError adding_overflow(const SqlType& type) {
-  return {517, 16, 1, "Adding a value to a '" + std::string(type_name(type.id)) +
-                          "' column caused an overflow."};
+  return {
+      517, 16, 1,
+      "Adding a value to a '" + std::string(type_name(type.id)) + "' column caused an overflow."};
 }
 
 SqlValue with_local_ticks(const SqlType& type, const SqlValue& original, int64_t ticks) {
@@ -73,7 +97,7 @@ SqlValue with_local_ticks(const SqlType& type, const SqlValue& original, int64_t
   if (ticks < low || ticks >= (kDaysMax + 1) * kTicksPerDay) {
     throw adding_overflow(type);
   }
-  result.number = family == Family::kDate ? ticks / kTicksPerDay
+  result.number = family == Family::kDate     ? ticks / kTicksPerDay
                   : family == Family::kOffset ? ticks - original.offset_min * kTicksPerMinute
                                               : round_ticks(type, ticks);
   return result;
@@ -81,13 +105,20 @@ SqlValue with_local_ticks(const SqlType& type, const SqlValue& original, int64_t
 
 int64_t ticks_per(DatePart::Kind part) {
   switch (part) {
-    case DatePart::kWeek: return 7 * kTicksPerDay;
-    case DatePart::kHour: return kTicksPerHour;
-    case DatePart::kMinute: return kTicksPerMinute;
-    case DatePart::kSecond: return kTicksPerSecond;
-    case DatePart::kMillisecond: return kTicksPerMillisecond;
-    case DatePart::kMicrosecond: return 10;
-    default: return kTicksPerDay;
+    case DatePart::kWeek:
+      return 7 * kTicksPerDay;
+    case DatePart::kHour:
+      return kTicksPerHour;
+    case DatePart::kMinute:
+      return kTicksPerMinute;
+    case DatePart::kSecond:
+      return kTicksPerSecond;
+    case DatePart::kMillisecond:
+      return kTicksPerMillisecond;
+    case DatePart::kMicrosecond:
+      return 10;
+    default:
+      return kTicksPerDay;
   }
 }
 
@@ -113,8 +144,8 @@ ScalarFunction clock(SqlType type, bool is_utc) {
       now.number = engine.utc_ticks();
       now.offset_min = engine.options().utc_offset_min;
     }
-    now.number = call.result.id == TypeId::kDateTime ? round_ticks(call.result, now.number)
-                                                     : now.number;
+    now.number =
+        call.result.id == TypeId::kDateTime ? round_ticks(call.result, now.number) : now.number;
     return now;
   };
   return function;
@@ -126,17 +157,19 @@ SqlValue to_offset(const CallContext& call, Values values) {
   if (family_of(call.types[1].id) == Family::kText) {
     const auto parsed = parse_time("2000-01-01 00:00:00 " + values[1].text);
     if (!parsed || !parsed->offset_min) {
-      throw SqlError(9812, 16, 1, "The timezone provided to builtin function todatetimeoffset is "
-                                  "invalid.");
+      throw SqlError(9812, 16, 1,
+                     "The timezone provided to builtin function todatetimeoffset is "
+                     "invalid.");
     }
     minutes = *parsed->offset_min;
   }
   if (minutes < -840 || minutes > 840) {
-    throw SqlError(9812, 16, 0, "The timezone provided to builtin function todatetimeoffset is "
-                                "invalid.");
+    throw SqlError(9812, 16, 0,
+                   "The timezone provided to builtin function todatetimeoffset is "
+                   "invalid.");
   }
-  SqlValue result = SqlValue::of_number(local_ticks(call.types[0], values[0]) -
-                                        minutes * kTicksPerMinute);
+  SqlValue result =
+      SqlValue::of_number(local_ticks(call.types[0], values[0]) - minutes * kTicksPerMinute);
   result.offset_min = static_cast<int16_t>(minutes);
   return result;
 }
@@ -171,8 +204,9 @@ SqlValue date_add(DatePart::Kind part, int64_t count, const SqlType& type, const
     if (count > 200'000 || count < -200'000) {
       throw adding_overflow(type);
     }
-    const int64_t months = part == DatePart::kYear ? count * 12
-                           : part == DatePart::kQuarter ? count * 3 : count;
+    const int64_t months = part == DatePart::kYear      ? count * 12
+                           : part == DatePart::kQuarter ? count * 3
+                                                        : count;
     const int64_t total = t.year * int64_t{12} + t.month - 1 + months;
     t.year = static_cast<int>(total / 12);
     t.month = static_cast<int>(total % 12) + 1;
@@ -199,20 +233,22 @@ SqlValue date_add(DatePart::Kind part, int64_t count, const SqlType& type, const
 
 int64_t date_diff(DatePart::Kind part, const SqlType& a_type, const SqlValue& a,
                   const SqlType& b_type, const SqlValue& b, bool* overflow) {
-  const bool offsets = family_of(a_type.id) == Family::kOffset ||
-                       family_of(b_type.id) == Family::kOffset;
+  const bool offsets =
+      family_of(a_type.id) == Family::kOffset || family_of(b_type.id) == Family::kOffset;
   // Offsets are compared in UTC; counts are of boundaries crossed.
-  const int64_t from = offsets && family_of(a_type.id) == Family::kOffset ? a.number
-                                                                          : local_ticks(a_type, a);
-  const int64_t to = offsets && family_of(b_type.id) == Family::kOffset ? b.number
-                                                                        : local_ticks(b_type, b);
+  const int64_t from =
+      offsets && family_of(a_type.id) == Family::kOffset ? a.number : local_ticks(a_type, a);
+  const int64_t to =
+      offsets && family_of(b_type.id) == Family::kOffset ? b.number : local_ticks(b_type, b);
   *overflow = false;
   const CivilTime x = civil_from_ticks(from), y = civil_from_ticks(to);
   switch (part) {
-    case DatePart::kYear: return y.year - x.year;
+    case DatePart::kYear:
+      return y.year - x.year;
     case DatePart::kQuarter:
       return (y.year - x.year) * 4 + (y.month - 1) / 3 - (x.month - 1) / 3;
-    case DatePart::kMonth: return (y.year - x.year) * 12 + y.month - x.month;
+    case DatePart::kMonth:
+      return (y.year - x.year) * 12 + y.month - x.month;
     case DatePart::kWeek:
       // Weeks begin on Sunday; day 6 since 0001-01-01 was one.
       return (to / kTicksPerDay + 1) / 7 - (from / kTicksPerDay + 1) / 7;
@@ -221,7 +257,8 @@ int64_t date_diff(DatePart::Kind part, const SqlType& a_type, const SqlValue& a,
       *overflow = __builtin_mul_overflow(to - from, int64_t{100}, &result);
       return result;
     }
-    default: return to / ticks_per(part) - from / ticks_per(part);
+    default:
+      return to / ticks_per(part) - from / ticks_per(part);
   }
 }
 
@@ -229,24 +266,38 @@ int64_t date_part(DatePart::Kind part, const SqlType& type, const SqlValue& valu
   const int64_t ticks = local_ticks(type, value);
   const CivilTime t = civil_from_ticks(ticks);
   switch (part) {
-    case DatePart::kYear: return t.year;
-    case DatePart::kQuarter: return (t.month - 1) / 3 + 1;
-    case DatePart::kMonth: return t.month;
-    case DatePart::kDayOfYear: return day_of_year(t);
-    case DatePart::kDay: return t.day;
+    case DatePart::kYear:
+      return t.year;
+    case DatePart::kQuarter:
+      return (t.month - 1) / 3 + 1;
+    case DatePart::kMonth:
+      return t.month;
+    case DatePart::kDayOfYear:
+      return day_of_year(t);
+    case DatePart::kDay:
+      return t.day;
     case DatePart::kWeek: {
       const int64_t first = days_from_civil(t.year, 1, 1);
       return (day_of_year(t) - 1 + (first + 1) % 7) / 7 + 1;
     }
-    case DatePart::kWeekday: return (ticks / kTicksPerDay + 1) % 7 + 1;  // Sunday is 1
-    case DatePart::kHour: return t.hour;
-    case DatePart::kMinute: return t.minute;
-    case DatePart::kSecond: return t.second;
-    case DatePart::kMillisecond: return t.fraction / kTicksPerMillisecond;
-    case DatePart::kMicrosecond: return t.fraction / 10;
-    case DatePart::kNanosecond: return t.fraction * 100;
-    case DatePart::kOffset: return value.offset_min;
-    case DatePart::kIsoWeek: return iso_week(t);
+    case DatePart::kWeekday:
+      return (ticks / kTicksPerDay + 1) % 7 + 1;  // Sunday is 1
+    case DatePart::kHour:
+      return t.hour;
+    case DatePart::kMinute:
+      return t.minute;
+    case DatePart::kSecond:
+      return t.second;
+    case DatePart::kMillisecond:
+      return t.fraction / kTicksPerMillisecond;
+    case DatePart::kMicrosecond:
+      return t.fraction / 10;
+    case DatePart::kNanosecond:
+      return t.fraction * 100;
+    case DatePart::kOffset:
+      return value.offset_min;
+    case DatePart::kIsoWeek:
+      return iso_week(t);
   }
   return 0;
 }
@@ -298,11 +349,12 @@ void add_time_functions(FunctionRegistry* registry) {
   from_parts.parameters = {int_type(), int_type(), int_type()};
   from_parts.result = always(make_type(TypeId::kDate, {}, {}));
   from_parts.body = [](const CallContext&, Values values) {
-    const auto year = static_cast<int>(values[0].number), month = static_cast<int>(values[1].number),
-               day = static_cast<int>(values[2].number);
+    const auto year = static_cast<int>(values[0].number),
+               month = static_cast<int>(values[1].number), day = static_cast<int>(values[2].number);
     if (!is_valid_date(year, month, day)) {
-      throw SqlError(289, 16, 1, "Cannot construct data type date, some of the arguments have "
-                                 "values which are not valid.");
+      throw SqlError(289, 16, 1,
+                     "Cannot construct data type date, some of the arguments have "
+                     "values which are not valid.");
     }
     return SqlValue::of_number(days_from_civil(year, month, day));
   };

@@ -36,13 +36,13 @@ SystemView tables() {
   view.rows = [](SqlSession& session, Database& database) {
     Rows rows;
     for (const TablePtr& table : database.tables()) {
-      rows.push_back({text(database.name()), text(table->schema()), text(table->name()),
-                      text("BASE TABLE")});
+      rows.push_back(
+          {text(database.name()), text(table->schema()), text(table->name()), text("BASE TABLE")});
     }
     for (const Engine::SystemObject& object : session.engine().system_objects(database)) {
       if (object.type == "U ") {
-        rows.push_back({text(database.name()), text(object.schema), text(object.name),
-                        text("BASE TABLE")});
+        rows.push_back(
+            {text(database.name()), text(object.schema), text(object.name), text("BASE TABLE")});
       }
     }
     return rows;
@@ -51,8 +51,8 @@ SystemView tables() {
 }
 
 std::vector<SqlValue> column_row(const std::string& database, const std::string& schema,
-                                 const std::string& table, const std::string& name,
-                                 int64_t ordinal, const SqlType& type, const Column* column) {
+                                 const std::string& table, const std::string& name, int64_t ordinal,
+                                 const SqlType& type, const Column* column) {
   const Family family = family_of(type.id);
   const bool is_text = family == Family::kText, is_bytes = family == Family::kBytes;
   int precision = 0, scale = 0;
@@ -61,18 +61,27 @@ std::vector<SqlValue> column_row(const std::string& database, const std::string&
   const bool is_real = family == Family::kReal;
   const bool has_length = (is_text || is_bytes) && type.id != TypeId::kRowVersion;
   const bool has_default = column != nullptr && !column->default_text.empty();
-  return {text(database), text(schema), text(table), text(name), number(ordinal),
+  return {text(database),
+          text(schema),
+          text(table),
+          text(name),
+          number(ordinal),
           has_default ? text("(" + column->default_text + ")") : SqlValue{},
-          text(type.nullable ? "YES" : "NO"), text(type_name(type.id)),
+          text(type.nullable ? "YES" : "NO"),
+          text(type_name(type.id)),
           has_length ? number(type.length) : SqlValue{},
           has_length ? number(max_length_bytes(type)) : SqlValue{},
           exact && type.id != TypeId::kBit ? number(precision)
-          : is_real ? number(type.id == TypeId::kReal ? 24 : 53) : SqlValue{},
-          exact && type.id != TypeId::kBit ? number(10) : is_real ? number(2) : SqlValue{},
+          : is_real                        ? number(type.id == TypeId::kReal ? 24 : 53)
+                                           : SqlValue{},
+          exact && type.id != TypeId::kBit ? number(10)
+          : is_real                        ? number(2)
+                                           : SqlValue{},
           exact && type.id != TypeId::kBit ? number(scale) : SqlValue{},
-          is_temporal(family)
-              ? number(type.id == TypeId::kDateTime ? 3 : family == Family::kDate ? 0 : type.scale)
-              : SqlValue{},
+          is_temporal(family) ? number(type.id == TypeId::kDateTime ? 3
+                                       : family == Family::kDate    ? 0
+                                                                    : type.scale)
+                              : SqlValue{},
           is_text ? text(is_unicode(type.id) ? "UNICODE" : "iso_1") : SqlValue{},
           is_text ? text("SQL_Latin1_General_CP1_CI_AS") : SqlValue{}};
 }
@@ -80,17 +89,22 @@ std::vector<SqlValue> column_row(const std::string& database, const std::string&
 SystemView columns() {
   const SqlType small = make_type(TypeId::kSmallInt, {}, {});
   SystemView view;
-  view.columns = {name_column("TABLE_CATALOG"), name_column("TABLE_SCHEMA"),
-                  name_column("TABLE_NAME", false), name_column("COLUMN_NAME"),
+  view.columns = {name_column("TABLE_CATALOG"),
+                  name_column("TABLE_SCHEMA"),
+                  name_column("TABLE_NAME", false),
+                  name_column("COLUMN_NAME"),
                   view_column("ORDINAL_POSITION", int_type()),
                   view_column("COLUMN_DEFAULT", nvarchar_type(4000)),
-                  view_column("IS_NULLABLE", varchar_type(3)), name_column("DATA_TYPE"),
+                  view_column("IS_NULLABLE", varchar_type(3)),
+                  name_column("DATA_TYPE"),
                   view_column("CHARACTER_MAXIMUM_LENGTH", int_type()),
                   view_column("CHARACTER_OCTET_LENGTH", int_type()),
                   view_column("NUMERIC_PRECISION", make_type(TypeId::kTinyInt, {}, {})),
                   view_column("NUMERIC_PRECISION_RADIX", small),
-                  view_column("NUMERIC_SCALE", int_type()), view_column("DATETIME_PRECISION", small),
-                  name_column("CHARACTER_SET_NAME"), name_column("COLLATION_NAME")};
+                  view_column("NUMERIC_SCALE", int_type()),
+                  view_column("DATETIME_PRECISION", small),
+                  name_column("CHARACTER_SET_NAME"),
+                  name_column("COLLATION_NAME")};
   view.rows = [](SqlSession& session, Database& database) {
     Rows rows;
     for (const TablePtr& table : database.tables()) {
@@ -114,9 +128,12 @@ SystemView columns() {
 
 SystemView table_constraints() {
   SystemView view;
-  view.columns = {name_column("CONSTRAINT_CATALOG"), name_column("CONSTRAINT_SCHEMA"),
-                  name_column("CONSTRAINT_NAME", false), name_column("TABLE_CATALOG"),
-                  name_column("TABLE_SCHEMA"), name_column("TABLE_NAME", false),
+  view.columns = {name_column("CONSTRAINT_CATALOG"),
+                  name_column("CONSTRAINT_SCHEMA"),
+                  name_column("CONSTRAINT_NAME", false),
+                  name_column("TABLE_CATALOG"),
+                  name_column("TABLE_SCHEMA"),
+                  name_column("TABLE_NAME", false),
                   view_column("CONSTRAINT_TYPE", varchar_type(11)),
                   view_column("IS_DEFERRABLE", varchar_type(2), false),
                   view_column("INITIALLY_DEFERRED", varchar_type(2), false)};
@@ -148,10 +165,14 @@ SystemView table_constraints() {
 
 SystemView key_column_usage() {
   SystemView view;
-  view.columns = {name_column("CONSTRAINT_CATALOG"), name_column("CONSTRAINT_SCHEMA"),
-                  name_column("CONSTRAINT_NAME", false), name_column("TABLE_CATALOG"),
-                  name_column("TABLE_SCHEMA"), name_column("TABLE_NAME", false),
-                  name_column("COLUMN_NAME"), view_column("ORDINAL_POSITION", int_type(), false)};
+  view.columns = {name_column("CONSTRAINT_CATALOG"),
+                  name_column("CONSTRAINT_SCHEMA"),
+                  name_column("CONSTRAINT_NAME", false),
+                  name_column("TABLE_CATALOG"),
+                  name_column("TABLE_SCHEMA"),
+                  name_column("TABLE_NAME", false),
+                  name_column("COLUMN_NAME"),
+                  view_column("ORDINAL_POSITION", int_type(), false)};
   view.rows = [](SqlSession&, Database& database) {
     Rows rows;
     for (const TablePtr& table : database.tables()) {

@@ -17,9 +17,9 @@ namespace dstream::standin::sql {
 namespace {
 
 // Errors after which the rest of the batch still runs, unless XACT_ABORT is on.
-constexpr std::array kStatementErrors = {515,  544,  547,  2601, 2627,  2628,  8134, 8152, 220,
-                                         8115, 8114, 3701, 3728, 3902,  3903,  2812, 2714, 50000,
-                                         512,  201,  8144, 8145, 3906,  1222,  535,  517,  313};
+constexpr std::array kStatementErrors = {515,  544,  547,  2601, 2627, 2628, 8134, 8152, 220,
+                                         8115, 8114, 3701, 3728, 3902, 3903, 2812, 2714, 50000,
+                                         512,  201,  8144, 8145, 3906, 1222, 535,  517,  313};
 
 // What starts a transaction under SET IMPLICIT_TRANSACTIONS ON.
 bool begins_implicitly(const Statement& statement) {
@@ -38,8 +38,6 @@ bool begins_implicitly(const Statement& statement) {
       return false;
   }
 }
-
-bool is_on(std::string_view value) { return equals_upper(value, "ON"); }
 
 }  // namespace
 
@@ -200,9 +198,10 @@ Interpreter::Flow Interpreter::execute(const Statement& statement) {
       (statement.kind == StatementKind::kInsert || statement.kind == StatementKind::kUpdate ||
        statement.kind == StatementKind::kDelete || statement.kind == StatementKind::kCommit ||
        statement.kind == StatementKind::kCreateTable)) {
-    throw SqlError(3930, 16, 1, "The current transaction cannot be committed and cannot support "
-                                "operations that write to the log file. Roll back the "
-                                "transaction.");
+    throw SqlError(3930, 16, 1,
+                   "The current transaction cannot be committed and cannot support "
+                   "operations that write to the log file. Roll back the "
+                   "transaction.");
   }
   plain(statement);
   if (statement.kind != StatementKind::kDeclare) {
@@ -288,7 +287,8 @@ void Interpreter::plain(const Statement& statement) {
     session_->begin("");
   }
   switch (statement.kind) {
-    case StatementKind::kQuery: return query(statement);
+    case StatementKind::kQuery:
+      return query(statement);
     case StatementKind::kInsert:
     case StatementKind::kUpdate:
     case StatementKind::kDelete:
@@ -310,23 +310,34 @@ void Interpreter::plain(const Statement& statement) {
     case StatementKind::kCreateDatabase:
       execute_definition(session_, statement, batch_->text_of(statement));
       return done(DoneCommand::kCreateTable, -1);
-    case StatementKind::kDeclare: return declare(statement);
-    case StatementKind::kSetVariable: return set_variable(statement);
-    case StatementKind::kSetOption: return set_option(statement);
+    case StatementKind::kDeclare:
+      return declare(statement);
+    case StatementKind::kSetVariable:
+      return set_variable(statement);
+    case StatementKind::kSetOption:
+      return set_option(statement);
     case StatementKind::kUse:
       session_->use(statement.name.last());
       return done(DoneCommand::kSet, -1);
-    case StatementKind::kExecute: return execute_procedure(statement);
-    case StatementKind::kExecuteText: return execute_text(statement);
-    case StatementKind::kPrint: return print(statement);
-    case StatementKind::kRaiserror: return raise(statement);
-    case StatementKind::kThrow: return throw_error(statement);
-    case StatementKind::kWaitFor: return wait_for(statement);
+    case StatementKind::kExecute:
+      return execute_procedure(statement);
+    case StatementKind::kExecuteText:
+      return execute_text(statement);
+    case StatementKind::kPrint:
+      return print(statement);
+    case StatementKind::kRaiserror:
+      return raise(statement);
+    case StatementKind::kThrow:
+      return throw_error(statement);
+    case StatementKind::kWaitFor:
+      return wait_for(statement);
     case StatementKind::kBeginTransaction:
     case StatementKind::kCommit:
     case StatementKind::kRollback:
-    case StatementKind::kSave: return transaction(statement);
-    case StatementKind::kNoOperation: return done(DoneCommand::kNone, -1);
+    case StatementKind::kSave:
+      return transaction(statement);
+    case StatementKind::kNoOperation:
+      return done(DoneCommand::kNone, -1);
     default:
       throw not_understood(batch_->text_of(statement));
   }
@@ -439,71 +450,6 @@ void Interpreter::set_variable(const Statement& statement) {
   assign_variable(session_, assignment.variable, type, result);
 }
 
-void Interpreter::set_option(const Statement& statement) {
-  if (statement.option_names[0] == "IDENTITY_INSERT") {
-    const TablePtr table = session_->table(statement.name);
-    session_->options().identity_insert = is_on(statement.option_value)
-                                              ? fold_name(table->full_name()) : std::string();
-    return done(DoneCommand::kSet, -1);
-  }
-  for (const std::string& name : statement.option_names) {
-    apply_option(name, statement);
-  }
-  done(DoneCommand::kSet, -1);
-}
-
-void Interpreter::apply_option(const std::string& name, const Statement& statement) {
-  SessionOptions& options = session_->options();
-  const std::string& value = statement.option_value;
-  int64_t number = 0;
-  if (!statement.expressions.empty()) {
-    SqlType type;
-    number = convert_value(evaluate(statement.expressions[0], &type), type, int_type()).number;
-  } else if (!value.empty() && value.find_first_not_of("-0123456789") == std::string::npos) {
-    number = std::strtoll(value.c_str(), nullptr, 10);
-  }
-  if (name == "NOCOUNT") {
-    options.no_count = is_on(value);
-  } else if (name == "XACT_ABORT") {
-    options.xact_abort = is_on(value);
-  } else if (name == "IMPLICIT_TRANSACTIONS") {
-    options.implicit_transactions = is_on(value);
-  } else if (name == "QUOTED_IDENTIFIER") {
-    options.quoted_identifier = is_on(value);
-  } else if (name == "FMTONLY") {
-    options.format_only = is_on(value);
-  } else if (name == "LOCK_TIMEOUT") {
-    options.lock_timeout_ms = number;
-  } else if (name == "ROWCOUNT") {
-    options.row_count = static_cast<int32_t>(number);
-  } else if (name == "DATEFIRST") {
-    options.date_first = static_cast<int32_t>(number);
-  } else if (name == "TRANSACTION ISOLATION LEVEL") {
-    static constexpr std::pair<std::string_view, Isolation> kLevels[] = {
-        {"READ UNCOMMITTED", Isolation::kReadUncommitted},
-        {"READ COMMITTED", Isolation::kReadCommitted},
-        {"REPEATABLE READ", Isolation::kRepeatableRead},
-        {"SERIALIZABLE", Isolation::kSerializable},
-        {"SNAPSHOT", Isolation::kSnapshot}};
-    const auto* level = std::find_if(std::begin(kLevels), std::end(kLevels),
-                                     [&](const auto& entry) { return entry.first == value; });
-    if (level == std::end(kLevels)) {
-      throw syntax_error(value);
-    }
-    options.isolation = level->second;
-  } else {
-    static constexpr std::array<std::string_view, 21> kAccepted = {
-        "ANSI_NULLS", "ANSI_NULL_DFLT_ON", "ANSI_NULL_DFLT_OFF", "ANSI_PADDING", "ANSI_WARNINGS",
-        "ANSI_DEFAULTS", "ARITHABORT", "ARITHIGNORE", "CONCAT_NULL_YIELDS_NULL", "DATEFORMAT",
-        "LANGUAGE", "NUMERIC_ROUNDABORT", "TEXTSIZE", "CURSOR_CLOSE_ON_COMMIT", "FORCEPLAN",
-        "DEADLOCK_PRIORITY", "CONTEXT_INFO", "STATISTICS IO", "STATISTICS TIME",
-        "NO_BROWSETABLE", "PARSEONLY"};
-    if (std::find(kAccepted.begin(), kAccepted.end(), name) == kAccepted.end()) {
-      throw SqlError(195, 15, 5, "'" + name + "' is not a recognized SET option.");
-    }
-  }
-}
-
 void Interpreter::execute_procedure(const Statement& statement) {
   std::string name = statement.name.text();
   if (!statement.expressions.empty()) {
@@ -536,115 +482,10 @@ void Interpreter::execute_procedure(const Statement& statement) {
 
 void Interpreter::execute_text(const Statement& statement) {
   SqlType type;
-  const SqlValue text = convert_value(evaluate(statement.expressions[0], &type), type,
-                                      nvarchar_type(kMaxLength));
+  const SqlValue text =
+      convert_value(evaluate(statement.expressions[0], &type), type, nvarchar_type(kMaxLength));
   Variables inner;
   run_nested(session_, text.text, &inner);
-}
-
-void Interpreter::print(const Statement& statement) {
-  SqlType type;
-  const SqlValue text = convert_value(evaluate(statement.expressions[0], &type), type,
-                                      nvarchar_type(4000));
-  ServerMessage message;
-  message.number = 0;
-  message.severity = 0;
-  message.state = 1;
-  message.text = text.null ? " " : text.text;
-  message.line = statement.line;
-  session_->out->message(message);
-}
-
-void Interpreter::raise(const Statement& statement) {
-  std::vector<SqlValue> values;
-  std::vector<SqlType> types;
-  for (const ExpressionPtr& expression : statement.expressions) {
-    SqlType type;
-    values.push_back(evaluate(expression, &type));
-    types.push_back(type);
-  }
-  if (values.size() < 3) {
-    throw syntax_error(")");
-  }
-  ServerMessage message;
-  message.number = family_of(types[0].id) == Family::kInteger
-                       ? static_cast<int32_t>(values[0].number) : 50000;
-  message.text = family_of(types[0].id) == Family::kInteger
-                     ? "Error " + std::to_string(message.number) + ", severity " +
-                           std::to_string(values[1].number) + ", state " +
-                           std::to_string(values[2].number) + " was raised, but no message with "
-                           "that error number was found in sys.messages."
-                     : values[0].text;
-  message.severity = static_cast<uint8_t>(std::clamp<int64_t>(values[1].number, 0, 25));
-  message.state = static_cast<uint8_t>(std::clamp<int64_t>(values[2].number, 0, 255));
-  message.line = statement.line;
-  // %d, %s and relatives take the arguments in order.
-  size_t next = 3;
-  std::string text;
-  for (size_t i = 0; i < message.text.size(); ++i) {
-    if (message.text[i] == '%' && i + 1 < message.text.size()) {
-      const char kind = message.text[i + 1];
-      if (kind == '%') {
-        text.push_back('%');
-      } else if (next < values.size()) {
-        text += convert_value(values[next], types[next], nvarchar_type(kMaxLength)).text;
-        ++next;
-      } else {
-        text += "(null)";
-      }
-      ++i;
-    } else {
-      text.push_back(message.text[i]);
-    }
-  }
-  message.text = std::move(text);
-  if (message.severity <= 10) {
-    session_->out->message(message);
-    return;
-  }
-  throw SqlError(std::move(message));
-}
-
-void Interpreter::throw_error(const Statement& statement) {
-  is_rethrown_ = true;  // THROW ends the batch, whatever the number.
-  if (statement.expressions.empty()) {
-    if (session_->caught.empty()) {
-      throw SqlError(10704, 15, 1, "To rethrow an error, a THROW statement must be used inside a "
-                                   "CATCH block.");
-    }
-    throw SqlError(session_->caught.back());
-  }
-  SqlType type;
-  ServerMessage message;
-  message.number = static_cast<int32_t>(
-      convert_value(evaluate(statement.expressions[0], &type), type, int_type()).number);
-  message.text = convert_value(evaluate(statement.expressions[1], &type), type,
-                               nvarchar_type(2048)).text;
-  message.state = static_cast<uint8_t>(
-      convert_value(evaluate(statement.expressions[2], &type), type, int_type()).number);
-  message.severity = 16;
-  message.line = statement.line;
-  if (message.number < 50000) {
-    throw SqlError(35100, 16, 10, "Error number " + std::to_string(message.number) +
-                                      " in the THROW statement is outside the valid range. Specify "
-                                      "an error number in the valid range of 50000 to 2147483647.");
-  }
-  throw SqlError(std::move(message));
-}
-
-void Interpreter::wait_for(const Statement& statement) {
-  SqlType type;
-  const SqlValue value = convert_value(evaluate(statement.expressions[0], &type), type,
-                                       make_type(TypeId::kTime, 7, {}));
-  int64_t rest_ms = value.number / kTicksPerMillisecond;
-  while (rest_ms > 0) {
-    const int64_t slice = std::min<int64_t>(rest_ms, 60'000);
-    if (session_->out->wait_cancelled(static_cast<int>(slice))) {
-      throw Cancelled{};
-    }
-    rest_ms -= slice;
-  }
-  done(DoneCommand::kNone, -1);
 }
 
 std::string Interpreter::transaction_name(const Statement& statement) {
@@ -666,26 +507,31 @@ void Interpreter::transaction(const Statement& statement) {
       break;
     case StatementKind::kCommit:
       if (session_->transaction_count() == 0) {
-        throw SqlError(3902, 16, 1, "The COMMIT TRANSACTION request has no corresponding BEGIN "
-                                    "TRANSACTION.");
+        throw SqlError(3902, 16, 1,
+                       "The COMMIT TRANSACTION request has no corresponding BEGIN "
+                       "TRANSACTION.");
       }
       session_->commit();
       break;
     case StatementKind::kSave:
       if (session_->transaction_count() == 0) {
-        throw SqlError(628, 16, 0, "Cannot issue SAVE TRANSACTION when there is no active "
-                                   "transaction.");
+        throw SqlError(628, 16, 0,
+                       "Cannot issue SAVE TRANSACTION when there is no active "
+                       "transaction.");
       }
       session_->save(name);
       break;
     default:
       if (session_->transaction_count() == 0) {
-        throw SqlError(3903, 16, 1, "The ROLLBACK TRANSACTION request has no corresponding BEGIN "
-                                    "TRANSACTION.");
+        throw SqlError(3903, 16, 1,
+                       "The ROLLBACK TRANSACTION request has no corresponding BEGIN "
+                       "TRANSACTION.");
       }
       if (!session_->rollback(name)) {
-        throw SqlError(6401, 16, 1, "Cannot roll back " + name + ". No transaction or savepoint of "
-                                    "that name was found.");
+        throw SqlError(6401, 16, 1,
+                       "Cannot roll back " + name +
+                           ". No transaction or savepoint of "
+                           "that name was found.");
       }
       break;
   }

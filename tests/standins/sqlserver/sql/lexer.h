@@ -11,17 +11,17 @@ namespace dstream::standin::sql {
 
 enum class TokenKind : uint8_t {
   kEnd,
-  kWord,        // bare identifier or keyword
-  kName,        // [x] or "x": an identifier whatever it spells
-  kVariable,    // @x or @@x, text with the signs
+  kWord,      // bare identifier or keyword
+  kName,      // [x] or "x": an identifier whatever it spells
+  kVariable,  // @x or @@x, text with the signs
   kInteger,
-  kDecimal,     // 1.5, .5, 1.
-  kFloat,       // 1e3
-  kMoney,       // $1.5
-  kString,      // 'x', text unescaped
-  kNString,     // N'x'
-  kBinary,      // 0x.., text is the raw bytes
-  kOperator,    // also punctuation; text is "<=", "(", ...
+  kDecimal,   // 1.5, .5, 1.
+  kFloat,     // 1e3
+  kMoney,     // $1.5
+  kString,    // 'x', text unescaped
+  kNString,   // N'x'
+  kBinary,    // 0x.., text is the raw bytes
+  kOperator,  // also punctuation; text is "<=", "(", ...
 };
 
 struct Token {
@@ -31,9 +31,7 @@ struct Token {
   size_t end = 0;
   int32_t line = 1;
 
-  bool is_operator(std::string_view op) const {
-    return kind == TokenKind::kOperator && text == op;
-  }
+  bool is_operator(std::string_view op) const { return kind == TokenKind::kOperator && text == op; }
   // A bare word, compared without case. `keyword` in capitals.
   bool is_word(std::string_view keyword) const;
 };

@@ -127,7 +127,9 @@ int compare(const Numeric& a, const Numeric& b) {
   }
   const Numeric rest_a{a.units % power_of_ten(a.scale), a.scale};
   const Numeric rest_b{b.units % power_of_ten(b.scale), b.scale};
-  return align(rest_a, rest_b, &left, &right, &scale) ? (left < right ? -1 : left > right ? 1 : 0)
+  return align(rest_a, rest_b, &left, &right, &scale) ? (left < right   ? -1
+                                                         : left > right ? 1
+                                                                        : 0)
                                                       : 0;
 }
 

@@ -96,7 +96,7 @@ StatementPtr Parser::statement() {
 
 StatementPtr Parser::statement_body() {
   const Token& first = peek();
-  if (first.is_operator("(") || is_any_word({"SELECT", "VALUES"})) {
+  if (first.is_operator("(") || is_any_word({"SELECT", "VALUES", "WITH"})) {
     NewStatement select = make(StatementKind::kQuery);
     select->query = query();
     return select;
@@ -106,14 +106,22 @@ StatementPtr Parser::statement_body() {
   }
   using Member = StatementPtr (Parser::*)();
   static constexpr std::pair<std::string_view, Member> kStatements[] = {
-      {"INSERT", &Parser::insert_statement},   {"UPDATE", &Parser::update_statement},
-      {"DELETE", &Parser::delete_statement},   {"CREATE", &Parser::create_statement},
-      {"ALTER", &Parser::alter_statement},     {"DROP", &Parser::drop_statement},
-      {"BEGIN", &Parser::begin_statement},     {"IF", &Parser::if_statement},
-      {"WHILE", &Parser::while_statement},     {"DECLARE", &Parser::declare_statement},
-      {"SET", &Parser::set_statement},         {"PRINT", &Parser::print_statement},
-      {"RAISERROR", &Parser::raiserror_statement}, {"THROW", &Parser::throw_statement},
+      {"INSERT", &Parser::insert_statement},
+      {"UPDATE", &Parser::update_statement},
+      {"DELETE", &Parser::delete_statement},
+      {"CREATE", &Parser::create_statement},
+      {"ALTER", &Parser::alter_statement},
+      {"DROP", &Parser::drop_statement},
+      {"BEGIN", &Parser::begin_statement},
+      {"IF", &Parser::if_statement},
+      {"WHILE", &Parser::while_statement},
+      {"DECLARE", &Parser::declare_statement},
+      {"SET", &Parser::set_statement},
+      {"PRINT", &Parser::print_statement},
+      {"RAISERROR", &Parser::raiserror_statement},
+      {"THROW", &Parser::throw_statement},
       {"WAITFOR", &Parser::wait_statement},
+      {"RETURN", &Parser::return_statement},
   };
   for (const auto& [word, parse] : kStatements) {
     if (first.is_word(word)) {
@@ -123,20 +131,22 @@ StatementPtr Parser::statement_body() {
   if (is_any_word({"EXEC", "EXECUTE"})) {
     return execute_statement(true);
   }
-  if (first.is_word("COMMIT")) {
-    return transaction_statement(StatementKind::kCommit);
+  static constexpr std::pair<std::string_view, StatementKind> kTransactions[] = {
+      {"COMMIT", StatementKind::kCommit},
+      {"ROLLBACK", StatementKind::kRollback},
+      {"SAVE", StatementKind::kSave},
+  };
+  for (const auto& [word, kind] : kTransactions) {
+    if (first.is_word(word)) {
+      return transaction_statement(kind);
+    }
   }
-  if (first.is_word("ROLLBACK")) {
-    return transaction_statement(StatementKind::kRollback);
-  }
-  if (first.is_word("SAVE")) {
-    return transaction_statement(StatementKind::kSave);
-  }
-  if (first.is_word("WITH")) {
-    NewStatement select = make(StatementKind::kQuery);
-    select->query = query();
-    return select;
-  }
+  return short_statement();
+}
+
+// Statements of a word or two.
+StatementPtr Parser::short_statement() {
+  const Token& first = peek();
   if (first.is_word("USE")) {
     NewStatement use = make(StatementKind::kUse);
     take();
@@ -151,26 +161,32 @@ StatementPtr Parser::statement_body() {
     return truncate;
   }
   if (is_any_word({"BREAK", "CONTINUE"})) {
-    return make(take().is_word("BREAK") ? StatementKind::kBreak : StatementKind::kContinue);
-  }
-  if (first.is_word("RETURN")) {
-    NewStatement result = make(StatementKind::kReturn);
+    const StatementKind kind =
+        first.is_word("BREAK") ? StatementKind::kBreak : StatementKind::kContinue;
+    NewStatement result = make(kind);
     take();
-    if (peek().kind == TokenKind::kInteger || peek().kind == TokenKind::kVariable ||
-        peek().is_operator("-") || peek().is_operator("(")) {
-      result->expressions.push_back(expression());
-    }
     return result;
   }
   if (is_any_word({"CHECKPOINT", "RECONFIGURE"})) {
+    NewStatement result = make(StatementKind::kNoOperation);
     take();
-    return make(StatementKind::kNoOperation);
+    return result;
   }
   if (is_any_word({"MERGE", "GRANT", "DENY", "REVOKE", "BACKUP", "RESTORE", "DBCC", "BULK", "GOTO",
                    "OPEN", "FETCH", "CLOSE", "DEALLOCATE", "KILL", "REVERT", "SHUTDOWN"})) {
     throw not_understood(text_between(first.start, std::min(text_.size(), first.start + 200)));
   }
   fail();
+}
+
+StatementPtr Parser::return_statement() {
+  NewStatement result = make(StatementKind::kReturn);
+  take();
+  if (peek().kind == TokenKind::kInteger || peek().kind == TokenKind::kVariable ||
+      peek().is_operator("-") || peek().is_operator("(")) {
+    result->expressions.push_back(expression());
+  }
+  return result;
 }
 
 std::vector<StatementPtr> Parser::block_until(std::string_view end_word) {
@@ -293,8 +309,8 @@ StatementPtr Parser::set_variable() {
   assignment.variable = take().text;
   const Token& op = take();
   if (op.kind != TokenKind::kOperator || op.text.back() != '=' ||
-      (op.text.size() == 2 && std::string_view("+-*/%&|^").find(op.text[0]) ==
-                                  std::string_view::npos)) {
+      (op.text.size() == 2 &&
+       std::string_view("+-*/%&|^").find(op.text[0]) == std::string_view::npos)) {
     fail_at(op);
   }
   assignment.op = op.text.size() == 2 ? op.text[0] : '\0';

@@ -1,7 +1,7 @@
 // T-SQL text to the tree of ast.h.
 //
-// Throws SqlError: 102 or 156 for what no server takes, not_understood() for statements of SQL Server
-// that the stand-in does not have.
+// Throws SqlError: 102 or 156 for what no server takes, not_understood() for statements of SQL
+// Server that the stand-in does not have.
 #pragma once
 
 #include <memory>

@@ -35,7 +35,9 @@ Node null_literal() {
   return result;
 }
 
-int32_t literal_length(int64_t length) { return static_cast<int32_t>(std::max<int64_t>(length, 1)); }
+int32_t literal_length(int64_t length) {
+  return static_cast<int32_t>(std::max<int64_t>(length, 1));
+}
 
 // Literals longer than the short types hold are (max).
 SqlType text_literal_type(const Token& token) {
@@ -54,8 +56,10 @@ void number_literal(const Token& token, Expression* literal) {
   }
   const auto number = parse_numeric(token.text);
   if (!number) {
-    throw SqlError(1007, 15, 1, "The number '" + token.text + "' is out of the range for numeric "
-                                "representation (maximum precision 38).");
+    throw SqlError(1007, 15, 1,
+                   "The number '" + token.text +
+                       "' is out of the range for numeric "
+                       "representation (maximum precision 38).");
   }
   if (token.kind == TokenKind::kMoney) {
     literal->type.id = TypeId::kMoney;
@@ -115,9 +119,10 @@ Name Parser::name() {
     }
   }
   if (result.parts.size() > 4) {
-    throw SqlError(117, 15, 1, "The object name '" + result.text() +
-                                   "' contains more than the maximum number of prefixes. The "
-                                   "maximum is 3.");
+    throw SqlError(117, 15, 1,
+                   "The object name '" + result.text() +
+                       "' contains more than the maximum number of prefixes. The "
+                       "maximum is 3.");
   }
   return result;
 }
@@ -203,10 +208,10 @@ ExpressionPtr Parser::predicate() {
 
 // Looks for a comparison or a logical word at the level of the parenthesis at `open`.
 bool Parser::opens_condition(size_t open) const {
-  static constexpr std::string_view kOperators[] = {"=", "<", ">", "<=", ">=", "<>", "!=", "!<",
-                                                    "!>"};
-  static constexpr std::string_view kWords[] = {"AND", "OR", "NOT", "IS", "LIKE", "IN", "BETWEEN",
-                                                "EXISTS"};
+  static constexpr std::string_view kOperators[] = {
+      "=", "<", ">", "<=", ">=", "<>", "!=", "!<", "!>"};
+  static constexpr std::string_view kWords[] = {"AND",  "OR", "NOT",     "IS",
+                                                "LIKE", "IN", "BETWEEN", "EXISTS"};
   if (tokens_[open + 1].is_word("SELECT") || tokens_[open + 1].is_word("WITH")) {
     return false;
   }
@@ -239,15 +244,17 @@ bool Parser::opens_condition(size_t open) const {
 ExpressionPtr Parser::predicate_tail(ExpressionPtr left) {
   const Token& token = peek();
   if (token.kind == TokenKind::kOperator) {
-    static constexpr std::string_view kOperators[] = {"=", "<>", "!=", "<", "<=", ">", ">=", "!<",
-                                                      "!>"};
+    static constexpr std::string_view kOperators[] = {
+        "=", "<>", "!=", "<", "<=", ">", ">=", "!<", "!>"};
     for (const std::string_view op : kOperators) {
       if (!token.is_operator(op)) {
         continue;
       }
       take();
-      const std::string normal = op == "!=" ? "<>" : op == "!<" ? ">=" : op == "!>" ? "<="
-                                                                       : std::string(op);
+      const std::string normal = op == "!="   ? "<>"
+                                 : op == "!<" ? ">="
+                                 : op == "!>" ? "<="
+                                              : std::string(op);
       if (is_any_word({"ALL", "ANY", "SOME"}) && peek(1).is_operator("(")) {
         Node quantified = node(ExpressionKind::kQuantified, {left});
         quantified->text = normal;
@@ -572,8 +579,8 @@ void Parser::over_clause(Expression* window) {
 SqlType resolve_type(const TypeSpec& spec, bool in_cast) {
   const auto id = type_by_name(spec.name);
   if (!id) {
-    throw SqlError(2715, 16, 6, "Column, parameter, or variable #1: Cannot find data type " +
-                                    spec.name + ".");
+    throw SqlError(2715, 16, 6,
+                   "Column, parameter, or variable #1: Cannot find data type " + spec.name + ".");
   }
   if (equals_upper(spec.name, "SYSNAME")) {
     return sysname_type();

@@ -87,6 +87,8 @@ class Parser {
   // parser.cc
   NewStatement make(StatementKind kind) const;
   StatementPtr statement_body();
+  StatementPtr short_statement();
+  StatementPtr return_statement();
   StatementPtr begin_statement();
   StatementPtr if_statement();
   StatementPtr while_statement();
@@ -187,8 +189,9 @@ class DepthGuard {
   explicit DepthGuard(Parser* parser) : parser_(parser) {
     if (++parser_->depth_ > kNestingMax) {
       --parser_->depth_;
-      throw SqlError(191, 15, 1, "Some part of your SQL statement is nested too deeply. Rewrite the "
-                                 "query or break it up into smaller queries.");
+      throw SqlError(191, 15, 1,
+                     "Some part of your SQL statement is nested too deeply. Rewrite the "
+                     "query or break it up into smaller queries.");
     }
   }
   ~DepthGuard() { --parser_->depth_; }

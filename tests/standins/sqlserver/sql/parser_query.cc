@@ -140,8 +140,9 @@ std::vector<std::vector<ExpressionPtr>> Parser::value_rows() {
     } while (accept(","));
     expect(")");
     if (!rows.empty() && rows.front().size() != row.size()) {
-      throw SqlError(10709, 16, 1, "The number of columns for each row in a table value "
-                                   "constructor must be the same.");
+      throw SqlError(10709, 16, 1,
+                     "The number of columns for each row in a table value "
+                     "constructor must be the same.");
     }
     rows.push_back(std::move(row));
   } while (accept(","));
@@ -278,8 +279,10 @@ TableRefPtr Parser::joined_table() {
         take();
       }
       expect_word("JOIN");
-      join->join = left_join ? JoinKind::kLeft : right_join ? JoinKind::kRight
-                   : full_join ? JoinKind::kFull : JoinKind::kInner;
+      join->join = left_join    ? JoinKind::kLeft
+                   : right_join ? JoinKind::kRight
+                   : full_join  ? JoinKind::kFull
+                                : JoinKind::kInner;
     } else {
       return left;
     }
@@ -291,8 +294,10 @@ TableRefPtr Parser::joined_table() {
     while (has_condition && is_any_word({"INNER", "JOIN", "LEFT", "RIGHT", "FULL"})) {
       auto inner = std::make_shared<TableRef>();
       inner->kind = TableRef::Kind::kJoin;
-      inner->join = accept_word("LEFT") ? JoinKind::kLeft : accept_word("RIGHT") ? JoinKind::kRight
-                    : accept_word("FULL") ? JoinKind::kFull : JoinKind::kInner;
+      inner->join = accept_word("LEFT")    ? JoinKind::kLeft
+                    : accept_word("RIGHT") ? JoinKind::kRight
+                    : accept_word("FULL")  ? JoinKind::kFull
+                                           : JoinKind::kInner;
       accept_word("INNER");
       accept_word("OUTER");
       expect_word("JOIN");

@@ -102,9 +102,10 @@ class SetPlan final : public PlanNode {
     left_ = make_node(session, *query.left, outer, common_tables);
     right_ = make_node(session, *query.right, outer, common_tables);
     if (left_->columns.size() != right_->columns.size()) {
-      throw SqlError(205, 16, 1, "All queries combined using a UNION, INTERSECT or EXCEPT operator "
-                                 "must have an equal number of expressions in their target "
-                                 "lists.");
+      throw SqlError(205, 16, 1,
+                     "All queries combined using a UNION, INTERSECT or EXCEPT operator "
+                     "must have an equal number of expressions in their target "
+                     "lists.");
     }
     for (size_t i = 0; i < left_->columns.size(); ++i) {
       ResultColumn column;
@@ -112,8 +113,8 @@ class SetPlan final : public PlanNode {
       const SqlType& a = left_->columns[i].type;
       const SqlType& b = right_->columns[i].type;
       column.type = left_->untyped_null[i] ? b : right_->untyped_null[i] ? a : common_type(a, b);
-      column.type.nullable = a.nullable || b.nullable || left_->untyped_null[i] ||
-                             right_->untyped_null[i];
+      column.type.nullable =
+          a.nullable || b.nullable || left_->untyped_null[i] || right_->untyped_null[i];
       columns.push_back(std::move(column));
       untyped_null.push_back(left_->untyped_null[i] && right_->untyped_null[i]);
     }
@@ -157,8 +158,9 @@ class SetPlan final : public PlanNode {
         }
       }
     }
-    throw SqlError(104, 16, 1, "ORDER BY items must appear in the select list if the statement "
-                               "contains a UNION, INTERSECT or EXCEPT operator.");
+    throw SqlError(104, 16, 1,
+                   "ORDER BY items must appear in the select list if the statement "
+                   "contains a UNION, INTERSECT or EXCEPT operator.");
   }
 
   void convert(const PlanNode& from, std::vector<SqlValue>* row) const {
@@ -269,9 +271,8 @@ void SetPlan::sort_and_cut(std::vector<std::vector<SqlValue>>* rows) const {
     const int64_t n = convert_value(value->evaluate(context), value->type, bigint_type()).number;
     return std::min(static_cast<size_t>(std::max<int64_t>(n, 0)), otherwise);
   };
-  rows->erase(rows->begin(),
-              rows->begin() + static_cast<std::ptrdiff_t>(offset_ ? count(offset_, rows->size())
-                                                                  : 0));
+  rows->erase(rows->begin(), rows->begin() + static_cast<std::ptrdiff_t>(
+                                                 offset_ ? count(offset_, rows->size()) : 0));
   rows->resize(count(fetch_, rows->size()));
 }
 
@@ -291,7 +292,8 @@ std::unique_ptr<PlanNode> make_node(SqlSession* session, const Query& query, Sco
 class PlanCursor final : public Cursor {
  public:
   PlanCursor(std::shared_ptr<const QueryPlan> plan, std::span<const int> needed)
-      : plan_(std::move(plan)), needed_(needed.begin(), needed.end()),
+      : plan_(std::move(plan)),
+        needed_(needed.begin(), needed.end()),
         stream_(plan_->open(nullptr)) {}
   bool next(SqlValue* values) override {
     if (!stream_->next(&row_)) {

@@ -29,18 +29,18 @@ Variables bind_parameters(const ProcedureCall& call, size_t first,
     const ProcedureArgument& argument = call.arguments[i];
     size_t place = i - first;
     if (!argument.name.empty()) {
-      const auto it = std::find_if(
-          parameters.begin(), parameters.end(),
-          [&](const ParameterSpec& p) { return fold_name(p.name) == argument.name; });
+      const auto it =
+          std::find_if(parameters.begin(), parameters.end(),
+                       [&](const ParameterSpec& p) { return fold_name(p.name) == argument.name; });
       if (it == parameters.end()) {
-        throw SqlError(8145, 16, 2, argument.name + " is not a parameter for procedure " +
-                                        call.name + ".");
+        throw SqlError(8145, 16, 2,
+                       argument.name + " is not a parameter for procedure " + call.name + ".");
       }
       place = static_cast<size_t>(it - parameters.begin());
     }
     if (place >= parameters.size()) {
-      throw SqlError(8144, 16, 2, "Procedure or function " + call.name +
-                                      " has too many arguments specified.");
+      throw SqlError(8144, 16, 2,
+                     "Procedure or function " + call.name + " has too many arguments specified.");
     }
     Variable variable;
     variable.type = resolve_type(parameters[place].type);
@@ -52,8 +52,9 @@ Variables bind_parameters(const ProcedureCall& call, size_t first,
   }
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (!given[i]) {
-      throw SqlError(8178, 16, 1, "The parameterized query expects the parameter '" +
-                                      parameters[i].name + "', which was not supplied.");
+      throw SqlError(8178, 16, 1,
+                     "The parameterized query expects the parameter '" + parameters[i].name +
+                         "', which was not supplied.");
     }
   }
   return variables;
@@ -66,8 +67,8 @@ void write_back(ProcedureCall* call, size_t first, const std::vector<ParameterSp
     if (!argument.output) {
       continue;
     }
-    const std::string name = !argument.name.empty() ? argument.name
-                                                    : fold_name(parameters[i - first].name);
+    const std::string name =
+        !argument.name.empty() ? argument.name : fold_name(parameters[i - first].name);
     const auto it = variables.find(name);
     if (it != variables.end()) {
       argument.type = it->second.type;
@@ -174,8 +175,8 @@ void execute_prepared(ProcedureCall& call) {
       convert_value(call.arguments[0].value, call.arguments[0].type, int_type()).number);
   const SqlSession::Prepared* prepared = call.session.prepared(handle);
   if (prepared == nullptr) {
-    throw SqlError(8179, 16, 2, "Could not find prepared statement with handle " +
-                                    std::to_string(handle) + ".");
+    throw SqlError(8179, 16, 2,
+                   "Could not find prepared statement with handle " + std::to_string(handle) + ".");
   }
   const SqlSession::Prepared kept = *prepared;
   run_with_parameters(&call, 1, kept.batch, kept.parameters);
@@ -198,8 +199,8 @@ void unprepare(ProcedureCall& call) {
   const auto handle = static_cast<int32_t>(
       convert_value(call.arguments[0].value, call.arguments[0].type, int_type()).number);
   if (!call.session.unprepare(handle)) {
-    throw SqlError(8179, 16, 1, "Could not find prepared statement with handle " +
-                                    std::to_string(handle) + ".");
+    throw SqlError(8179, 16, 1,
+                   "Could not find prepared statement with handle " + std::to_string(handle) + ".");
   }
 }
 
@@ -245,17 +246,16 @@ void describe_first_result(ProcedureCall& call) {
           int precision = 0, scale = 0;
           decimal_shape(column.type, &precision, &scale);
           const bool text = family_of(column.type.id) == Family::kText;
-          rows.push_back({SqlValue::of_number(0), SqlValue::of_number(++ordinal),
-                          SqlValue::of_text(column.name),
-                          SqlValue::of_number(column.type.nullable ? 1 : 0),
-                          SqlValue::of_number(system_type_id(column.type.id)),
-                          SqlValue::of_text(type_declaration(column.type)),
-                          SqlValue::of_number(max_length_bytes(column.type)),
-                          SqlValue::of_number(text ? 0 : precision),
-                          SqlValue::of_number(text ? 0 : scale),
-                          text ? SqlValue::of_text("SQL_Latin1_General_CP1_CI_AS") : SqlValue{},
-                          SqlValue::of_number(column.identity ? 1 : 0),
-                          SqlValue::of_number(column.computed ? 1 : 0)});
+          rows.push_back(
+              {SqlValue::of_number(0), SqlValue::of_number(++ordinal),
+               SqlValue::of_text(column.name), SqlValue::of_number(column.type.nullable ? 1 : 0),
+               SqlValue::of_number(system_type_id(column.type.id)),
+               SqlValue::of_text(type_declaration(column.type)),
+               SqlValue::of_number(max_length_bytes(column.type)),
+               SqlValue::of_number(text ? 0 : precision), SqlValue::of_number(text ? 0 : scale),
+               text ? SqlValue::of_text("SQL_Latin1_General_CP1_CI_AS") : SqlValue{},
+               SqlValue::of_number(column.identity ? 1 : 0),
+               SqlValue::of_number(column.computed ? 1 : 0)});
         }
       });
     } catch (...) {

@@ -23,14 +23,14 @@ void ProcedureCall::bind(std::initializer_list<std::string_view> names) {
         return fold_name(n) == argument.name;
       });
       if (it == names.end()) {
-        throw SqlError(8145, 16, 1, argument.name + " is not a parameter for procedure " + name +
-                                        ".");
+        throw SqlError(8145, 16, 1,
+                       argument.name + " is not a parameter for procedure " + name + ".");
       }
       place = static_cast<size_t>(it - names.begin());
     }
     if (place >= names.size()) {
-      throw SqlError(8144, 16, 2, "Procedure or function " + name +
-                                      " has too many arguments specified.");
+      throw SqlError(8144, 16, 2,
+                     "Procedure or function " + name + " has too many arguments specified.");
     }
     ordered[place] = std::move(argument);
   }
@@ -78,11 +78,12 @@ int32_t call_procedure(SqlSession* session, std::string_view name,
     throw unknown_procedure(parsed.text());
   }
   if (session->nesting_level >= kNestingLevelMax) {
-    throw SqlError(217, 16, 1, "Maximum stored procedure, function, trigger, or view nesting level "
-                               "exceeded (limit 32).");
+    throw SqlError(217, 16, 1,
+                   "Maximum stored procedure, function, trigger, or view nesting level "
+                   "exceeded (limit 32).");
   }
-  ProcedureCall call{*session, session->database_of(parsed), *session->out, parsed.last(),
-                     std::move(*arguments), 0};
+  ProcedureCall call{*session,      session->database_of(parsed), *session->out,
+                     parsed.last(), std::move(*arguments),        0};
   ++session->nesting_level;
   try {
     (*procedure)(call);
@@ -110,8 +111,9 @@ void run_execute(SqlSession* session, const Statement& statement) {
 
 int32_t run_nested(SqlSession* session, std::string_view sql, Variables* variables) {
   if (session->nesting_level >= kNestingLevelMax) {
-    throw SqlError(217, 16, 1, "Maximum stored procedure, function, trigger, or view nesting level "
-                               "exceeded (limit 32).");
+    throw SqlError(217, 16, 1,
+                   "Maximum stored procedure, function, trigger, or view nesting level "
+                   "exceeded (limit 32).");
   }
   const std::shared_ptr<const Batch> batch = session->parse(sql);
   Variables* const outer = session->variables;

@@ -72,9 +72,9 @@ class TableCursor final : public Cursor {
     if (request_.for_update) {
       view.sequence = kUncommitted - 1;
     }
-    is_done_ = !table_->store()->fetch(view, request_.ordering, &request_.range,
-                                       request_.descending, block_rows_, &block_,
-                                       request_.for_update ? &blocker : nullptr);
+    is_done_ =
+        !table_->store()->fetch(view, request_.ordering, &request_.range, request_.descending,
+                                block_rows_, &block_, request_.for_update ? &blocker : nullptr);
     block_rows_ = kFetchRows;
     if (blocker != 0 && block_.empty()) {
       wait_for_row(view);

@@ -28,12 +28,12 @@ struct Ordering {
 };
 
 struct ScanRequest {
-  size_t ordering = 0;       // index into orderings(); ignored if there are none
-  KeyRange range;            // in the bytes of append_key() over the ordering's parts
-  bool descending = false;   // the ordering read backwards
+  size_t ordering = 0;          // index into orderings(); ignored if there are none
+  KeyRange range;               // in the bytes of append_key() over the ordering's parts
+  bool descending = false;      // the ordering read backwards
   std::span<const int> needed;  // per column: where to put it, -1 if nobody looks at it
   ReadView view;
-  bool for_update = false;   // wait for locked rows, deliver the newest
+  bool for_update = false;  // wait for locked rows, deliver the newest
   ResponseWriter* out = nullptr;
   std::function<void(const std::function<uint64_t()>&)> wait;  // for_update: waits for a blocker
 };
@@ -54,6 +54,8 @@ class Cursor {
   virtual const FetchedRow* current() const { return nullptr; }
 };
 
+class Table;
+
 class Relation {
  public:
   virtual ~Relation() = default;
@@ -62,6 +64,8 @@ class Relation {
   virtual std::unique_ptr<Cursor> open(const ScanRequest& request) const = 0;
   // Not null if rows are kept as ROW tokens of these columns.
   virtual const RowLayout* layout() const { return nullptr; }
+  // The user table behind it, nullptr for everything else.
+  virtual std::shared_ptr<Table> base_table() const { return nullptr; }
 };
 
 // Rows in memory: catalog views, VALUES, derived tables.

@@ -36,8 +36,7 @@ int64_t row_limit(const BoundValue& value, const EvaluationContext& context,
                   std::string_view clause) {
   const SqlValue number = convert_value(value.evaluate(context), value.type, bigint_type());
   if (number.null || number.number < 0) {
-    throw SqlError(1014, 15, 1, "A " + std::string(clause) +
-                                    " clause contains an invalid value.");
+    throw SqlError(1014, 15, 1, "A " + std::string(clause) + " clause contains an invalid value.");
   }
   return number.number;
 }
@@ -46,8 +45,8 @@ int64_t row_limit(const BoundValue& value, const EvaluationContext& context,
 
 bool is_aggregate_name(std::string_view capitals) {
   static constexpr std::array<std::string_view, 12> kNames = {
-      "COUNT", "COUNT_BIG", "SUM", "AVG", "MIN", "MAX", "STDEV", "STDEVP", "VAR", "VARP",
-      "STRING_AGG", "CHECKSUM_AGG"};
+      "COUNT", "COUNT_BIG", "SUM", "AVG",  "MIN",        "MAX",
+      "STDEV", "STDEVP",    "VAR", "VARP", "STRING_AGG", "CHECKSUM_AGG"};
   return std::find(kNames.begin(), kNames.end(), capitals) != kNames.end();
 }
 
@@ -62,7 +61,9 @@ bool contains_aggregate(const Expression& expression) {
 
 SelectPlan::SelectPlan(SqlSession* session, const SelectCore& core, const Query* query,
                        Scope* outer, const CommonTables* common_tables)
-    : session_(session), distinct_(core.distinct), top_percent_(core.top_percent),
+    : session_(session),
+      distinct_(core.distinct),
+      top_percent_(core.top_percent),
       with_ties_(core.with_ties) {
   scope_.outer = outer;
   scope_.common_tables = common_tables;
@@ -131,9 +132,10 @@ void SelectPlan::expand_items(const SelectCore& core) {
       if (star.empty()) {
         throw SqlError(263, 16, 1, "Must specify table to select from.");
       }
-      throw SqlError(107, 15, 1, "The column prefix '" + star.text() +
-                                     "' does not match with a table name or alias name used in the "
-                                     "query.");
+      throw SqlError(107, 15, 1,
+                     "The column prefix '" + star.text() +
+                         "' does not match with a table name or alias name used in the "
+                         "query.");
     }
   }
 }
@@ -155,8 +157,9 @@ void SelectPlan::bind_grouping(const SelectCore& core, const Query* query) {
   for (const ExpressionPtr& key : core.group_by) {
     BoundValue bound = binder.value(key);
     if (bound.is_literal) {
-      throw SqlError(164, 15, 1, "Each GROUP BY expression must contain at least one column that "
-                                 "is not an outer reference.");
+      throw SqlError(164, 15, 1,
+                     "Each GROUP BY expression must contain at least one column that "
+                     "is not an outer reference.");
     }
     grouping_.keys.push_back(key);
     grouping_.bound_keys.push_back(std::move(bound));
@@ -190,12 +193,12 @@ void SelectPlan::bind_items(const SelectCore& core) {
     }
     items_.push_back(std::move(output));
   }
-  const auto assigning = std::count_if(items_.begin(), items_.end(), [](const OutputItem& item) {
-    return !item.assign_to.empty();
-  });
+  const auto assigning = std::count_if(
+      items_.begin(), items_.end(), [](const OutputItem& item) { return !item.assign_to.empty(); });
   if (assigning != 0 && static_cast<size_t>(assigning) != items_.size()) {
-    throw SqlError(141, 15, 1, "A SELECT statement that assigns a value to a variable must not be "
-                               "combined with data-retrieval operations.");
+    throw SqlError(141, 15, 1,
+                   "A SELECT statement that assigns a value to a variable must not be "
+                   "combined with data-retrieval operations.");
   }
   assigns_ = assigning != 0;
 }
@@ -216,9 +219,10 @@ SortKey SelectPlan::sort_key(const OrderItem& item, const SelectCore& core) {
   if (expression.kind == ExpressionKind::kLiteral && expression.type.id == TypeId::kInt) {
     const int64_t place = expression.value.number;
     if (place < 1 || place > static_cast<int64_t>(items_.size())) {
-      throw SqlError(108, 16, 1, "The ORDER BY position number " + std::to_string(place) +
-                                     " is out of range of the number of items in the select "
-                                     "list.");
+      throw SqlError(108, 16, 1,
+                     "The ORDER BY position number " + std::to_string(place) +
+                         " is out of range of the number of items in the select "
+                         "list.");
     }
     key.output = static_cast<int>(place - 1);
     return key;
@@ -240,8 +244,9 @@ SortKey SelectPlan::sort_key(const OrderItem& item, const SelectCore& core) {
     }
   }
   if (core.distinct) {
-    throw SqlError(145, 15, 1, "ORDER BY items must appear in the select list if SELECT DISTINCT "
-                               "is specified.");
+    throw SqlError(145, 15, 1,
+                   "ORDER BY items must appear in the select list if SELECT DISTINCT "
+                   "is specified.");
   }
   Binder binder(session_, &scope_);
   binder.set_windows(&windows_);
@@ -378,7 +383,8 @@ std::vector<uint16_t> SelectPlan::sorted_columns() const {
     int output = key.output;
     for (size_t i = 0; output < 0 && i < items_.size(); ++i) {
       output = items_[i].value.column >= 0 && items_[i].value.column == key.value.column
-                   ? static_cast<int>(i) : -1;
+                   ? static_cast<int>(i)
+                   : -1;
     }
     result.push_back(static_cast<uint16_t>(output + 1));
   }

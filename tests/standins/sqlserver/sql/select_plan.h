@@ -68,13 +68,13 @@ class SelectPlan final : public PlanNode {
 
   SqlSession* session_;
   Scope scope_;
-  std::unique_ptr<FromNode> from_;   // nullptr: one row of nothing
+  std::unique_ptr<FromNode> from_;  // nullptr: one row of nothing
   std::vector<BoundCondition> constant_where_;
   std::vector<SelectItem> expanded_;  // stars replaced
   std::vector<OutputItem> items_;
   bool assigns_ = false;
   bool is_grouped_ = false;
-  bool first_row_only_ = false;      // MIN or MAX over an ordering: the first row decides
+  bool first_row_only_ = false;  // MIN or MAX over an ordering: the first row decides
   Grouping grouping_;
   std::optional<BoundCondition> having_;
   std::vector<WindowCall> windows_;

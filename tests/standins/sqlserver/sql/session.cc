@@ -10,8 +10,11 @@
 namespace dstream::standin::sql {
 
 SqlSession::SqlSession(Engine* engine, const LoginRequest& login, Database* database)
-    : engine_(engine), login_(login), database_(database), login_database_(database),
-      id_(engine->open_session(this, login.session_id)) {}
+    : engine_(engine),
+      login_(login),
+      database_(database),
+      login_database_(database),
+      id_(engine->open_session(this, login)) {}
 
 SqlSession::~SqlSession() {
   rollback_all();
@@ -51,9 +54,7 @@ void SqlSession::batch(std::string_view sql, ResponseWriter& writer) {
   out = nullptr;
 }
 
-void SqlSession::run(const std::shared_ptr<const Batch>& batch) {
-  Interpreter(this, batch).run();
-}
+void SqlSession::run(const std::shared_ptr<const Batch>& batch) { Interpreter(this, batch).run(); }
 
 void SqlSession::procedure(std::string_view name, std::span<const Parameter> parameters,
                            ResponseWriter& writer) {
@@ -106,8 +107,9 @@ void SqlSession::commit_transaction(ResponseWriter& writer) {
   out = &writer;
   guarded("COMMIT TRANSACTION", [&] {
     if (transaction_count_ == 0) {
-      throw SqlError(3902, 16, 1, "The COMMIT TRANSACTION request has no corresponding BEGIN "
-                                  "TRANSACTION.");
+      throw SqlError(3902, 16, 1,
+                     "The COMMIT TRANSACTION request has no corresponding BEGIN "
+                     "TRANSACTION.");
     }
     commit();
   });
@@ -118,12 +120,14 @@ void SqlSession::rollback_transaction(std::string_view savepoint, ResponseWriter
   out = &writer;
   guarded("ROLLBACK TRANSACTION", [&] {
     if (transaction_count_ == 0) {
-      throw SqlError(3903, 16, 1, "The ROLLBACK TRANSACTION request has no corresponding BEGIN "
-                                  "TRANSACTION.");
+      throw SqlError(3903, 16, 1,
+                     "The ROLLBACK TRANSACTION request has no corresponding BEGIN "
+                     "TRANSACTION.");
     }
     if (!rollback(std::string(savepoint))) {
-      throw SqlError(6401, 16, 1, "Cannot roll back " + std::string(savepoint) +
-                                      ". No transaction or savepoint of that name was found.");
+      throw SqlError(6401, 16, 1,
+                     "Cannot roll back " + std::string(savepoint) +
+                         ". No transaction or savepoint of that name was found.");
     }
   });
   out = nullptr;

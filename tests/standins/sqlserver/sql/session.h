@@ -106,11 +106,11 @@ class SqlSession final : public Session {
   // State of the statement before, as @@ROWCOUNT and its relatives show it.
   int64_t row_count = 0;
   int32_t error_number = 0;
-  std::optional<SqlValue> identity;        // decimal text
-  std::vector<ServerMessage> caught;       // innermost CATCH last
+  std::optional<SqlValue> identity;   // decimal text
+  std::vector<ServerMessage> caught;  // innermost CATCH last
   int32_t nesting_level = 0;
 
-  Variables* variables = nullptr;          // of the innermost frame
+  Variables* variables = nullptr;  // of the innermost frame
   ResponseWriter* out = nullptr;
 
   struct Prepared {
@@ -146,7 +146,7 @@ class SqlSession final : public Session {
 
   std::unique_ptr<Transaction> transaction_;
   int32_t transaction_count_ = 0;
-  bool is_autocommit_ = false;     // transaction_ belongs to one statement
+  bool is_autocommit_ = false;  // transaction_ belongs to one statement
   int32_t statement_depth_ = 0;
   uint64_t transaction_snapshot_ = 0, statement_snapshot_ = 0;
   std::vector<std::pair<std::string, Transaction::Mark>> savepoints_;

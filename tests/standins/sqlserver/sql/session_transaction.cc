@@ -1,6 +1,7 @@
 // A session's transactions, locks, and the names it can see.
 #include <algorithm>
 
+#include "tests/standins/sqlserver/sql/computed_relation.h"
 #include "tests/standins/sqlserver/sql/session.h"
 #include "tests/standins/sqlserver/sql/text.h"
 
@@ -29,9 +30,10 @@ void SqlSession::commit() {
     return;
   }
   if (transaction_->is_doomed) {
-    throw SqlError(3930, 16, 1, "The current transaction cannot be committed and cannot support "
-                                "operations that write to the log file. Roll back the "
-                                "transaction.");
+    throw SqlError(3930, 16, 1,
+                   "The current transaction cannot be committed and cannot support "
+                   "operations that write to the log file. Roll back the "
+                   "transaction.");
   }
   engine_->transactions().commit(transaction_.get());
   close_transaction();
@@ -184,7 +186,7 @@ TablePtr SqlSession::table(const Name& name) {
 
 std::shared_ptr<const Relation> SqlSession::relation(const Name& name) {
   if (const TablePtr table = find_table(name)) {
-    return std::make_shared<TableRelation>(table);
+    return make_table_relation(this, table);
   }
   Database& database = database_of(name);
   const std::string schema = name.before_last(1);

@@ -218,9 +218,9 @@ void TableStore::rewrite(const std::function<RowBytes(const RowBytes&)>& change)
 
 size_t TableStore::row_count() const {
   const std::shared_lock lock(mutex_);
-  return static_cast<size_t>(std::count_if(
-      indexes_[0].begin(), indexes_[0].end(),
-      [](const auto& entry) { return entry.second->head->data != nullptr; }));
+  return static_cast<size_t>(
+      std::count_if(indexes_[0].begin(), indexes_[0].end(),
+                    [](const auto& entry) { return entry.second->head->data != nullptr; }));
 }
 
 void TableStore::commit_slot(Slot* slot, uint64_t transaction, uint64_t sequence) {

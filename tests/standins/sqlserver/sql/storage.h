@@ -1,8 +1,8 @@
 // Rows of one table in memory, with versions and ordered indexes.
 //
-// Index 0 orders and owns the rows: by the clustered key, or by row id for a heap. Keys are bytes of
-// append_key() followed by the row id, so that an old version and a new row with the same key can
-// stand side by side.
+// Index 0 orders and owns the rows: by the clustered key, or by row id for a heap. Keys are bytes
+// of append_key() followed by the row id, so that an old version and a new row with the same key
+// can stand side by side.
 //
 // Thread rule: [any-thread]. Rows are handed out as shared immutable bytes.
 #pragma once
@@ -68,7 +68,7 @@ class TableStore : public std::enable_shared_from_this<TableStore> {
   enum class Outcome : uint8_t { kDone, kDuplicate, kBlocked };
   struct Result {
     Outcome outcome = Outcome::kDone;
-    size_t index = 0;        // of the duplicate
+    size_t index = 0;  // of the duplicate
     uint64_t blocker = 0;
   };
   // keys: one per index, without row id.

@@ -14,7 +14,8 @@ std::string value_text(const SqlType& type, const SqlValue& value) {
     return "<NULL>";
   }
   return family_of(type.id) == Family::kBytes
-             ? "0x" + hex(value.text) : convert_value(value, type, nvarchar_type(kMaxLength), 121).text;
+             ? "0x" + hex(value.text)
+             : convert_value(value, type, nvarchar_type(kMaxLength), 121).text;
 }
 
 }  // namespace
@@ -71,9 +72,9 @@ SqlValue TableWriter::stored(size_t column, const SqlType& type, const SqlValue&
   SqlValue result = assign_value(value, type, definition.type, &too_long);
   if (too_long) {
     const std::string cut = value_text(definition.type, result);
-    throw SqlError(2628, 16, 1, "String or binary data would be truncated in table '" +
-                                    qualified_name() + "', column '" + definition.name +
-                                    "'. Truncated value: '" + cut + "'.");
+    throw SqlError(2628, 16, 1,
+                   "String or binary data would be truncated in table '" + qualified_name() +
+                       "', column '" + definition.name + "'. Truncated value: '" + cut + "'.");
   }
   return result;
 }
@@ -123,9 +124,9 @@ const std::vector<SqlValue>& TableWriter::insert(const std::vector<size_t>& colu
         values_[i] = next_identity(column);
       }
     } else if (column.is_row_version()) {
-      values_[i] = convert_value(
-          SqlValue::of_number(static_cast<int64_t>(
-              session_->current_database().next_row_version())), bigint_type(), binary_type(8));
+      values_[i] = convert_value(SqlValue::of_number(static_cast<int64_t>(
+                                     session_->current_database().next_row_version())),
+                                 bigint_type(), binary_type(8));
     } else if (!given[i] && column.default_value != nullptr) {
       const BoundValue bound = default_of(i);
       if (!bound.is_null) {
@@ -159,10 +160,9 @@ void TableWriter::check_nulls(const std::vector<SqlValue>& values) const {
   for (size_t i = 0; i < values.size(); ++i) {
     const Column& column = definition_->columns[i];
     if (values[i].null && !column.type.nullable && column.computed == nullptr) {
-      throw SqlError(515, 16, 2, "Cannot insert the value NULL into column '" + column.name +
-                                     "', table '" + qualified_name() +
-                                     "'; column does not allow nulls. " + verb_ +
-                                     " fails.");
+      throw SqlError(515, 16, 2,
+                     "Cannot insert the value NULL into column '" + column.name + "', table '" +
+                         qualified_name() + "'; column does not allow nulls. " + verb_ + " fails.");
     }
   }
 }
@@ -171,10 +171,13 @@ void TableWriter::check_conditions(const std::vector<SqlValue>& values) const {
   for (const auto& [check, condition] : checks_) {
     const EvaluationContext context{session_, values.data(), nullptr, nullptr};
     if (condition.evaluate(context) == Truth::kFalse) {
-      throw SqlError(547, 16, 0, "The " + verb_ + " statement conflicted with the CHECK constraint "
-                                 "\"" + check->name + "\". The conflict occurred in database \"" +
-                                     session_->current_database().name() + "\", table \"" +
-                                     table_->full_name() + "\".");
+      throw SqlError(547, 16, 0,
+                     "The " + verb_ +
+                         " statement conflicted with the CHECK constraint "
+                         "\"" +
+                         check->name + "\". The conflict occurred in database \"" +
+                         session_->current_database().name() + "\", table \"" +
+                         table_->full_name() + "\".");
     }
   }
 }
@@ -207,20 +210,20 @@ void TableWriter::duplicate(size_t store_index, const std::vector<SqlValue>& val
     }
     std::string key;
     for (const Index::Part& part : index.parts) {
-      key += (key.empty() ? "" : ", ") + value_text(definition_->columns[part.column].type,
-                                                   values[part.column]);
+      key += (key.empty() ? "" : ", ") +
+             value_text(definition_->columns[part.column].type, values[part.column]);
     }
     if (index.is_constraint) {
-      throw SqlError(2627, 14, 1, std::string("Violation of ") +
-                                      (index.primary ? "PRIMARY KEY" : "UNIQUE KEY") +
-                                      " constraint '" + index.name +
-                                      "'. Cannot insert duplicate key in object '" +
-                                      table_->full_name() + "'. The duplicate key value is (" +
-                                      key + ").");
+      throw SqlError(2627, 14, 1,
+                     std::string("Violation of ") + (index.primary ? "PRIMARY KEY" : "UNIQUE KEY") +
+                         " constraint '" + index.name +
+                         "'. Cannot insert duplicate key in object '" + table_->full_name() +
+                         "'. The duplicate key value is (" + key + ").");
     }
-    throw SqlError(2601, 14, 1, "Cannot insert duplicate key row in object '" +
-                                    table_->full_name() + "' with unique index '" + index.name +
-                                    "'. The duplicate key value is (" + key + ").");
+    throw SqlError(2601, 14, 1,
+                   "Cannot insert duplicate key row in object '" + table_->full_name() +
+                       "' with unique index '" + index.name + "'. The duplicate key value is (" +
+                       key + ").");
   }
   throw SqlError(2601, 14, 1, "Cannot insert duplicate key row.");
 }
@@ -296,10 +299,9 @@ void TableWriter::update(std::vector<Update>* updates) {
     }
     const uint64_t record = next_record();
     // The insert half of a single row's key change shares the record of the delete half.
-    const uint64_t insert_record = moving_keys > 1 && update.key_changed ? next_record()
-                                                                         : record;
-    log(ChangeKind::kUpdate, update.key_changed, update.before, update.after, record,
-        insert_record, command_);
+    const uint64_t insert_record = moving_keys > 1 && update.key_changed ? next_record() : record;
+    log(ChangeKind::kUpdate, update.key_changed, update.before, update.after, record, insert_record,
+        command_);
   }
   if (moving_keys > 0) {
     transaction.log_command = command_ + 1;  // the inserts' command

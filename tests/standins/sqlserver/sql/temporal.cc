@@ -374,7 +374,8 @@ CivilTime civil_from_ticks(int64_t ticks) {
   const int64_t day_of_era = z - era * 146097;
   const int64_t year_of_era =
       (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  const int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const int64_t day_of_year =
+      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   const int64_t shifted = (5 * day_of_year + 2) / 153;
   time.day = static_cast<int>(day_of_year - (153 * shifted + 2) / 5 + 1);
   time.month = static_cast<int>(shifted < 10 ? shifted + 3 : shifted - 9);
@@ -412,8 +413,9 @@ int64_t round_ticks(const SqlType& type, int64_t ticks) {
 std::optional<std::string> format_time(const SqlType& type, const SqlValue& value, int style) {
   const Family family = family_of(type.id);
   const int64_t local = value.number + value.offset_min * kTicksPerMinute;
-  const CivilTime t = civil_from_ticks(family == Family::kDate ? value.number * kTicksPerDay
-                                       : family == Family::kOffset ? local : value.number);
+  const CivilTime t = civil_from_ticks(family == Family::kDate     ? value.number * kTicksPerDay
+                                       : family == Family::kOffset ? local
+                                                                   : value.number);
   const bool old_type = type.id == TypeId::kDateTime || type.id == TypeId::kSmallDateTime;
   if (style < 0) {  // The default differs between the old and the new types.
     style = old_type ? 0 : 121;
@@ -423,24 +425,39 @@ std::optional<std::string> format_time(const SqlType& type, const SqlValue& valu
     case 0:
     case 100:
       return long_text(t, family != Family::kTime, family != Family::kDate) + zone;
-    case 1: return print("%02d/%02d/%02d", t.month, t.day, t.year % 100);
-    case 101: return print("%02d/%02d/%04d", t.month, t.day, t.year);
-    case 102: return print("%04d.%02d.%02d", t.year, t.month, t.day);
-    case 103: return print("%02d/%02d/%04d", t.day, t.month, t.year);
-    case 104: return print("%02d.%02d.%04d", t.day, t.month, t.year);
-    case 105: return print("%02d-%02d-%04d", t.day, t.month, t.year);
-    case 108: return clock_text(t);
-    case 110: return print("%02d-%02d-%04d", t.month, t.day, t.year);
-    case 111: return print("%04d/%02d/%02d", t.year, t.month, t.day);
-    case 12: return print("%02d%02d%02d", t.year % 100, t.month, t.day);
-    case 112: return print("%04d%02d%02d", t.year, t.month, t.day);
-    case 114: return clock_text(t) + ":" + fraction_text(t.fraction, 3).substr(1);
+    case 1:
+      return print("%02d/%02d/%02d", t.month, t.day, t.year % 100);
+    case 101:
+      return print("%02d/%02d/%04d", t.month, t.day, t.year);
+    case 102:
+      return print("%04d.%02d.%02d", t.year, t.month, t.day);
+    case 103:
+      return print("%02d/%02d/%04d", t.day, t.month, t.year);
+    case 104:
+      return print("%02d.%02d.%04d", t.day, t.month, t.year);
+    case 105:
+      return print("%02d-%02d-%04d", t.day, t.month, t.year);
+    case 108:
+      return clock_text(t);
+    case 110:
+      return print("%02d-%02d-%04d", t.month, t.day, t.year);
+    case 111:
+      return print("%04d/%02d/%02d", t.year, t.month, t.day);
+    case 12:
+      return print("%02d%02d%02d", t.year % 100, t.month, t.day);
+    case 112:
+      return print("%04d%02d%02d", t.year, t.month, t.day);
+    case 114:
+      return clock_text(t) + ":" + fraction_text(t.fraction, 3).substr(1);
     case 20:
-    case 120: return iso_text(type, t, ' ', false) + zone;
+    case 120:
+      return iso_text(type, t, ' ', false) + zone;
     case 21:
     case 25:
-    case 121: return iso_text(type, t, ' ', true) + zone;
-    case 23: return date_text(t);
+    case 121:
+      return iso_text(type, t, ' ', true) + zone;
+    case 23:
+      return date_text(t);
     case 126: {
       std::string text = iso_text(type, t, 'T', old_type ? t.fraction != 0 : true);
       return text + (family == Family::kOffset ? offset_text(value.offset_min) : "");

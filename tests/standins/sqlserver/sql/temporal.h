@@ -15,9 +15,9 @@ inline constexpr int64_t kTicksPerSecond = 10'000'000;
 inline constexpr int64_t kTicksPerMinute = 60 * kTicksPerSecond;
 inline constexpr int64_t kTicksPerHour = 60 * kTicksPerMinute;
 inline constexpr int64_t kTicksPerDay = 24 * kTicksPerHour;
-inline constexpr int64_t kDaysMax = 3'652'058;        // 9999-12-31
-inline constexpr int64_t kDaysTo1900 = 693'595;       // day 0 of datetime
-inline constexpr int64_t kDaysTo1753 = 639'905;       // the first day of datetime
+inline constexpr int64_t kDaysMax = 3'652'058;   // 9999-12-31
+inline constexpr int64_t kDaysTo1900 = 693'595;  // day 0 of datetime
+inline constexpr int64_t kDaysTo1753 = 639'905;  // the first day of datetime
 inline constexpr int64_t kUnixEpochTicks = 719'162 * kTicksPerDay;
 
 struct CivilTime {

@@ -176,8 +176,10 @@ char32_t next_code_point(std::string_view text, size_t* at) {
   if (lead < 0x80) {
     return lead;
   }
-  const int more = lead >= 0xF0 && lead < 0xF8 ? 3 : lead >= 0xE0 && lead < 0xF0 ? 2
-                   : lead >= 0xC2 && lead < 0xE0 ? 1 : 0;
+  const int more = lead >= 0xF0 && lead < 0xF8   ? 3
+                   : lead >= 0xE0 && lead < 0xF0 ? 2
+                   : lead >= 0xC2 && lead < 0xE0 ? 1
+                                                 : 0;
   char32_t value = more == 3 ? lead & 0x07 : more == 2 ? lead & 0x0F : lead & 0x1F;
   if (more == 0 || *at + static_cast<size_t>(more) > text.size()) {
     return kReplacement;
@@ -314,9 +316,8 @@ std::string collation_key(std::string_view text) {
   text = trim_right(text);
   if (is_ascii(text)) {
     std::string key(text);
-    std::transform(key.begin(), key.end(), key.begin(), [](char c) {
-      return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    });
+    std::transform(key.begin(), key.end(), key.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     return key;
   }
   return map_text(text, fold);

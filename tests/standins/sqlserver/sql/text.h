@@ -18,9 +18,9 @@ void append_utf8(char32_t code_point, std::string* out);
 int64_t utf16_length(std::string_view text);
 // The text from UTF-16 unit `start` (0-based), `length` units.
 std::string utf16_substring(std::string_view text, int64_t start, int64_t length);
-std::string utf16_bytes(std::string_view text);            // UTF-8 to UTF-16LE
-std::string utf8_from_utf16(std::string_view bytes);       // UTF-16LE to UTF-8
-std::string bytes_1252(std::string_view text);             // '?' for what the page lacks
+std::string utf16_bytes(std::string_view text);       // UTF-8 to UTF-16LE
+std::string utf8_from_utf16(std::string_view bytes);  // UTF-16LE to UTF-8
+std::string bytes_1252(std::string_view text);        // '?' for what the page lacks
 std::string utf8_from_1252(std::string_view bytes);
 // What is left of the text in code page 1252; the same text if it is all there.
 std::string through_1252(std::string text);
@@ -42,7 +42,7 @@ bool like(std::string_view text, std::string_view pattern, char32_t escape);
 // 1-based UTF-16 position of the first match of the pattern as PATINDEX counts, 0 if none.
 int64_t pattern_index(std::string_view pattern, std::string_view text);
 
-std::string hex(std::string_view bytes);  // capitals, no prefix
+std::string hex(std::string_view bytes);        // capitals, no prefix
 std::string quote_name(std::string_view name);  // [x]
 
 }  // namespace dstream::standin::sql

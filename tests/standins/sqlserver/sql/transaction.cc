@@ -1,5 +1,6 @@
 #include "tests/standins/sqlserver/sql/transaction.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "tests/standins/sqlserver/sql/error.h"
@@ -11,9 +12,10 @@ namespace {
 constexpr std::chrono::milliseconds kCancelPoll{5};
 
 SqlError deadlock(int32_t session) {
-  return {1205, 13, 51, "Transaction (Process ID " + std::to_string(session) +
-                            ") was deadlocked on lock resources with another process and has been "
-                            "chosen as the deadlock victim. Rerun the transaction."};
+  return {1205, 13, 51,
+          "Transaction (Process ID " + std::to_string(session) +
+              ") was deadlocked on lock resources with another process and has been "
+              "chosen as the deadlock victim. Rerun the transaction."};
 }
 
 SqlError lock_timeout() { return {1222, 16, 45, "Lock request time out period exceeded."}; }
@@ -224,6 +226,13 @@ void TransactionManager::wake() {
 size_t TransactionManager::active_count() const {
   const std::lock_guard lock(wait_mutex_);
   return active_.size();
+}
+
+size_t TransactionManager::waiting_count() const {
+  const std::lock_guard lock(wait_mutex_);
+  return static_cast<size_t>(std::count_if(active_.begin(), active_.end(), [](const auto& entry) {
+    return entry.second->waiting_for_ != 0;
+  }));
 }
 
 }  // namespace dstream::standin::sql

@@ -38,11 +38,11 @@ struct RowChange {
   std::shared_ptr<Table> table;
   std::shared_ptr<const RowFormat> format;
   ChangeKind kind = ChangeKind::kInsert;
-  bool key_changed = false;   // an update that changed a unique key: logged as delete and insert
+  bool key_changed = false;  // an update that changed a unique key: logged as delete and insert
   RowBytes before, after;
-  uint64_t log_record = 0;    // place in the log, grows with time
-  uint64_t insert_record = 0; // of the insert half, if it has a record of its own
-  int32_t command = 0;        // the statement within the transaction, from 1
+  uint64_t log_record = 0;     // place in the log, grows with time
+  uint64_t insert_record = 0;  // of the insert half, if it has a record of its own
+  int32_t command = 0;         // the statement within the transaction, from 1
 };
 
 struct CommittedTransaction {
@@ -69,7 +69,11 @@ struct StoredChange {
 };
 
 enum class Isolation : uint8_t {
-  kReadUncommitted = 1, kReadCommitted, kRepeatableRead, kSerializable, kSnapshot,
+  kReadUncommitted = 1,
+  kReadCommitted,
+  kRepeatableRead,
+  kSerializable,
+  kSnapshot,
 };
 
 class Transaction {
@@ -78,10 +82,10 @@ class Transaction {
   // The log record of the transaction's begin, 0 before its first logged change.
   uint64_t begin_record = 0;
   int64_t begin_ticks = 0;
-  uint64_t snapshot = 0;      // 0: each statement reads the newest
-  bool is_doomed = false;     // only ROLLBACK is left
+  uint64_t snapshot = 0;   // 0: each statement reads the newest
+  bool is_doomed = false;  // only ROLLBACK is left
   bool is_deadlock_victim = false;
-  int32_t log_command = 0;    // the last command id given to logged changes
+  int32_t log_command = 0;  // the last command id given to logged changes
   std::string name;
 
   struct Mark {
@@ -117,9 +121,9 @@ class Transaction {
 
 // What a statement sees.
 struct ReadView {
-  uint64_t sequence = 0;       // versions committed up to here
-  uint64_t transaction = 0;    // and this transaction's own
-  bool dirty = false;          // READ UNCOMMITTED: the newest, committed or not
+  uint64_t sequence = 0;     // versions committed up to here
+  uint64_t transaction = 0;  // and this transaction's own
+  bool dirty = false;        // READ UNCOMMITTED: the newest, committed or not
 };
 
 class TransactionManager {
@@ -163,6 +167,8 @@ class TransactionManager {
   // Wakes everybody who waits for a lock: some were released outside of commit and rollback.
   void wake();
   size_t active_count() const;
+  // Transactions that wait for a lock at this moment.
+  size_t waiting_count() const;
   // Takes transactions' commits apart from each other: hold it to look at a still world.
   std::mutex& commit_mutex() { return commit_mutex_; }
 

@@ -19,7 +19,7 @@ struct TypeFacts {
   Family family;
   int precedence;  // SQL Server's list, higher wins
   uint8_t system_id;
-  int16_t bytes;   // fixed size, 0 if by declaration
+  int16_t bytes;  // fixed size, 0 if by declaration
 };
 
 constexpr std::array kTypes = {
@@ -56,8 +56,8 @@ constexpr std::array kTypes = {
 };
 
 const TypeFacts& facts(TypeId id) {
-  const auto it = std::find_if(kTypes.begin(), kTypes.end(),
-                               [id](const TypeFacts& f) { return f.id == id; });
+  const auto it =
+      std::find_if(kTypes.begin(), kTypes.end(), [id](const TypeFacts& f) { return f.id == id; });
   return it == kTypes.end() ? kTypes.back() : *it;
 }
 
@@ -66,7 +66,7 @@ struct Spelling {
   TypeId id;
 };
 constexpr std::array kSpellings = {
-    Spelling{"INTEGER", TypeId::kInt},       Spelling{"DEC", TypeId::kDecimal},
+    Spelling{"INTEGER", TypeId::kInt},           Spelling{"DEC", TypeId::kDecimal},
     Spelling{"ROWVERSION", TypeId::kRowVersion}, Spelling{"SYSNAME", TypeId::kNVarChar},
     Spelling{"CHARACTER", TypeId::kChar},
 };
@@ -86,8 +86,9 @@ bool is_sized(TypeId id) {
 }
 
 SqlError bad_length(int32_t length, std::string_view type) {
-  return {131, 15, 2, "The size (" + std::to_string(length) + ") given to the type '" +
-                          std::string(type) + "' exceeds the maximum allowed."};
+  return {131, 15, 2,
+          "The size (" + std::to_string(length) + ") given to the type '" + std::string(type) +
+              "' exceeds the maximum allowed."};
 }
 
 SqlType make_sized(TypeId id, std::optional<int32_t> length, bool in_cast) {
@@ -99,8 +100,9 @@ SqlType make_sized(TypeId id, std::optional<int32_t> length, bool in_cast) {
     return make(id, kMaxLength);
   }
   if (value < 1) {
-    throw SqlError(1001, 15, 1, "Line 1: Length or precision specification " +
-                                    std::to_string(value) + " is invalid.");
+    throw SqlError(
+        1001, 15, 1,
+        "Line 1: Length or precision specification " + std::to_string(value) + " is invalid.");
   }
   if (value > (is_unicode(id) ? kUnicodeMax : kBytesMax)) {
     throw bad_length(value, type_name(id));
@@ -112,8 +114,9 @@ SqlType make_decimal(TypeId id, std::optional<int32_t> first, std::optional<int3
   const int32_t precision = first.value_or(18);
   const int32_t scale = second.value_or(0);
   if (precision < 1 || precision > kDecimalDigitsMax) {
-    throw SqlError(1007, 15, 1, "Line 1: Specified column precision " + std::to_string(precision) +
-                                    " is greater than the maximum precision of 38.");
+    throw SqlError(1007, 15, 1,
+                   "Line 1: Specified column precision " + std::to_string(precision) +
+                       " is greater than the maximum precision of 38.");
   }
   if (scale < 0 || scale > precision) {
     throw SqlError(192, 15, 1, "The scale must be less than or equal to the precision.");
@@ -160,18 +163,34 @@ SqlType decimal_arithmetic(char op, const SqlType& a, const SqlType& b) {
 SqlError incompatible(char op, const SqlType& a, const SqlType& b) {
   std::string_view verb = "modulo";
   switch (op) {
-    case '+': verb = "add"; break;
-    case '-': verb = "subtract"; break;
-    case '*': verb = "multiply"; break;
-    case '/': verb = "divide"; break;
-    case '&': verb = "'&'"; break;
-    case '|': verb = "'|'"; break;
-    case '^': verb = "'^'"; break;
-    default: break;
+    case '+':
+      verb = "add";
+      break;
+    case '-':
+      verb = "subtract";
+      break;
+    case '*':
+      verb = "multiply";
+      break;
+    case '/':
+      verb = "divide";
+      break;
+    case '&':
+      verb = "'&'";
+      break;
+    case '|':
+      verb = "'|'";
+      break;
+    case '^':
+      verb = "'^'";
+      break;
+    default:
+      break;
   }
-  return {402, 16, 1, "The data types " + std::string(type_name(a.id)) + " and " +
-                          std::string(type_name(b.id)) + " are incompatible in the " +
-                          std::string(verb) + " operator."};
+  return {402, 16, 1,
+          "The data types " + std::string(type_name(a.id)) + " and " +
+              std::string(type_name(b.id)) + " are incompatible in the " + std::string(verb) +
+              " operator."};
 }
 
 SqlType concatenated(const SqlType& a, const SqlType& b) {
@@ -188,7 +207,7 @@ bool is_money(TypeId id) { return id == TypeId::kMoney || id == TypeId::kSmallMo
 SqlType wider_text(const SqlType& a, const SqlType& b, TypeId id) {
   if (is_large(a) || is_large(b)) {
     return id == TypeId::kText || id == TypeId::kNText || id == TypeId::kXml ? make(id, kMaxLength)
-                                                                            : make(id, kMaxLength);
+                                                                             : make(id, kMaxLength);
   }
   const int32_t limit = is_unicode(id) ? kUnicodeMax : kBytesMax;
   return make(id, std::clamp(std::max(a.length, b.length), 1, limit));
@@ -196,10 +215,14 @@ SqlType wider_text(const SqlType& a, const SqlType& b, TypeId id) {
 
 TypeId varying(TypeId id) {
   switch (id) {
-    case TypeId::kChar: return TypeId::kVarChar;
-    case TypeId::kNChar: return TypeId::kNVarChar;
-    case TypeId::kBinary: return TypeId::kVarBinary;
-    default: return id;
+    case TypeId::kChar:
+      return TypeId::kVarChar;
+    case TypeId::kNChar:
+      return TypeId::kNVarChar;
+    case TypeId::kBinary:
+      return TypeId::kVarBinary;
+    default:
+      return id;
   }
 }
 
@@ -266,8 +289,8 @@ SqlType make_type(TypeId id, std::optional<int32_t> first, std::optional<int32_t
     case TypeId::kDateTime2:
     case TypeId::kDateTimeOffset:
       if (first.value_or(7) < 0 || first.value_or(7) > 7) {
-        throw SqlError(1002, 15, 1, "Line 1: Specified scale " + std::to_string(*first) +
-                                        " is invalid.");
+        throw SqlError(1002, 15, 1,
+                       "Line 1: Specified scale " + std::to_string(*first) + " is invalid.");
       }
       return make(id, 0, 0, first.value_or(7));
     case TypeId::kFloat:
@@ -283,8 +306,10 @@ SqlType make_type(TypeId id, std::optional<int32_t> first, std::optional<int32_t
       break;
   }
   if (first.has_value()) {
-    throw SqlError(2716, 16, 1, "Column, parameter, or variable #1: Cannot specify a column width "
-                                "on data type " + std::string(type_name(id)) + ".");
+    throw SqlError(2716, 16, 1,
+                   "Column, parameter, or variable #1: Cannot specify a column width "
+                   "on data type " +
+                       std::string(type_name(id)) + ".");
   }
   return make(id);
 }
@@ -309,16 +334,34 @@ int precedence(TypeId id) { return facts(id).precedence; }
 void decimal_shape(const SqlType& type, int* precision, int* scale) {
   *scale = 0;
   switch (type.id) {
-    case TypeId::kBit: *precision = 1; return;
-    case TypeId::kTinyInt: *precision = 3; return;
-    case TypeId::kSmallInt: *precision = 5; return;
-    case TypeId::kInt: *precision = 10; return;
-    case TypeId::kBigInt: *precision = 19; return;
-    case TypeId::kMoney: *precision = 19, *scale = 4; return;
-    case TypeId::kSmallMoney: *precision = 10, *scale = 4; return;
+    case TypeId::kBit:
+      *precision = 1;
+      return;
+    case TypeId::kTinyInt:
+      *precision = 3;
+      return;
+    case TypeId::kSmallInt:
+      *precision = 5;
+      return;
+    case TypeId::kInt:
+      *precision = 10;
+      return;
+    case TypeId::kBigInt:
+      *precision = 19;
+      return;
+    case TypeId::kMoney:
+      *precision = 19, *scale = 4;
+      return;
+    case TypeId::kSmallMoney:
+      *precision = 10, *scale = 4;
+      return;
     case TypeId::kDecimal:
-    case TypeId::kNumeric: *precision = type.precision, *scale = type.scale; return;
-    default: *precision = 38, *scale = 6; return;
+    case TypeId::kNumeric:
+      *precision = type.precision, *scale = type.scale;
+      return;
+    default:
+      *precision = 38, *scale = 6;
+      return;
   }
 }
 
@@ -342,8 +385,11 @@ SqlType common_type(const SqlType& a, const SqlType& b) {
   }
   if (fa == fb && (fa == Family::kText || fa == Family::kBytes)) {
     const bool same_shape = a.id == b.id && a.length == b.length;
-    SqlType wide = same_shape ? winner : wider_text(a, b, a.id == b.id && a.length == b.length
-                                                              ? winner.id : varying(winner.id));
+    SqlType wide =
+        same_shape
+            ? winner
+            : wider_text(a, b,
+                         a.id == b.id && a.length == b.length ? winner.id : varying(winner.id));
     wide.nullable = result.nullable;
     wide.utf8 = a.utf8 || b.utf8;
     return wide;

@@ -1,0 +1,383 @@
+// Change Data Capture against what its documentation says.
+#include <gtest/gtest.h>
+
+#include "tests/standins/sqlserver/cdc/change_data_capture.h"
+#include "tests/standins/sqlserver/cdc/lsn.h"
+#include "tests/standins/sqlserver/sql/session_driver.h"
+#include "tests/standins/sqlserver/sql/temporal.h"
+
+namespace dstream::standin::cdc {
+namespace {
+
+using sql::SessionDriver;
+
+class CdcTest : public testing::Test {
+ protected:
+  int64_t now_ = sql::days_from_civil(2026, 11, 23) * sql::kTicksPerDay;
+  sql::Engine engine_{options()};
+  ChangeDataCapture capture_{&engine_, {.starts_job = false}};
+  SessionDriver driver_{&engine_};
+
+  sql::EngineOptions options() {
+    sql::EngineOptions result;
+    result.utc_ticks = [this] { return now_; };
+    return result;
+  }
+  void ok(std::string_view sql) {
+    EXPECT_EQ(driver_.error(sql), 0) << sql << ": " << driver_.error_text();
+  }
+  void enable(const std::string& table, const std::string& more = "") {
+    if (!engine_.main_database().is_cdc_enabled) {
+      ok("EXEC sys.sp_cdc_enable_db");
+    }
+    ok("EXEC sys.sp_cdc_enable_table N'dbo', N'" + table + "', @role_name = NULL" + more);
+    capture_.scan_all();
+  }
+  void SetUp() override {
+    ok("CREATE TABLE t (id int PRIMARY KEY, a nvarchar(20) NULL, b decimal(9,2) NULL)");
+  }
+  std::string changes(const std::string& columns, const std::string& instance = "dbo_t") {
+    return driver_.table("SELECT " + columns + " FROM cdc." + instance +
+                         "_CT ORDER BY __$start_lsn, __$command_id, __$seqval, __$operation");
+  }
+};
+
+TEST(Lsn, GrowsInOrderAndCountsOnTheWholeNumber) {
+  std::string before = lsn_of_record(0);
+  for (uint64_t record = 1; record < 300'000; record += 1 + record % 5) {
+    const std::string lsn = lsn_of_record(record);
+    ASSERT_LT(before, lsn) << record;
+    ASSERT_EQ(record_at_or_below(lsn), record);
+    before = lsn;
+  }
+  EXPECT_EQ(lsn_text(lsn_of_record(0)), "00000025:00000010:0001");
+  EXPECT_EQ(increment_lsn(std::string("\0\0\0\0\0\0\0\1\xFF\xFF", 10)),
+            std::string("\0\0\0\0\0\0\0\2\0\0", 10));
+  EXPECT_EQ(decrement_lsn(std::string("\0\0\0\0\0\0\0\2\0\0", 10)),
+            std::string("\0\0\0\0\0\0\0\1\xFF\xFF", 10));
+}
+
+TEST_F(CdcTest, ChangeTablesHaveTheDocumentedColumns) {
+  enable("t");
+  sql::RecordingWriter& writer = driver_.run("SELECT * FROM cdc.dbo_t_CT");
+  std::string columns;
+  for (const ResultColumn& column : writer.results[0].columns) {
+    columns += column.name + " " + sql::type_declaration(column.type) +
+               (column.type.nullable ? " NULL\n" : "\n");
+  }
+  EXPECT_EQ(columns,
+            "__$start_lsn binary(10)\n__$end_lsn binary(10) NULL\n__$seqval binary(10)\n"
+            "__$operation int\n__$update_mask varbinary(128) NULL\nid int NULL\n"
+            "a nvarchar(20) NULL\nb decimal(9,2) NULL\n__$command_id int NULL\n");
+  EXPECT_EQ(driver_.table("SELECT column_name, column_type, column_ordinal FROM "
+                          "cdc.captured_columns ORDER BY column_ordinal"),
+            "id|int|1\na|nvarchar|2\nb|decimal|3\n");
+  EXPECT_EQ(driver_.table("SELECT column_name, index_ordinal FROM cdc.index_columns"), "id|1\n");
+  EXPECT_EQ(driver_.value("SELECT is_tracked_by_cdc FROM sys.tables WHERE name = 't'"), "1");
+  EXPECT_EQ(driver_.value("SELECT is_cdc_enabled FROM sys.databases WHERE name = db_name()"), "1");
+}
+
+TEST_F(CdcTest, OperationsMasksAndCommands) {
+  enable("t");
+  ok("INSERT INTO t VALUES (1, N'x', 1.5)");
+  ok("BEGIN TRAN; UPDATE t SET a = N'y'; UPDATE t SET a = a, b = 2; UPDATE t SET b = 2; DELETE "
+     "FROM "
+     "t; COMMIT");
+  EXPECT_EQ(capture_.scan_all(), 2);
+  // The update that changed nothing left nothing.
+  EXPECT_EQ(changes("__$operation, __$update_mask, id, a, b, __$command_id"),
+            "2|0x07|1|x|1.50|1\n"
+            "3|0x02|1|x|1.50|1\n4|0x02|1|y|1.50|1\n"
+            "3|0x04|1|y|1.50|2\n4|0x04|1|y|2.00|2\n"
+            "1|0x07|1|y|2.00|4\n");
+  EXPECT_EQ(driver_.value("SELECT COUNT(DISTINCT __$start_lsn) FROM cdc.dbo_t_CT"), "2");
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM cdc.lsn_time_mapping WHERE tran_id <> 0x00"), "2");
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM cdc.dbo_t_CT c JOIN cdc.lsn_time_mapping l ON "
+                          "l.start_lsn = c.__$start_lsn WHERE c.__$seqval > l.tran_begin_lsn AND "
+                          "c.__$seqval < l.start_lsn"),
+            "6");
+}
+
+TEST_F(CdcTest, AKeyChangeIsDeleteAndInsert) {
+  enable("t");
+  ok("INSERT INTO t VALUES (1, N'x', NULL)");
+  ok("UPDATE t SET id = 2");
+  capture_.scan_all();
+  EXPECT_EQ(changes("__$operation, id, __$command_id"), "2|1|1\n1|1|1\n2|2|2\n");
+  EXPECT_EQ(driver_.value("SELECT COUNT(DISTINCT __$seqval), COUNT(DISTINCT __$start_lsn) FROM "
+                          "cdc.dbo_t_CT WHERE __$start_lsn = sys.fn_cdc_get_max_lsn()"),
+            "1|1");
+  // Of several rows the deletes come first, each half with a number of its own.
+  ok("INSERT INTO t VALUES (3, N'y', NULL)");
+  ok("UPDATE t SET id = id + 1");
+  capture_.scan_all();
+  EXPECT_EQ(driver_.table("SELECT __$operation, id, __$command_id FROM cdc.dbo_t_CT WHERE "
+                          "__$start_lsn = sys.fn_cdc_get_max_lsn() ORDER BY __$command_id, "
+                          "__$seqval"),
+            "1|2|1\n1|3|1\n2|3|2\n2|4|2\n");
+  EXPECT_EQ(driver_.value("SELECT COUNT(DISTINCT __$seqval) FROM cdc.dbo_t_CT WHERE __$start_lsn = "
+                          "sys.fn_cdc_get_max_lsn()"),
+            "4");
+}
+
+TEST_F(CdcTest, RollbackLeavesNothing) {
+  enable("t");
+  ok("BEGIN TRAN; INSERT INTO t VALUES (1, NULL, NULL); ROLLBACK");
+  ok("BEGIN TRAN; INSERT INTO t VALUES (2, NULL, NULL); SAVE TRAN s; INSERT INTO t VALUES (3, "
+     "NULL, "
+     "NULL); ROLLBACK TRAN s; COMMIT");
+  EXPECT_EQ(driver_.error("INSERT INTO t VALUES (4, NULL, NULL), (2, NULL, NULL)"), 2627);
+  EXPECT_EQ(capture_.scan_all(), 1);
+  EXPECT_EQ(changes("__$operation, id"), "2|2\n");
+}
+
+TEST_F(CdcTest, TransactionsAppearWholeInCommitOrder) {
+  enable("t");
+  SessionDriver other(&engine_);
+  ok("BEGIN TRAN; INSERT INTO t VALUES (1, N'first to begin', NULL)");
+  other.run("INSERT INTO t VALUES (2, N'first to commit', NULL)");
+  ok("INSERT INTO t VALUES (3, NULL, NULL)");
+  EXPECT_EQ(capture_.scan_all(), 1);
+  EXPECT_EQ(changes("id"), "2\n");
+  ok("COMMIT");
+  EXPECT_EQ(capture_.scan_all(), 1);
+  EXPECT_EQ(changes("id"), "2\n1\n3\n");
+}
+
+TEST_F(CdcTest, AScanTakesAtMostMaxtrans) {
+  enable("t");
+  ok("EXEC sys.sp_cdc_change_job @job_type = N'capture', @maxtrans = 2");
+  for (int i = 0; i < 5; ++i) {
+    ok("INSERT INTO t (id) VALUES (" + std::to_string(i) + ")");
+  }
+  EXPECT_EQ(capture_.scan_once(), 2);
+  EXPECT_EQ(changes("id"), "0\n1\n");
+  EXPECT_EQ(driver_.value("EXEC dstream.capture_scan_once"), "2");
+  EXPECT_EQ(capture_.scan_once(), 1);
+  EXPECT_EQ(driver_.table("SELECT maxtrans, pollinginterval, retention FROM msdb.dbo.cdc_jobs"),
+            "2|5|0\n0|0|4320\n");
+}
+
+TEST_F(CdcTest, LargeValuesAreLoggedOnlyWhenChanged) {
+  ok("CREATE TABLE big (id int PRIMARY KEY, v varchar(max), n int, l text, c AS n + 1, r "
+     "rowversion)");
+  enable("big");
+  ok("INSERT INTO big (id, v, n, l) VALUES (1, 'long', 1, 'old')");
+  ok("UPDATE big SET n = 2");
+  ok("UPDATE big SET v = 'longer'");
+  ok("DELETE FROM big");
+  capture_.scan_all();
+  EXPECT_EQ(changes("__$operation, v, n, CAST(l AS varchar(10)), c", "dbo_big"),
+            "2|long|1|old|NULL\n3|NULL|1|NULL|NULL\n4|NULL|2|old|NULL\n"
+            "3|long|2|NULL|NULL\n4|longer|2|old|NULL\n1|longer|2|NULL|NULL\n");
+  EXPECT_EQ(driver_.type("SELECT r FROM cdc.dbo_big_CT"), "binary(8)");
+}
+
+TEST_F(CdcTest, MasksBeyondEightColumns) {
+  std::string columns = "id int PRIMARY KEY";
+  for (int i = 2; i <= 10; ++i) {
+    columns += ", c" + std::to_string(i) + " int NULL";
+  }
+  ok("CREATE TABLE wide (" + columns + ")");
+  enable("wide");
+  ok("INSERT INTO wide (id) VALUES (1)");
+  ok("UPDATE wide SET c2 = 1, c9 = 1");
+  capture_.scan_all();
+  // Ordinal 1 is the lowest bit of byte 0, ordinal 9 that of byte 1.
+  EXPECT_EQ(changes("__$operation, __$update_mask", "dbo_wide"), "2|0xFF03\n3|0x0201\n4|0x0201\n");
+  EXPECT_EQ(driver_.table("SELECT sys.fn_cdc_is_bit_set(9, 0x0201), sys.fn_cdc_is_bit_set(8, "
+                          "0x0201), sys.fn_cdc_get_column_ordinal('dbo_wide', 'c9'), "
+                          "sys.fn_cdc_has_column_changed('dbo_wide', 'c2', 0x0201)"),
+            "1|0|9|1\n");
+}
+
+TEST_F(CdcTest, BoundsAndTimes) {
+  EXPECT_EQ(driver_.value("SELECT sys.fn_cdc_get_max_lsn()"), "NULL");
+  ok("EXEC sys.sp_cdc_enable_db");
+  EXPECT_EQ(driver_.value("SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping"), "NULL");
+  ok("EXEC sys.sp_cdc_enable_table N'dbo', N't', NULL");
+  // Not established before the scan has seen it.
+  EXPECT_EQ(driver_.value("SELECT start_lsn FROM cdc.change_tables"), "NULL");
+  EXPECT_EQ(driver_.value("SELECT sys.fn_cdc_get_min_lsn('dbo_t')"), "0x00000000000000000000");
+  capture_.scan_all();
+  EXPECT_EQ(driver_.value("SELECT CASE WHEN start_lsn = sys.fn_cdc_get_min_lsn('dbo_t') AND "
+                          "start_lsn = sys.fn_cdc_get_max_lsn() THEN 1 ELSE 0 END FROM "
+                          "cdc.change_tables"),
+            "1");
+  now_ += sql::kTicksPerMinute;
+  ok("INSERT INTO t (id) VALUES (1)");
+  now_ += sql::kTicksPerMinute;
+  ok("INSERT INTO t (id) VALUES (2)");
+  capture_.scan_all();
+  EXPECT_EQ(
+      driver_.table("SELECT CONVERT(varchar(8), tran_end_time, 108) FROM cdc.lsn_time_mapping "
+                    "ORDER BY start_lsn"),
+      "00:00:00\n00:01:00\n00:02:00\n");
+  const std::string find =
+      "SELECT id FROM cdc.dbo_t_CT WHERE __$start_lsn = "
+      "sys.fn_cdc_map_time_to_lsn('";
+  EXPECT_EQ(driver_.value(find + "smallest greater than', '2026-11-23T00:01:00')"), "2");
+  EXPECT_EQ(driver_.value(find + "smallest greater than or equal', '2026-11-23T00:01:00')"), "1");
+  EXPECT_EQ(driver_.value(find + "largest less than', '2026-11-23T00:02:00')"), "1");
+  EXPECT_EQ(driver_.value(find + "largest less than or equal', '2026-11-23T23:00:00')"), "2");
+  EXPECT_EQ(driver_.value("SELECT CONVERT(varchar(8), sys.fn_cdc_map_lsn_to_time("
+                          "sys.fn_cdc_get_max_lsn()), 108)"),
+            "00:02:00");
+  EXPECT_EQ(driver_.value("SELECT sys.fn_cdc_increment_lsn(0x000000000000000000FF)"),
+            "0x00000000000000000100");
+}
+
+TEST_F(CdcTest, AllChangesIsCheckedAndFiltered) {
+  enable("t");
+  ok("INSERT INTO t VALUES (1, N'x', 1); UPDATE t SET b = 2");
+  capture_.scan_all();
+  const std::string call = "SELECT __$operation, b FROM cdc.fn_cdc_get_all_changes_dbo_t(";
+  const std::string bounds = "sys.fn_cdc_get_min_lsn('dbo_t'), sys.fn_cdc_get_max_lsn(), ";
+  EXPECT_EQ(driver_.table(call + bounds + "N' ALL ') ORDER BY __$seqval, __$operation"),
+            "2|1.00\n4|2.00\n");
+  EXPECT_EQ(driver_.table(call + bounds + "N'all update old') ORDER BY __$seqval, __$operation"),
+            "2|1.00\n3|1.00\n4|2.00\n");
+  for (const std::string& arguments :
+       {std::string("0x01, sys.fn_cdc_get_max_lsn(), N'all')"),
+        std::string("sys.fn_cdc_get_min_lsn('dbo_t'), 0xFFFFFFFFFFFFFFFFFFFF, N'all')"),
+        bounds + "N'some')", std::string("NULL, sys.fn_cdc_get_max_lsn(), N'all')")}) {
+    EXPECT_EQ(driver_.error(call + arguments), 313) << arguments;
+    EXPECT_EQ(driver_.error_text(),
+              "An insufficient number of arguments were supplied for the procedure or function "
+              "cdc.fn_cdc_get_all_changes_ ... .");
+  }
+  ok("EXEC sys.sp_cdc_disable_table N'dbo', N't', N'all'");
+  EXPECT_EQ(driver_.error("SELECT * FROM [testdb].cdc.[fn_cdc_get_all_changes_dbo_t](0x00, 0x01, "
+                          "N'all')"),
+            208);
+  EXPECT_EQ(driver_.error_text(), "Invalid object name 'testdb.cdc.fn_cdc_get_all_changes_dbo_t'.");
+}
+
+TEST_F(CdcTest, CleanupRaisesTheLowWaterMark) {
+  ok("CREATE TABLE quiet (id int PRIMARY KEY)");
+  enable("t");
+  enable("quiet");
+  for (int i = 1; i <= 4; ++i) {
+    ok("INSERT INTO t (id) VALUES (" + std::to_string(i) + ")");
+  }
+  capture_.scan_all();
+  ok("DECLARE @l binary(10) = (SELECT __$start_lsn FROM cdc.dbo_t_CT WHERE id = 3); EXEC "
+     "sys.sp_cdc_cleanup_change_table N'dbo_t', @l");
+  EXPECT_EQ(changes("id"), "3\n4\n");
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM cdc.change_tables WHERE capture_instance = 'dbo_t' "
+                          "AND start_lsn = (SELECT MIN(__$start_lsn) FROM cdc.dbo_t_CT)"),
+            "1");
+  EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_cleanup_change_table N'dbo_t', 0x01"), 22964);
+  // The retention job moves every instance, also one without rows.
+  now_ += 5 * sql::kTicksPerDay;
+  ok("INSERT INTO t (id) VALUES (5)");
+  capture_.scan_all();
+  capture_.clean_up();
+  EXPECT_EQ(changes("id"), "5\n");
+  EXPECT_EQ(driver_.value("SELECT COUNT(DISTINCT start_lsn), COUNT(*) FROM cdc.change_tables"),
+            "1|2");
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM cdc.lsn_time_mapping"), "1");
+}
+
+TEST_F(CdcTest, DefinitionsReachTheChangeTableInOrder) {
+  enable("t");
+  ok("INSERT INTO t VALUES (1, N'x', 1)");
+  ok("ALTER TABLE t ADD extra int NULL");
+  ok("INSERT INTO t VALUES (2, N'y', 2, 7)");
+  ok("ALTER TABLE t ALTER COLUMN b decimal(12,3)");
+  ok("INSERT INTO t VALUES (3, N'z', 3.125, 8)");
+  enable("t", ", @capture_instance = N'second'");
+  ok("ALTER TABLE t DROP COLUMN a");
+  ok("INSERT INTO t VALUES (4, 4, 9)");
+  capture_.scan_all();
+  EXPECT_EQ(changes("id, a, b"), "1|x|1.000\n2|y|2.000\n3|z|3.125\n4|NULL|4.000\n");
+  EXPECT_EQ(driver_.type("SELECT b FROM cdc.dbo_t_CT"), "decimal(12,3)");
+  EXPECT_EQ(changes("id, a, b, extra", "second"), "4|NULL|4.000|9\n");
+  EXPECT_EQ(driver_.table("SELECT required_column_update, ddl_command FROM cdc.ddl_history WHERE "
+                          "object_id = OBJECT_ID('cdc.dbo_t_CT') ORDER BY ddl_lsn"),
+            "0|ALTER TABLE t ADD extra int NULL\n1|ALTER TABLE t ALTER COLUMN b decimal(12,3)\n"
+            "0|ALTER TABLE t DROP COLUMN a\n");
+}
+
+TEST_F(CdcTest, EnablingIsRefusedWithItsErrors) {
+  EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_enable_table N'dbo', N't', NULL"), 22901);
+  EXPECT_EQ(driver_.error("SELECT * FROM cdc.change_tables"), 208);
+  ok("CREATE SCHEMA cdc");
+  EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_enable_db"), 22906);
+  ok("DROP SCHEMA cdc");
+  enable("t");
+  EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_enable_table N'dbo', N'none', NULL"), 22931);
+  EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_enable_table N'dbo', N't', NULL"), 22926);
+  EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_enable_table N'dbo', N't'"), 201);
+  enable("t", ", @capture_instance = N'two', @captured_column_list = N'[id], b'");
+  EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_enable_table N'dbo', N't', NULL, N'three'"), 22962);
+  EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_disable_table N'dbo', N't', N'three'"), 22960);
+  EXPECT_EQ(driver_.error("TRUNCATE TABLE t"), 4711);
+  EXPECT_EQ(driver_.error("UPDATE cdc.dbo_t_CT SET id = 1"), 259);
+  EXPECT_EQ(driver_.table("SELECT column_name FROM cdc.captured_columns WHERE object_id = "
+                          "OBJECT_ID('cdc.two_CT')"),
+            "id\nb\n");
+  ok("EXEC sys.sp_cdc_disable_db");
+  EXPECT_EQ(driver_.error("SELECT * FROM cdc.dbo_t_CT"), 208);
+  EXPECT_EQ(driver_.value("SELECT is_tracked_by_cdc FROM sys.tables"), "0");
+}
+
+TEST_F(CdcTest, RestoreGoesBackAndForksTheLog) {
+  enable("t");
+  ok("INSERT INTO t (id) VALUES (1)");
+  capture_.scan_all();
+  const std::string at = driver_.value("SELECT sys.fn_cdc_get_max_lsn()");
+  ok("INSERT INTO t (id) VALUES (2)");
+  capture_.scan_all();
+  const std::string lost = driver_.value("SELECT sys.fn_cdc_get_max_lsn()");
+  ok("EXEC dstream.restore_to " + at);
+  EXPECT_EQ(driver_.value("SELECT sys.fn_cdc_get_max_lsn()"), at);
+  EXPECT_EQ(changes("id"), "1\n");
+  ok("INSERT INTO t (id) VALUES (3)");
+  capture_.scan_all();
+  EXPECT_EQ(changes("id"), "1\n3\n");
+  EXPECT_LT(at, driver_.value("SELECT sys.fn_cdc_get_max_lsn()"));
+  EXPECT_GE(lost, driver_.value("SELECT sys.fn_cdc_get_max_lsn()"));
+}
+
+TEST_F(CdcTest, DebeziumsStatements) {
+  enable("t");
+  ok("INSERT INTO t VALUES (1, N'x', 1); UPDATE t SET a = N'y'");
+  capture_.scan_all();
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM [testdb].cdc.change_tables"), "1");
+  ok("EXEC [testdb].sys.sp_cdc_help_change_data_capture");
+  ok("EXEC sys.sp_cdc_help_jobs");
+  EXPECT_EQ(driver_.value("SELECT CASE WHEN dss.[status]=4 THEN 1 ELSE 0 END AS isRunning FROM "
+                          "[testdb].sys.dm_server_services dss WHERE dss.[servicename] LIKE N'SQL "
+                          "Server Agent (%';"),
+            "1");
+  ok("SELECT TOP 1 start_lsn from sys.dm_cdc_log_scan_sessions ORDER BY session_id DESC");
+  ok("DECLARE @P0 int = 500, @P1 varbinary(8000) = 0x00; SELECT MAX(start_lsn) FROM (SELECT TOP ( "
+     "@P0 + 1) start_lsn FROM [testdb].cdc.lsn_time_mapping WHERE start_lsn >= @P1 AND tran_id <> "
+     "0x00 ORDER BY start_lsn) as next_lsns");
+  EXPECT_EQ(driver_.table(
+                "WITH ordered_change_tables AS (SELECT ROW_NUMBER() OVER (PARTITION BY "
+                "ct.source_object_id, ct.start_lsn ORDER BY ct.create_date DESC) AS ct_sequence, "
+                "ct.* FROM [testdb].cdc.change_tables AS ct WHERE ct.start_lsn <= "
+                "sys.fn_cdc_get_max_lsn()) SELECT OBJECT_SCHEMA_NAME(source_object_id, "
+                "DB_ID(N'testdb')), OBJECT_NAME(source_object_id, DB_ID(N'testdb')), "
+                "capture_instance FROM ordered_change_tables WHERE ct_sequence = 1"),
+            "dbo|t|dbo_t\n");
+  EXPECT_EQ(
+      driver_.table(
+          "DECLARE @from varbinary(8000) = 0x00000000000000000000, @s varbinary(8000) = 0x00, @op "
+          "int = 0; SELECT cdc_data.[__$operation], cdc_data.[a], "
+          "TODATETIMEOFFSET(ltm.tran_begin_time, DATEPART(TZOFFSET, SYSDATETIMEOFFSET())) FROM "
+          "[testdb].cdc.[dbo_t_CT] AS cdc_data LEFT JOIN [testdb].cdc.lsn_time_mapping ltm ON "
+          "ltm.start_lsn = cdc_data.[__$start_lsn] WHERE (([cdc_data].[__$start_lsn] = @from AND "
+          "[cdc_data].[__$seqval] = @s AND [cdc_data].[__$operation] > @op) OR "
+          "([cdc_data].[__$start_lsn] = @from AND [cdc_data].[__$seqval] > @s) OR "
+          "([cdc_data].[__$start_lsn] > @from)) AND [cdc_data].[__$start_lsn] <= "
+          "sys.fn_cdc_get_max_lsn() AND [cdc_data].[__$operation] NOT IN (3) ORDER BY "
+          "cdc_data.[__$start_lsn] ASC, cdc_data.[__$command_id] ASC, cdc_data.[__$seqval] ASC, "
+          "cdc_data.[__$operation] ASC"),
+      "2|x|2026-11-23 00:00:00.0000000 +00:00\n4|y|2026-11-23 00:00:00.0000000 +00:00\n");
+}
+
+}  // namespace
+}  // namespace dstream::standin::cdc

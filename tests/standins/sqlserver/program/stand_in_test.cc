@@ -1,0 +1,211 @@
+// The whole stand-in through FreeTDS: what a connector does from login to change rows.
+#include "tests/standins/sqlserver/program/stand_in.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/standins/sqlserver/protocol/odbc_client.h"
+
+// Apart from the rest: see stand_in.cc.
+#include "tests/standins/sqlserver/protocol/server.h"
+
+#include "tests/standins/sqlserver/cdc/change_data_capture.h"
+
+namespace dstream::standin {
+namespace {
+
+class StandInTest : public testing::Test {
+ protected:
+  StandIn stand_in_{[] {
+    StandInOptions options;
+    options.database = "shop";
+    options.starts_capture_job = false;
+    return options;
+  }()};
+  OdbcClient client_;
+
+  void SetUp() override {
+    std::string error;
+    ASSERT_TRUE(stand_in_.start(&error)) << error;
+    ASSERT_TRUE(connect(&client_)) << client_.diagnostics_text();
+  }
+
+  bool connect(OdbcClient* client, const std::string& password = "Secret-1",
+               const std::string& database = "shop") {
+    return client->connect("Server=127.0.0.1;Port=" + std::to_string(stand_in_.port()) +
+                           ";UID=sa;PWD=" + password +
+                           ";TDS_Version=7.4;ClientCharset=UTF-8;Database=" + database);
+  }
+
+  void ok(const std::string& sql) {
+    ASSERT_TRUE(client_.execute(sql)) << sql << ": " << client_.diagnostics_text();
+    while (client_.more_results()) {
+    }
+    client_.close_cursor();
+  }
+
+  std::string table(const std::string& sql) {
+    EXPECT_TRUE(client_.execute(sql)) << sql << ": " << client_.diagnostics_text();
+    std::string text;
+    for (const auto& row : client_.fetch_all().rows) {
+      for (size_t i = 0; i < row.size(); ++i) {
+        text += (i == 0 ? "" : "|") + row[i].value_or("NULL");
+      }
+      text += "\n";
+    }
+    client_.close_cursor();
+    return text;
+  }
+
+  void make_tables() {
+    ok("CREATE TABLE dbo.Persons (ID int PRIMARY KEY, Name nvarchar(50), Balance decimal(18,4), "
+       "Active bit, UpdatedAt datetime2(7), Born date, Tag uniqueidentifier)");
+    ok("EXEC sys.sp_cdc_enable_db");
+    ok("EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'Persons', "
+       "@role_name "
+       "= NULL");
+    stand_in_.capture().scan_all();
+  }
+};
+
+TEST_F(StandInTest, LoginsAreCheckedWithSqlServersNumbers) {
+  OdbcClient other;
+  EXPECT_FALSE(connect(&other, "wrong"));
+  EXPECT_TRUE(other.has_diagnostic(18456)) << other.diagnostics_text();
+  EXPECT_FALSE(connect(&other, "Secret-1", "nowhere"));
+  EXPECT_TRUE(other.has_diagnostic(4060)) << other.diagnostics_text();
+  EXPECT_TRUE(connect(&other)) << other.diagnostics_text();
+}
+
+TEST_F(StandInTest, ChangesComeOutAsTheyWentIn) {
+  make_tables();
+  ok("INSERT INTO dbo.Persons VALUES (1, N'\xC5\x81ukasz', -12.3456, 1, "
+     "'2026-11-23T12:34:56.1234567', '1999-12-31', '6F9619FF-8B86-D011-B42D-00C04FC964FF'), (2, "
+     "NULL, NULL, NULL, NULL, NULL, NULL)");
+  ok("UPDATE dbo.Persons SET Balance = Balance * 2 WHERE ID = 1; DELETE FROM dbo.Persons WHERE ID "
+     "= "
+     "2");
+  stand_in_.capture().scan_all();
+  EXPECT_EQ(table("SELECT [__$operation], [__$command_id], ID, Name, Balance, Active, UpdatedAt, "
+                  "Born, Tag FROM cdc.[dbo_Persons_CT] ORDER BY [__$start_lsn], [__$command_id], "
+                  "[__$seqval], [__$operation]"),
+            "2|1|1|\xC5\x81ukasz|-12.3456|1|2026-11-23 12:34:56.1234567|1999-12-31|"
+            "6F9619FF-8B86-D011-B42D-00C04FC964FF\n"
+            "2|1|2|NULL|NULL|NULL|NULL|NULL|NULL\n"
+            "3|1|1|\xC5\x81ukasz|-12.3456|1|2026-11-23 12:34:56.1234567|1999-12-31|"
+            "6F9619FF-8B86-D011-B42D-00C04FC964FF\n"
+            "4|1|1|\xC5\x81ukasz|-24.6912|1|2026-11-23 12:34:56.1234567|1999-12-31|"
+            "6F9619FF-8B86-D011-B42D-00C04FC964FF\n"
+            "1|1|2|NULL|NULL|NULL|NULL|NULL|NULL\n");
+}
+
+TEST_F(StandInTest, OneBatchProbesBoundsOfManyTables) {
+  make_tables();
+  ok("INSERT INTO dbo.Persons (ID) VALUES (1)");
+  stand_in_.capture().scan_all();
+  ASSERT_TRUE(client_.execute(
+      "SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping;"
+      "SELECT 0 AS idx, MAX([__$start_lsn]) AS lsn FROM [cdc].[dbo_Persons_CT] UNION ALL SELECT 1, "
+      "MAX([__$start_lsn]) FROM [cdc].[dbo_Persons_CT] WHERE 1 = 0;"
+      "SELECT capture_instance, start_lsn FROM cdc.change_tables;"
+      "SELECT MAX(ddl_lsn) FROM cdc.ddl_history"))
+      << client_.diagnostics_text();
+  const OdbcResult bound = client_.fetch_all();
+  ASSERT_TRUE(client_.more_results());
+  const OdbcResult tables = client_.fetch_all();
+  ASSERT_EQ(tables.rows.size(), 2U);
+  EXPECT_EQ(tables.rows[0][1], bound.rows[0][0]);
+  EXPECT_EQ(tables.rows[1][1], std::nullopt);
+  ASSERT_TRUE(client_.more_results());
+  EXPECT_EQ(client_.fetch_all().rows[0][0], "dbo_Persons");
+  ASSERT_TRUE(client_.more_results());
+  EXPECT_EQ(client_.fetch_all().rows[0][0], std::nullopt);
+  EXPECT_FALSE(client_.more_results());
+}
+
+// Bound parameters arrive as sp_executesql; LSNs as binary(10).
+TEST_F(StandInTest, ParametersOfTheKeysetRead) {
+  make_tables();
+  ok("INSERT INTO dbo.Persons (ID) VALUES (1), (2), (3), (4), (5)");
+  stand_in_.capture().scan_all();
+  SQLHSTMT statement = client_.statement();
+  SQLINTEGER page = 2, command = 0, operation = 0;
+  unsigned char lsn[10] = {0}, to[10], sequence[10] = {0};
+  std::fill(std::begin(to), std::end(to), 0xFF);
+  SQLLEN number_length = 0, lsn_length = sizeof(lsn);
+  const auto bind_number = [&](SQLUSMALLINT at, SQLINTEGER* value) {
+    SQLBindParameter(statement, at, SQL_PARAM_INPUT, SQL_C_SLONG, SQL_INTEGER, 0, 0, value, 0,
+                     &number_length);
+  };
+  const auto bind_lsn = [&](SQLUSMALLINT at, unsigned char* value) {
+    SQLBindParameter(statement, at, SQL_PARAM_INPUT, SQL_C_BINARY, SQL_BINARY, 10, 0, value, 10,
+                     &lsn_length);
+  };
+  bind_number(1, &page);
+  bind_lsn(2, lsn);
+  bind_lsn(3, to);
+  bind_lsn(4, lsn);
+  bind_number(5, &command);
+  bind_number(6, &command);
+  bind_lsn(7, sequence);
+  bind_number(8, &command);
+  bind_lsn(9, sequence);
+  bind_number(10, &operation);
+  EXPECT_EQ(
+      table("SELECT TOP (?) c.ID FROM cdc.[dbo_Persons_CT] AS c WHERE c.[__$start_lsn] >= ? "
+            "AND c.[__$start_lsn] <= ? AND (c.[__$start_lsn] > ? OR (c.[__$command_id] > ?) OR "
+            "(c.[__$command_id] = ? AND c.[__$seqval] > ?) OR (c.[__$command_id] = ? AND "
+            "c.[__$seqval] = ? AND c.[__$operation] > ?)) ORDER BY c.[__$start_lsn], "
+            "c.[__$command_id], c.[__$seqval], c.[__$operation]"),
+      "1\n2\n");
+  SQLFreeStmt(statement, SQL_RESET_PARAMS);
+  EXPECT_EQ(stand_in_.statistics().counters().procedure_calls["sp_executesql"], 1U);
+  EXPECT_EQ(stand_in_.statistics().counters().server_cursors(), 0U);
+}
+
+TEST_F(StandInTest, ManualCommitsReachTheLogAndRollbacksDoNot) {
+  make_tables();
+  ASSERT_TRUE(client_.set_autocommit(false));
+  ok("INSERT INTO dbo.Persons (ID) VALUES (1)");
+  ASSERT_TRUE(client_.end_transaction(false)) << client_.diagnostics_text();
+  ok("INSERT INTO dbo.Persons (ID) VALUES (2)");
+  ASSERT_TRUE(client_.end_transaction(true)) << client_.diagnostics_text();
+  ASSERT_TRUE(client_.set_autocommit(true));
+  EXPECT_EQ(stand_in_.capture().scan_all(), 1);
+  EXPECT_EQ(table("SELECT ID FROM cdc.dbo_Persons_CT"), "2\n");
+}
+
+TEST_F(StandInTest, FaultsCanBeAskedForInSql) {
+  make_tables();
+  ok("INSERT INTO dbo.Persons (ID) VALUES (1), (2), (3)");
+  ok("EXEC dstream.fail_next @number = 1205, @after_rows = 2, @statement = N'FROM dbo.Persons'");
+  ASSERT_TRUE(client_.execute("SELECT ID FROM dbo.Persons"));
+  EXPECT_EQ(client_.fetch_all().rows.size(), 2U);
+  EXPECT_TRUE(client_.has_diagnostic(1205)) << client_.diagnostics_text();
+  client_.close_cursor();
+  EXPECT_EQ(table("SELECT COUNT(*) FROM dbo.Persons"), "3\n");
+  ok("EXEC dstream.drop_connection @after_rows = 1, @statement = N'FROM dbo.Persons'");
+  client_.execute("SELECT ID FROM dbo.Persons");
+  EXPECT_LT(client_.fetch_all().rows.size(), 3U);
+  OdbcClient again;
+  EXPECT_TRUE(connect(&again)) << again.diagnostics_text();
+}
+
+TEST_F(StandInTest, ASecondClientWritesWhileTheFirstReads) {
+  make_tables();
+  ok("EXEC dstream.fill_changes N'dbo_Persons', 20000, 500");
+  ASSERT_TRUE(client_.execute("SELECT * FROM cdc.dbo_Persons_CT"));
+  OdbcClient writer;
+  ASSERT_TRUE(connect(&writer));
+  EXPECT_TRUE(writer.execute("INSERT INTO dbo.Persons (ID) VALUES (77)"))
+      << writer.diagnostics_text();
+  stand_in_.capture().scan_all();
+  // What was there when the statement began, no more and no less.
+  EXPECT_EQ(client_.fetch_all().rows.size(), 20'000U);
+  client_.close_cursor();
+  EXPECT_EQ(table("SELECT COUNT(*) FROM cdc.dbo_Persons_CT"), "20001\n");
+}
+
+}  // namespace
+}  // namespace dstream::standin

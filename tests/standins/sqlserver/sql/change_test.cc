@@ -1,0 +1,156 @@
+// INSERT, UPDATE, DELETE, definitions and constraints.
+#include <gtest/gtest.h>
+
+#include "tests/standins/sqlserver/sql/session_driver.h"
+
+namespace dstream::standin::sql {
+namespace {
+
+class ChangeTest : public testing::Test {
+ protected:
+  Engine engine_{EngineOptions{}};
+  SessionDriver driver_{&engine_};
+
+  void ok(std::string_view sql) {
+    EXPECT_EQ(driver_.error(sql), 0) << sql << ": " << driver_.error_text();
+  }
+};
+
+TEST_F(ChangeTest, EveryTypeKeepsItsValue) {
+  ok("CREATE TABLE t (a tinyint, b smallint, c int, d bigint, e bit, f decimal(38,10), g "
+     "numeric(9,2), h money, i smallmoney, j float, k real, l char(4), m varchar(10), n "
+     "varchar(max), o nchar(4), p nvarchar(10), q nvarchar(max), r date, s time(3), t datetime, u "
+     "smalldatetime, v datetime2(7), w datetimeoffset(7), x uniqueidentifier, y binary(4), z "
+     "varbinary(8), aa varbinary(max))");
+  ok("INSERT INTO t VALUES (255, -32768, 2147483647, -9223372036854775808, 1, "
+     "1234567890123456789012345678.0123456789, -1234567.89, 922337203685477.5807, -214748.3648, "
+     "0.1, 1.5, 'ab', 'caf\xC3\xA9', REPLICATE(CAST('x' AS varchar(max)), 9000), N'\xC5\x81', "
+     "N'\xE6\x97\xA5\xE6\x9C\xAC', N'max', '2026-11-23', '12:34:56.789', '2026-11-23T12:34:56.997',"
+     "'2026-11-23 12:34', '9999-12-31T23:59:59.9999999', '2026-11-23T12:34:56.1234567+05:30', "
+     "'6F9619FF-8B86-D011-B42D-00C04FC964FF', 0x01, 0x0102, 0xDEADBEEF)");
+  EXPECT_EQ(driver_.table("SELECT a, b, c, d, e, f, g, h, i, j, k, l, m, LEN(n), o, p, q FROM t"),
+            "255|-32768|2147483647|-9223372036854775808|1|"
+            "1234567890123456789012345678.0123456789|-1234567.89|922337203685477.5807|-214748.3648"
+            "|0.10000000000000001|1.5|ab  |caf\xC3\xA9|9000|\xC5\x81   |\xE6\x97\xA5\xE6\x9C\xAC|"
+            "max\n");
+  EXPECT_EQ(driver_.table("SELECT r, s, t, u, v, w, x, y, z, aa FROM t"),
+            "2026-11-23|12:34:56.789|2026-11-23 12:34:56.997|2026-11-23 12:34:00|9999-12-31 "
+            "23:59:59.9999999|2026-11-23 12:34:56.1234567 +05:30|6F9619FF-8B86-D011-B42D-"
+            "00C04FC964FF|0x01000000|0x0102|0xDEADBEEF\n");
+  ok("INSERT INTO t DEFAULT VALUES");
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM t WHERE a IS NULL AND f IS NULL AND aa IS NULL"),
+            "1");
+}
+
+TEST_F(ChangeTest, IdentityDefaultsComputedAndRowversion) {
+  ok("CREATE TABLE t (id int IDENTITY(10,5) PRIMARY KEY, a int NOT NULL DEFAULT 7, b AS a * 2, v "
+     "rowversion)");
+  ok("INSERT INTO t (a) VALUES (1), (DEFAULT)");
+  EXPECT_EQ(driver_.table("SELECT id, a, b FROM t ORDER BY id"), "10|1|2\n15|7|14\n");
+  EXPECT_EQ(driver_.value("SELECT SCOPE_IDENTITY()"), "15");
+  EXPECT_EQ(driver_.error("INSERT INTO t (id, a) VALUES (1, 1)"), 544);
+  ok("SET IDENTITY_INSERT t ON; INSERT INTO t (id, a) VALUES (100, 1); SET IDENTITY_INSERT t OFF");
+  ok("INSERT INTO t (a) VALUES (2)");
+  EXPECT_EQ(driver_.value("SELECT MAX(id) FROM t"), "105");
+  const std::string before = driver_.value("SELECT v FROM t WHERE id = 10");
+  ok("UPDATE t SET a = 9 WHERE id = 10");
+  EXPECT_LT(before, driver_.value("SELECT v FROM t WHERE id = 10"));
+  EXPECT_EQ(driver_.value("SELECT b FROM t WHERE id = 10"), "18");
+  EXPECT_EQ(driver_.error("UPDATE t SET id = 1"), 8102);
+}
+
+TEST_F(ChangeTest, UpdatesAndDeletes) {
+  ok("CREATE TABLE t (id int PRIMARY KEY, x int); INSERT INTO t VALUES (1, 10), (2, 20), (3, 30)");
+  ok("UPDATE t SET id = id + 1");
+  EXPECT_EQ(driver_.table("SELECT id, x FROM t"), "2|10\n3|20\n4|30\n");
+  ok("UPDATE a SET x = b.x + 1 FROM t a JOIN t b ON b.id = a.id - 1");
+  EXPECT_EQ(driver_.table("SELECT id, x FROM t"), "2|10\n3|11\n4|21\n");
+  EXPECT_EQ(driver_.table("DELETE TOP (1) FROM t OUTPUT deleted.id WHERE x > 10"), "3\n");
+  ok("UPDATE t SET x += 5 WHERE id = 2; INSERT INTO t SELECT id + 10, x FROM t");
+  EXPECT_EQ(driver_.table("SELECT * FROM t"), "2|15\n4|21\n12|15\n14|21\n");
+  EXPECT_EQ(driver_.error("UPDATE t SET id = 2 WHERE id = 4"), 2627);
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM t"), "4");
+  ok("SELECT id, x INTO #copy FROM t WHERE id > 4; DELETE FROM t; TRUNCATE TABLE t");
+  EXPECT_EQ(driver_.table("SELECT * FROM #copy"), "12|15\n14|21\n");
+}
+
+TEST_F(ChangeTest, AFailedStatementLeavesNothing) {
+  ok("CREATE TABLE t (id int PRIMARY KEY)");
+  EXPECT_EQ(driver_.error("INSERT INTO t VALUES (1), (2), (1)"), 2627);
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM t"), "0");
+  ok("BEGIN TRAN; INSERT INTO t VALUES (5)");
+  EXPECT_EQ(driver_.error("INSERT INTO t VALUES (6), (5)"), 2627);
+  ok("COMMIT");
+  EXPECT_EQ(driver_.table("SELECT id FROM t"), "5\n");
+}
+
+TEST_F(ChangeTest, Constraints) {
+  ok("CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (id int PRIMARY KEY, p int NULL "
+     "CONSTRAINT FK_p REFERENCES parent (id), age int CONSTRAINT CK_age CHECK (age > 0), code "
+     "varchar(5) NULL, CONSTRAINT UQ_code UNIQUE (code)); INSERT INTO parent VALUES (1)");
+  EXPECT_EQ(driver_.error("INSERT INTO child VALUES (1, 2, 1, 'a')"), 547);
+  EXPECT_TRUE(driver_.error_text().starts_with(
+      "The INSERT statement conflicted with the FOREIGN KEY constraint \"FK_p\"."));
+  EXPECT_EQ(driver_.error("INSERT INTO child VALUES (1, 1, 0, 'a')"), 547);
+  ok("INSERT INTO child VALUES (1, 1, 1, 'a'), (2, NULL, NULL, NULL)");
+  EXPECT_EQ(driver_.error("DELETE FROM parent"), 547);
+  EXPECT_EQ(driver_.error("INSERT INTO child VALUES (3, 1, 1, 'A ')"), 2627);
+  EXPECT_EQ(driver_.error("INSERT INTO child VALUES (3, 1, 1, NULL)"), 2627);
+  EXPECT_EQ(driver_.error("DROP TABLE parent"), 3726);
+  ok("CREATE UNIQUE INDEX ix ON child (age)");
+  EXPECT_EQ(driver_.error("INSERT INTO child VALUES (4, 1, 1, 'z')"), 2601);
+}
+
+TEST_F(ChangeTest, AlterTable) {
+  ok("CREATE TABLE t (id int PRIMARY KEY, a varchar(5)); INSERT INTO t VALUES (1, 'x')");
+  ok("ALTER TABLE t ADD b int NULL, c int NOT NULL CONSTRAINT DF_c DEFAULT 9");
+  EXPECT_EQ(driver_.table("SELECT * FROM t"), "1|x|NULL|9\n");
+  EXPECT_EQ(driver_.error("ALTER TABLE t ADD d int NOT NULL"), 4901);
+  ok("ALTER TABLE t DROP COLUMN a; INSERT INTO t (id) VALUES (2); ALTER TABLE t ADD a date NULL");
+  EXPECT_EQ(driver_.table("SELECT * FROM t"), "1|NULL|9|NULL\n2|NULL|9|NULL\n");
+  EXPECT_EQ(driver_.error("ALTER TABLE t ALTER COLUMN b bigint NOT NULL"), 515);
+  ok("UPDATE t SET b = id * 3; ALTER TABLE t ALTER COLUMN b bigint NOT NULL");
+  EXPECT_EQ(driver_.table("SELECT b FROM t"), "3\n6\n");
+  EXPECT_EQ(driver_.type("SELECT b FROM t"), "bigint");
+}
+
+TEST_F(ChangeTest, DefinitionsRollBack) {
+  ok("BEGIN TRAN; CREATE TABLE t (id int); ROLLBACK");
+  EXPECT_EQ(driver_.error("SELECT * FROM t"), 208);
+  ok("CREATE TABLE t (id int); INSERT INTO t VALUES (1); BEGIN TRAN; ALTER TABLE t ADD b int; DROP "
+     "TABLE t; ROLLBACK");
+  EXPECT_EQ(driver_.table("SELECT * FROM t"), "1\n");
+}
+
+TEST_F(ChangeTest, TableVariablesAndInsertExec) {
+  EXPECT_EQ(
+      driver_.table("DECLARE @t TABLE (TABLE_NAME sysname, n int IDENTITY); CREATE TABLE q (id "
+                    "int PRIMARY KEY); INSERT INTO @t (TABLE_NAME) VALUES (N'x'), (N'y'); "
+                    "SELECT * FROM @t t WHERE t.n = 2"),
+      "y|2\n");
+  EXPECT_EQ(
+      driver_.table("CREATE TABLE #keys (q sysname NULL, o sysname NULL, t sysname, c sysname, "
+                    "s smallint, n sysname NULL); INSERT INTO #keys EXEC sp_pkeys N'q', N'dbo'; "
+                    "SELECT t, c, s FROM #keys"),
+      "q|id|1\n");
+}
+
+TEST_F(ChangeTest, CatalogShowsWhatIsThere) {
+  ok("CREATE TABLE t (id int NOT NULL CONSTRAINT PK_t PRIMARY KEY, name nvarchar(50) NULL)");
+  EXPECT_EQ(driver_.table("SELECT c.name, ty.name, c.max_length, c.is_nullable FROM sys.columns c "
+                          "JOIN sys.types ty ON ty.user_type_id = c.user_type_id WHERE c.object_id "
+                          "= OBJECT_ID('dbo.t') ORDER BY c.column_id"),
+            "id|int|4|0\nname|nvarchar|100|1\n");
+  EXPECT_EQ(driver_.table("SELECT s.name, t.name, t.is_tracked_by_cdc FROM sys.tables t JOIN "
+                          "sys.schemas s ON s.schema_id = t.schema_id"),
+            "dbo|t|0\n");
+  EXPECT_EQ(driver_.table("SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_MAXIMUM_LENGTH FROM "
+                          "INFORMATION_SCHEMA.COLUMNS WHERE TABLE_NAME = 't'"),
+            "id|int|NULL\nname|nvarchar|50\n");
+  EXPECT_EQ(driver_.value("SELECT i.name FROM sys.indexes i WHERE i.is_primary_key = 1"), "PK_t");
+  EXPECT_EQ(driver_.value("SELECT name FROM [testdb].sys.databases WHERE name = DB_NAME()"),
+            "testdb");
+}
+
+}  // namespace
+}  // namespace dstream::standin::sql
