@@ -12,7 +12,7 @@ namespace {
 
 using namespace dstream::host;
 
-int dispatch(const Arguments& arguments, Output& output) {
+int call(const Arguments& arguments, Output& output) {
   switch (arguments.command) {
     case Command::kRun:
       return run_command(arguments, output);
@@ -34,6 +34,17 @@ int dispatch(const Arguments& arguments, Output& output) {
       return version_command(arguments, output);
   }
   return 2;
+}
+
+// Expected failures are values; what is thrown this far is a defect, and still gets a sentence.
+int dispatch(const Arguments& arguments, Output& output) {
+  try {
+    return call(arguments, output);
+  } catch (const std::exception& defect) {
+    return output.fail({{"DS-INTERNAL", std::string("An internal error: ") + defect.what(),
+                         "This is a defect of DStream; report it with the command that led here.",
+                         std::nullopt, dstream::core::ExitCode::kFailed}});
+  }
 }
 
 }  // namespace

@@ -80,11 +80,14 @@ std::optional<core::Error> PipelineRunner::error() const {
     return create_error_;
   }
   core::PipelineStatus status = pipeline_->status();
-  if (status.state != core::PipelineState::kFailed) {
-    return std::nullopt;
+  if (status.state == core::PipelineState::kFailed) {
+    return status.last_error.value_or(
+        core::Error{"DS-PIPELINE-FAILED", "The pipeline failed.", "", settings_.place});
   }
-  return status.last_error.value_or(
-      core::Error{"DS-PIPELINE-FAILED", "The pipeline failed.", "", settings_.place});
+  // Stopped, but not clean: what was read is not delivered. Asked to stop at once, that is no
+  // error.
+  bool unclean = status.last_error && status.last_error->code.starts_with("DS-STOP-");
+  return unclean && stop_ != Stop::kNow ? status.last_error : std::nullopt;
 }
 
 bool PipelineRunner::abandoned() const {

@@ -28,7 +28,7 @@ TEST(Config, FillsInTheDefaults) {
   EXPECT_EQ(pipeline.place->line, 2);
   EXPECT_EQ(pipeline.source.config_json,
             R"({"connection":"tcp://db","poll_interval":"5s","limit":10,"strict":true,)"
-            R"("window":{"size":"4MiB"}})");
+            R"("pause":"3s","window":{"size":"4MiB"}})");
   EXPECT_EQ(pipeline.sink.config_json, "{}");
   EXPECT_EQ(pipeline.messages.topic, "{database}.{schema}.{table}");
   EXPECT_EQ(pipeline.messages.pipeline, "people");
@@ -112,7 +112,7 @@ TEST(Config, TypesScalarsByTheSchema) {
   EXPECT_EQ(loaded.pipelines()[0].source.config_json,
             R"({"connection":"12345","label":"5","limit":50,"ratio":2,"strict":false,)"
             R"("tables":["1.5",{"name":"0x10","poll_interval":"10s"}],)"
-            R"("poll_interval":"5s","window":{"size":"4MiB"}})");
+            R"("poll_interval":"5s","pause":"3s","window":{"size":"4MiB"}})");
 }
 
 TEST(Config, FillsDefaultsOfMappingsInLists) {
@@ -195,6 +195,8 @@ TEST(ConfigBadInput, WrongValue) {
   Loaded pattern(with_source("      connection: x\n      tables: [Cars]\n"));
   EXPECT_EQ(pattern.brief(), "6:16 DS-CONFIG-VALUE");
   EXPECT_THAT(pattern.text(), HasSubstr("must be a table such as dbo.Persons, not \"Cars\"."));
+  Loaded pause(with_source("      connection: x\n      pause: 5m\n"));
+  EXPECT_THAT(pause.text(), HasSubstr("source.pause must be text such as 5s and 10s, not"));
   Loaded count(with_source("      connection: x\n      tables: []\n"));
   EXPECT_THAT(count.text(), HasSubstr("must be a list of at least 1 items."));
   Loaded empty(with_source("      connection: \"\"\n"));
@@ -209,6 +211,14 @@ TEST(ConfigBadInput, LongTextWithAPattern) {
   Loaded name("pipelines:\n- name: " + std::string(500'000, 'a') +
               "\n  source: {type: numbers}\n  sink: {type: lines}\n");
   EXPECT_EQ(name.brief(), "2:9 DS-CONFIG-VALUE");
+}
+
+// Long enough to show how deep std::regex goes for what may reach it.
+TEST(Config, TakesLongTextWithAPattern) {
+  std::string table(2000, 'a');
+  table += "." + std::string(2000, 'b');
+  Loaded loaded(with_source("      connection: x\n      tables: [" + table + "]\n"));
+  EXPECT_TRUE(loaded.ok()) << loaded.text();
 }
 
 TEST(ConfigBadInput, MissingKey) {

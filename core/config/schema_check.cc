@@ -146,10 +146,24 @@ class Checker {
                most.isNumeric() && length > most.convert<size_t>()) {
       wrong_value(pointer, text, "text of at most " + number_text(most) + " characters");
     } else if (pattern.isString() && !matches(text, pattern.toString())) {
-      std::string expected = any_text(all, "x-expected");
-      wrong_value(pointer, text,
-                  expected.empty() ? "text that matches " + pattern.toString() : expected);
+      wrong_value(pointer, text, pattern_expected(schema, all));
     }
+  }
+
+  static std::string pattern_expected(const JsonObject& schema, const Candidates& all) {
+    std::string expected = any_text(all, "x-expected");
+    if (!expected.empty()) {
+      return expected;
+    }
+    auto examples = schema->getArray("examples");
+    if (!examples) {
+      return "text that matches " + schema->getValue<std::string>("pattern");
+    }
+    std::vector<std::string> names;
+    for (const Json& example : *examples) {
+      names.push_back(example.convert<std::string>());
+    }
+    return "text such as " + join_names(names);
   }
 
   static bool matches(const std::string& text, const std::string& pattern) {

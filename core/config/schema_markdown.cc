@@ -59,10 +59,14 @@ std::string type_text(const SchemaView& view, const Candidates& about) {
     } else if (schema->has("type") && schema->get("type").isString()) {
       auto type = schema->getValue<std::string>("type");
       Candidates items = view.item({candidate}, 0);
-      text = type == "object"                    ? "mapping"
-             : type == "array" && !items.empty() ? "list of " + type_text(view, items)
-             : type == "array"                   ? "list"
-                                                 : type + limits_text(schema);
+      auto examples = schema->getArray("examples");
+      if (type == "array") {
+        text = items.empty() ? "list" : "list of " + type_text(view, items);
+      } else if (type == "string" && examples && examples->size() > 0) {
+        text = "string such as " + code(examples->get(0).convert<std::string>());
+      } else {
+        text = type == "object" ? "mapping" : type + limits_text(schema);
+      }
     }
     if (!text.empty()) {
       types.push_back(text);

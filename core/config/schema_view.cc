@@ -144,6 +144,10 @@ void SchemaView::expand(const Json& schema, Candidate::Bond bond, int group, int
   }
   const JsonObject& object = schema.extract<JsonObject>();
   if (Json reference = object->get("$ref"); reference.isString()) {
+    // What stands beside it (a default, a description) comes first: it is about this key.
+    bool certain = bond == Candidate::Bond::kCertain;
+    out.push_back(
+        {object, certain ? Candidate::Bond::kAnnotation : Candidate::Bond::kConditional, group});
     expand(resolve(reference.toString()), bond, group, depth + 1, out);
     return;
   }
@@ -348,7 +352,9 @@ void fill_defaults(const SchemaView& view, const Candidates& candidates, Json& v
       continue;
     }
     for (const Candidate& candidate : view.member(narrowed, key)) {
-      if (candidate.bond == Candidate::Bond::kCertain && candidate.schema->has("default")) {
+      bool certain = candidate.bond == Candidate::Bond::kCertain ||
+                     candidate.bond == Candidate::Bond::kAnnotation;
+      if (certain && candidate.schema->has("default")) {
         object->set(key, deep_copy(candidate.schema->get("default")));
         break;
       }

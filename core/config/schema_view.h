@@ -35,7 +35,8 @@ struct Candidate {
   enum class Bond {
     kCertain,      // the value must satisfy it
     kAlternative,  // one of several (anyOf, oneOf)
-    kConditional   // behind then or else
+    kConditional,  // behind then or else
+    kAnnotation    // beside a $ref: texts and a default, no rule
   };
   JsonObject schema;
   Bond bond = Bond::kCertain;

@@ -48,6 +48,7 @@ const PluginRegistry& test_plugins();
 
 inline constexpr const char* kSourceSchema = R"json({
   "type": "object", "additionalProperties": false, "required": ["connection"],
+  "definitions": {"pause": {"type": "string", "pattern": "^[0-9]+s$", "examples": ["5s", "10s"]}},
   "properties": {
     "connection": {"type": "string", "minLength": 1, "x-secret": true},
     "poll_interval": {"type": "string", "format": "duration", "x-minimum": "10ms", "default": "5s"},
@@ -55,6 +56,7 @@ inline constexpr const char* kSourceSchema = R"json({
     "ratio": {"type": "number"},
     "strict": {"type": "boolean", "default": true},
     "label": {"type": "string"},
+    "pause": {"$ref": "#/definitions/pause", "default": "3s", "description": "Beside a $ref."},
     "mode": {"type": "string", "enum": ["fast", "careful"]},
     "window": {
       "type": "object", "additionalProperties": false, "default": {},
@@ -68,6 +70,7 @@ inline constexpr const char* kSourceSchema = R"json({
          "x-expected": "a table such as dbo.Persons"},
         {"type": "object", "additionalProperties": false, "required": ["name"],
          "properties": {"name": {"type": "string"},
+                        "pause": {"$ref": "#/definitions/pause"},
                         "poll_interval": {"$ref": "#/properties/poll_interval"}}}
       ]}
     }
