@@ -112,8 +112,10 @@ StepResult SourceWorker::read(int64_t now_ns, int64_t max_wait_ns) {
       read_at_ns_ = now_ns + std::min(wait_ns, kAgainPauseNs);
       return StepResult::again();
     case DSTREAM_END:
-      finish_reading();
+      // First the end, then the word to the sink: a sink with nothing to do finishes at once, and a
+      // pipeline whose sink has finished must be draining by then.
       context_.lifecycle->end();
+      finish_reading();
       return StepResult::again();
     case DSTREAM_CANCELLED:
       if (context_.lifecycle->stop_requested()) {

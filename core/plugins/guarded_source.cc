@@ -10,7 +10,7 @@ dstream_bytes bytes_of(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
-// A batch that cannot be used still has to go back, if it says how.
+// A batch that cannot be used still has to go back, if it says how (I7).
 void release_unusable(dstream_batch* batch) {
   if (batch != nullptr && batch->struct_size >= sizeof *batch && batch->release != nullptr) {
     release_batch(batch);
@@ -135,6 +135,7 @@ Result<std::unique_ptr<GuardedSource>> make_source(const LoadedConnector& connec
   return source;
 }
 
+// Its memory is the plugin's: nothing is touched after the call (I7).
 void release_batch(dstream_batch* batch) {
   Breadcrumb crumb(reinterpret_cast<const void*>(batch->release), "release()");
   batch->release(batch);
