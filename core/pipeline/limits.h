@@ -16,6 +16,8 @@ namespace dstream::core {
 inline constexpr int64_t kIdleWaitNs = kNanosPerSecond;
 // Inside poll() while something is in flight; well below the 10 ms of latency we may add.
 inline constexpr int64_t kPollWaitNs = 5 * kNanosPerMilli;
+// Deliveries written without a poll() in between, while more are waiting.
+inline constexpr int kWritesPerPoll = 16;
 // Inside flush() at the end of a drain.
 inline constexpr int64_t kFlushWaitNs = 100 * kNanosPerMilli;
 // Before a call is repeated that said AGAIN without having waited.

@@ -175,7 +175,11 @@ StepResult SinkWorker::write(Delivery& delivery, int64_t now_ns) {
   }
   call_succeeded(Call::kWrite);
   full_ = !delivery.all_written();
-  poll_next_ = !full_;  // A full sink is given time instead.
+  // A sink that has much to do per poll(), such as an fsync, does it for several deliveries at
+  // once. A full one is given time instead.
+  ++written_since_serve_;
+  poll_next_ =
+      !full_ && (written_since_serve_ >= kWritesPerPoll || now_ns - last_serve_ns_ >= kPollWaitNs);
   if (full_ && accepted == 0 && !sink_->has_poll()) {
     full_ = false;  // Nothing tells when there is room again; ask after a pause.
     write_at_ns_ = now_ns + kAgainPauseNs;
@@ -201,6 +205,8 @@ StepResult SinkWorker::serve(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns
   if (retrying_ == Call::kPoll) {
     context_.lifecycle->set_phase(Role::kSink, Phase::kOpening);
   }
+  written_since_serve_ = 0;
+  last_serve_ns_ = now_ns;
   CallResult result;
   {
     InsideCall inside(this);
