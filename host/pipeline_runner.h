@@ -31,8 +31,8 @@ class PipelineRunner {
   bool ended() const { return ended_.load(std::memory_order_acquire); }
   // nullopt if it could not be created.
   std::optional<core::PipelineStatus> status() const;
-  // Why it could not be created, failed, or stopped with records undelivered though it had its time.
-  // REQUIRES: ended().
+  // Why it could not be created, failed, or stopped with records undelivered though it had its
+  // time. REQUIRES: ended().
   std::optional<core::Error> error() const;
   // A plugin call never returned: nothing of this process may be torn down. REQUIRES: ended().
   bool abandoned() const;

@@ -6,6 +6,6 @@ namespace dstream::core {
 [[noreturn]] void assertion_failed(const char* expression, const char* file, int line) noexcept;
 }
 
-#define DSTREAM_ASSERT(expression)                                              \
-  ((expression) ? static_cast<void>(0)                                          \
+#define DSTREAM_ASSERT(expression)     \
+  ((expression) ? static_cast<void>(0) \
                 : ::dstream::core::assertion_failed(#expression, __FILE__, __LINE__))

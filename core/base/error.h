@@ -41,8 +41,7 @@ using Result = tl::expected<T, Error>;
 inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
 inline tl::unexpected<Error> fail(std::string code, std::string message, std::string hint = {}) {
   return tl::unexpected<Error>(
-      Error{std::move(code), std::move(message), std::move(hint), std::nullopt,
-            ExitCode::kFailed});
+      Error{std::move(code), std::move(message), std::move(hint), std::nullopt, ExitCode::kFailed});
 }
 
 }  // namespace dstream::core

@@ -1,9 +1,9 @@
 // What waits for one partition, in order, and how much of it librdkafka has.
 //
-// At most one batch is handed over at a time, and nothing behind it before all of it is reported: so
-// a partition never has two requests on their way, and order does not hang on the broker's check of
-// sequence numbers. What comes meanwhile waits here, not in librdkafka, whose broker thread would
-// turn without rest over a complete batch behind one in flight.
+// At most one batch is handed over at a time, and nothing behind it before all of it is reported:
+// so a partition never has two requests on their way, and order does not hang on the broker's check
+// of sequence numbers. What comes meanwhile waits here, not in librdkafka, whose broker thread
+// would turn without rest over a complete batch behind one in flight.
 //
 // Thread rule: [worker].
 #pragma once

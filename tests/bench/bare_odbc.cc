@@ -10,18 +10,36 @@ namespace {
 
 void choose_binding(Column& column, SQLULEN size) {
   switch (column.sql_type) {
-    case SQL_BIGINT: column.c_type = SQL_C_SBIGINT; column.width = 8; break;
-    case SQL_INTEGER: column.c_type = SQL_C_SLONG; column.width = 4; break;
-    case SQL_BIT: column.c_type = SQL_C_BIT; column.width = 1; break;
+    case SQL_BIGINT:
+      column.c_type = SQL_C_SBIGINT;
+      column.width = 8;
+      break;
+    case SQL_INTEGER:
+      column.c_type = SQL_C_SLONG;
+      column.width = 4;
+      break;
+    case SQL_BIT:
+      column.c_type = SQL_C_BIT;
+      column.width = 1;
+      break;
     case SQL_BINARY:
-    case SQL_VARBINARY: column.c_type = SQL_C_BINARY; column.width = size; break;
+    case SQL_VARBINARY:
+      column.c_type = SQL_C_BINARY;
+      column.width = size;
+      break;
     case SQL_VARCHAR:
-    case SQL_WVARCHAR: column.c_type = SQL_C_WCHAR; column.width = (size + 1) * 2; break;
+    case SQL_WVARCHAR:
+      column.c_type = SQL_C_WCHAR;
+      column.width = (size + 1) * 2;
+      break;
     case SQL_TYPE_TIMESTAMP:
       column.c_type = SQL_C_TYPE_TIMESTAMP;
       column.width = sizeof(SQL_TIMESTAMP_STRUCT);
       break;
-    default: column.c_type = SQL_C_CHAR; column.width = 48; break;
+    default:
+      column.c_type = SQL_C_CHAR;
+      column.width = 48;
+      break;
   }
   column.data.resize(column.width * kBlockRows);
   column.length.resize(kBlockRows);
@@ -31,8 +49,7 @@ void choose_binding(Column& column, SQLULEN size) {
 
 BareReader::BareReader(const std::string& connection) {
   SQLAllocHandle(SQL_HANDLE_ENV, nullptr, &environment_);
-  SQLSetEnvAttr(environment_, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3),
-                0);
+  SQLSetEnvAttr(environment_, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3), 0);
   SQLAllocHandle(SQL_HANDLE_DBC, environment_, &connection_);
   std::string text = connection;
   check(SQLDriverConnect(connection_, nullptr, reinterpret_cast<SQLCHAR*>(text.data()), SQL_NTS,

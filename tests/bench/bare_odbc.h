@@ -20,7 +20,7 @@ struct Column {
   SQLSMALLINT sql_type = 0;
   SQLSMALLINT c_type = 0;
   size_t width = 0;
-  std::vector<char> data;     // kBlockRows times width
+  std::vector<char> data;      // kBlockRows times width
   std::vector<SQLLEN> length;  // kBlockRows indicators
 
   const char* at(size_t row) const { return data.data() + row * width; }

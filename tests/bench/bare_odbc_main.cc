@@ -17,15 +17,16 @@ int main(int argc, char** argv) {
   double cpu = process_cpu_seconds();
   auto start = std::chrono::steady_clock::now();
   SQLLEN touched = 0;
-  uint64_t rows = reader.read(whole_table_sql(argv[2]),
-                              [&](const std::vector<Column>& columns, size_t count) {
-                                for (size_t row = 0; row < count; ++row) {
-                                  touched += columns[0].length[row];
-                                }
-                              });
+  uint64_t rows =
+      reader.read(whole_table_sql(argv[2]), [&](const std::vector<Column>& columns, size_t count) {
+        for (size_t row = 0; row < count; ++row) {
+          touched += columns[0].length[row];
+        }
+      });
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::printf("{\"rows\":%llu,\"seconds\":%.4f,\"cpu_seconds\":%.4f,\"peak_kib\":%ld,\"check\":%lld}\n",
-              static_cast<unsigned long long>(rows), seconds, process_cpu_seconds() - cpu,
-              peak_memory_kib(), static_cast<long long>(touched));
+  std::printf(
+      "{\"rows\":%llu,\"seconds\":%.4f,\"cpu_seconds\":%.4f,\"peak_kib\":%ld,\"check\":%lld}\n",
+      static_cast<unsigned long long>(rows), seconds, process_cpu_seconds() - cpu,
+      peak_memory_kib(), static_cast<long long>(touched));
   return 0;
 }

@@ -138,8 +138,10 @@ char* put_value(char* out, const Column& column, size_t row) {
       std::memcpy(&value, data, sizeof value);
       return std::to_chars(out, out + 24, value).ptr;
     }
-    case SQL_C_BIT: return put(out, *data != 0 ? "true" : "false");
-    case SQL_C_WCHAR: return put_wide(out, data, static_cast<size_t>(length));
+    case SQL_C_BIT:
+      return put(out, *data != 0 ? "true" : "false");
+    case SQL_C_WCHAR:
+      return put_wide(out, data, static_cast<size_t>(length));
     case SQL_C_TYPE_TIMESTAMP: {
       SQL_TIMESTAMP_STRUCT at{};
       std::memcpy(&at, data, sizeof at);
@@ -162,8 +164,9 @@ std::unique_ptr<Batch> encode(const std::vector<Column>& columns, size_t rows) {
   char* out = batch->text.data();
   for (size_t row = 0; row < rows; ++row) {
     char* begin = out;
-    out = put(out, "{\"op\":\"insert\",\"database\":\"bench\",\"schema\":\"dbo\",\"table\":\"orders\","
-                   "\"source\":{\"commit_lsn\":\"");
+    out = put(out,
+              "{\"op\":\"insert\",\"database\":\"bench\",\"schema\":\"dbo\",\"table\":\"orders\","
+              "\"source\":{\"commit_lsn\":\"");
     out = put_hex(out, columns[0].at(row), 10);
     out = put(out, "\",\"change_lsn\":\"");
     out = put_hex(out, columns[2].at(row), 10);
@@ -194,9 +197,12 @@ void on_report(rd_kafka_t*, const rd_kafka_message_t* message, void*) {
 rd_kafka_t* make_producer(const char* brokers) {
   char error[512];
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  const char* const settings[][2] = {{"bootstrap.servers", brokers}, {"linger.ms", "20"},
-                                     {"batch.num.messages", "10000"}, {"batch.size", "1000000"},
-                                     {"acks", "all"}, {"enable.idempotence", "true"},
+  const char* const settings[][2] = {{"bootstrap.servers", brokers},
+                                     {"linger.ms", "20"},
+                                     {"batch.num.messages", "10000"},
+                                     {"batch.size", "1000000"},
+                                     {"acks", "all"},
+                                     {"enable.idempotence", "true"},
                                      {"queue.buffering.max.messages", "100000"}};
   for (const auto& setting : settings) {
     if (rd_kafka_conf_set(conf, setting[0], setting[1], error, sizeof error) != RD_KAFKA_CONF_OK) {
@@ -247,11 +253,12 @@ int main(int argc, char** argv) {
   sink.join();
   rd_kafka_flush(producer, 60'000);
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::printf("{\"rows\":%llu,\"delivered\":%llu,\"failed\":%llu,\"seconds\":%.4f,"
-              "\"cpu_seconds\":%.4f,\"peak_kib\":%ld}\n",
-              static_cast<unsigned long long>(rows), static_cast<unsigned long long>(delivered),
-              static_cast<unsigned long long>(failed), seconds,
-              dstream::bench::process_cpu_seconds() - cpu, dstream::bench::peak_memory_kib());
+  std::printf(
+      "{\"rows\":%llu,\"delivered\":%llu,\"failed\":%llu,\"seconds\":%.4f,"
+      "\"cpu_seconds\":%.4f,\"peak_kib\":%ld}\n",
+      static_cast<unsigned long long>(rows), static_cast<unsigned long long>(delivered),
+      static_cast<unsigned long long>(failed), seconds, dstream::bench::process_cpu_seconds() - cpu,
+      dstream::bench::peak_memory_kib());
   rd_kafka_topic_destroy(topic);
   rd_kafka_destroy(producer);
   return delivered == rows ? 0 : 1;

@@ -43,8 +43,8 @@ void for_each_line(int fd, Line&& line) {
     }
     filled += static_cast<size_t>(got);
     size_t begin = 0;
-    while (auto* end = static_cast<char*>(
-               std::memchr(buffer.data() + begin, '\n', filled - begin))) {
+    while (auto* end =
+               static_cast<char*>(std::memchr(buffer.data() + begin, '\n', filled - begin))) {
       size_t length = static_cast<size_t>(end - (buffer.data() + begin)) + 1;
       line(buffer.data() + begin, length);
       begin += length;
@@ -108,8 +108,7 @@ int main(int argc, char** argv) {
   close(sink[1]);
   waitpid(generator, nullptr, 0);
   waitpid(reader, nullptr, 0);
-  double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   long count = 0;
   if (read(counted[0], &count, sizeof count) != sizeof count || count != messages) {
     std::fprintf(stderr, "stdio_relay: %ld of %ld messages arrived\n", count, messages);

@@ -103,8 +103,8 @@ void BankWriter::undo() {
 }
 
 std::string BankWriter::note() {
-  static const char* const notes[] = {"N'plain'", "N'it''s quoted \"twice\"'", "N'žluťoučký 🐎'",
-                                      "NULL", "N''", "N'line\nbreak\\'"};
+  static const char* const notes[] = {
+      "N'plain'", "N'it''s quoted \"twice\"'", "N'žluťoučký 🐎'", "NULL", "N''", "N'line\nbreak\\'"};
   return notes[choose(0, 5)];
 }
 
@@ -132,8 +132,8 @@ EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'Ledger', 
 GO
 )";
   database_ = std::make_unique<Child>(std::vector<std::string>{
-      DSTREAM_SQLSERVER_PROGRAM, "--port", "0", "--database", "bank", "--password", "secret", "--script",
-      (folder_ / "bank.sql").string(), "--capture-interval", "50"});
+      DSTREAM_SQLSERVER_PROGRAM, "--port", "0", "--database", "bank", "--password", "secret",
+      "--script", (folder_ / "bank.sql").string(), "--capture-interval", "50"});
   const std::string listening = "listening 127.0.0.1:";
   auto line = database_->wait_line(listening, std::chrono::seconds(60));
   if (!line) {
@@ -143,27 +143,26 @@ GO
 }
 
 void Bank::write_config() {
-  std::ofstream(folder_ / "dstream.yaml")
-      << "pipelines:\n"
-         "  - name: bank\n"
-         "    source:\n"
-         "      type: sqlserver-cdc\n"
-         "      connection: sqlserver://sa:secret@127.0.0.1:"
-      << port_
-      << "?database=bank&encrypt=no\n"
-         "      tables: [dbo.Ledger]\n"
-         "      poll_interval: 20ms\n"
-         "      max_poll_interval: 100ms\n"
-         "    sink:\n"
-         "      type: eventhubs\n"
-         "      connection: \""
-      << broker_.connection_string()
-      << "\"\n"
-         "      tls: {ca_file: "
-      << broker_.ca_file()
-      << "}\n"
-         "    checkpoint: {interval: 50ms}\n"
-         "    queue: {max_bytes: 8MiB}\n";
+  std::ofstream(folder_ / "dstream.yaml") << "pipelines:\n"
+                                             "  - name: bank\n"
+                                             "    source:\n"
+                                             "      type: sqlserver-cdc\n"
+                                             "      connection: sqlserver://sa:secret@127.0.0.1:"
+                                          << port_
+                                          << "?database=bank&encrypt=no\n"
+                                             "      tables: [dbo.Ledger]\n"
+                                             "      poll_interval: 20ms\n"
+                                             "      max_poll_interval: 100ms\n"
+                                             "    sink:\n"
+                                             "      type: eventhubs\n"
+                                             "      connection: \""
+                                          << broker_.connection_string()
+                                          << "\"\n"
+                                             "      tls: {ca_file: "
+                                          << broker_.ca_file()
+                                          << "}\n"
+                                             "    checkpoint: {interval: 50ms}\n"
+                                             "    queue: {max_bytes: 8MiB}\n";
 }
 
 std::unique_ptr<Child> Bank::start_host(const std::string& log_level) {

@@ -17,12 +17,11 @@ std::string freetds_driver() {
 
 SqlClient::SqlClient(int port, const std::string& database) {
   SQLAllocHandle(SQL_HANDLE_ENV, nullptr, &environment_);
-  SQLSetEnvAttr(environment_, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3),
-                0);
+  SQLSetEnvAttr(environment_, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3), 0);
   SQLAllocHandle(SQL_HANDLE_DBC, environment_, &connection_);
-  std::string text = "Driver=" + freetds_driver() + ";Server=127.0.0.1;Port=" +
-                     std::to_string(port) + ";UID=sa;PWD=secret;TDS_Version=7.4;Database=" +
-                     database;
+  std::string text = "Driver=" + freetds_driver() +
+                     ";Server=127.0.0.1;Port=" + std::to_string(port) +
+                     ";UID=sa;PWD=secret;TDS_Version=7.4;Database=" + database;
   check(SQLDriverConnect(connection_, nullptr, reinterpret_cast<SQLCHAR*>(text.data()), SQL_NTS,
                          nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT),
         SQL_HANDLE_DBC, connection_, "connect");
@@ -61,8 +60,7 @@ std::string SqlClient::scalar(const std::string& sql) {
   return value;
 }
 
-void SqlClient::check(SQLRETURN code, SQLSMALLINT kind, SQLHANDLE handle,
-                      const std::string& what) {
+void SqlClient::check(SQLRETURN code, SQLSMALLINT kind, SQLHANDLE handle, const std::string& what) {
   if (code == SQL_SUCCESS || code == SQL_SUCCESS_WITH_INFO || code == SQL_NO_DATA) {
     return;
   }

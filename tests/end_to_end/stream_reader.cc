@@ -14,10 +14,12 @@ StreamReader::StreamReader(const std::string& brokers, const std::vector<std::st
     : visit_(std::move(visit)) {
   char error[512];
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  const std::pair<const char*, const char*> settings[] = {
-      {"bootstrap.servers", brokers.c_str()}, {"group.id", "end-to-end"},
-      {"enable.auto.commit", "false"},        {"isolation.level", "read_committed"},
-      {"log_level", "0"},                     {"reconnect.backoff.max.ms", "500"}};
+  const std::pair<const char*, const char*> settings[] = {{"bootstrap.servers", brokers.c_str()},
+                                                          {"group.id", "end-to-end"},
+                                                          {"enable.auto.commit", "false"},
+                                                          {"isolation.level", "read_committed"},
+                                                          {"log_level", "0"},
+                                                          {"reconnect.backoff.max.ms", "500"}};
   for (const auto& [name, value] : settings) {
     if (rd_kafka_conf_set(conf, name, value, error, sizeof error) != RD_KAFKA_CONF_OK) {
       throw std::runtime_error(error);

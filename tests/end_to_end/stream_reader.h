@@ -21,8 +21,8 @@ struct StreamMessage {
 // std::runtime_error if the consumer cannot be made.
 class StreamReader {
  public:
-  StreamReader(const std::string& brokers, const std::vector<std::string>& topics,
-               int partitions, std::function<void(const StreamMessage&)> visit);
+  StreamReader(const std::string& brokers, const std::vector<std::string>& topics, int partitions,
+               std::function<void(const StreamMessage&)> visit);
   ~StreamReader();  // stops and joins
   StreamReader(const StreamReader&) = delete;
   StreamReader& operator=(const StreamReader&) = delete;
