@@ -37,6 +37,14 @@ const Version* TableStore::visible(const Slot& slot, const ReadView& view) {
   return nullptr;
 }
 
+TableStore::~TableStore() {
+  if (!indexes_.empty()) {
+    for (const auto& [key, slot] : indexes_.front()) {
+      delete slot;
+    }
+  }
+}
+
 bool TableStore::fetch(const ReadView& view, size_t index, KeyRange* range, bool descending,
                        size_t count, std::vector<FetchedRow>* rows, uint64_t* blocker) const {
   const std::shared_lock lock(mutex_);

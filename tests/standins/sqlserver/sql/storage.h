@@ -53,6 +53,9 @@ class TableStore : public std::enable_shared_from_this<TableStore> {
   explicit TableStore(std::vector<bool> unique) : unique_(std::move(unique)) {
     indexes_.resize(unique_.size());
   }
+  ~TableStore();
+  TableStore(const TableStore&) = delete;
+  TableStore& operator=(const TableStore&) = delete;
 
   // Appends up to `count` rows visible in the view, in the order of the index. `range` is moved
   // behind them; false when it is exhausted. With `blocker`, stops at a row another transaction has
