@@ -116,7 +116,12 @@ dstream_status create(const dstream_host* host, Handle** out) {
   auto* made = new T(host);
   if (made->does("crash_in_create")) crash();
   if (made->does("throw_in_create")) throw_something();
-  *out = made->does("null_instance") ? nullptr : reinterpret_cast<Handle*>(made);
+  if (made->does("null_instance")) {
+    delete made;
+    *out = nullptr;
+    return DSTREAM_OK;
+  }
+  *out = reinterpret_cast<Handle*>(made);
   return DSTREAM_OK;
 }
 
