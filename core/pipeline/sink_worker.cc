@@ -76,6 +76,9 @@ StepResult SinkWorker::step_closed(int64_t now_ns, int64_t due_ns) {
     handle_failure(Call::kOpen, "open", result, now_ns);
     return StepResult::again();
   }
+  if (tracker_.empty() && !sink_->has_poll()) {
+    back_off_.succeeded();
+  }
   session_ = Session::kOpen;
   full_ = poll_next_ = false;
   write_at_ns_ = serve_at_ns_ = 0;
@@ -103,29 +106,37 @@ StepResult SinkWorker::step_open(int64_t now_ns, int64_t max_wait_ns, int64_t du
   if (next != nullptr && !full_ && now_ns >= write_at_ns_) {
     return write(*next, now_ns);
   }
-  if (write_at_ns_ > now_ns) {
+  bool backing_off = now_ns < write_at_ns_;
+  if (backing_off) {
     due_ns = std::min(due_ns, write_at_ns_);
   }
-  if (tracker_.in_flight_items() == 0 && next == nullptr) {
-    int64_t recovered_at_ns = std::max(write_at_ns_, serve_at_ns_);
-    if (retrying_ != Call::kNone && now_ns >= recovered_at_ns) {
+  if (tracker_.in_flight_items() == 0 && (next == nullptr || backing_off)) {
+    return step_idle(now_ns, due_ns, next == nullptr);
+  }
+  return serve(now_ns, max_wait_ns, due_ns);
+}
+
+// Nothing is in flight, and nothing may be written now. The sink is served now and then all the
+// same: it may have business of its own.
+StepResult SinkWorker::step_idle(int64_t now_ns, int64_t due_ns, bool nothing_to_write) {
+  int64_t recovered_at_ns = std::max(write_at_ns_, serve_at_ns_);
+  if (nothing_to_write && retrying_ != Call::kNone) {
+    if (now_ns < recovered_at_ns) {
+      due_ns = std::min(due_ns, recovered_at_ns);
+    } else {
       // What failed had done its work all the same; there is nothing left to try again.
       context_.lifecycle->set_phase(Role::kSink, Phase::kOpening);
       call_succeeded(retrying_);
-    } else if (retrying_ != Call::kNone) {
-      due_ns = std::min(due_ns, recovered_at_ns);
     }
-    // Nothing to do. The sink is served now and then all the same: it may have its own business.
-    if (!sink_->has_poll()) {
-      return StepResult::wait(due_ns);
-    }
-    if (int64_t at_ns = std::max(idle_poll_at_ns_, serve_at_ns_); now_ns < at_ns) {
-      return StepResult::wait(std::min(due_ns, at_ns));
-    }
-    idle_poll_at_ns_ = now_ns + kIdleWaitNs;
-    max_wait_ns = 0;
   }
-  return serve(now_ns, max_wait_ns, due_ns);
+  if (!sink_->has_poll()) {
+    return StepResult::wait(due_ns);
+  }
+  if (int64_t at_ns = std::max(idle_poll_at_ns_, serve_at_ns_); now_ns < at_ns) {
+    return StepResult::wait(std::min(due_ns, at_ns));
+  }
+  idle_poll_at_ns_ = now_ns + kIdleWaitNs;
+  return serve(now_ns, 0, due_ns);
 }
 
 Delivery* SinkWorker::take_batch(int64_t now_ns) {
@@ -194,9 +205,6 @@ StepResult SinkWorker::serve(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns
   }
   bool flush = max_wait_ns > 0 && wants_flush(now_ns);
   int64_t wait_ns = flush ? kFlushWaitNs : kPollWaitNs;
-  if (!full_ && tracker_.in_flight_items() == 0) {
-    wait_ns = kIdleWaitNs;  // Waiting for a back-off to pass; nothing else comes before due_ns.
-  }
   wait_ns = std::max<int64_t>(std::min({wait_ns, max_wait_ns, due_ns - now_ns}), 0);
   if (!flush && !sink_->has_poll()) {
     full_ = false;
@@ -221,6 +229,9 @@ StepResult SinkWorker::serve(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns
     return StepResult::again();
   }
   call_succeeded(Call::kPoll);
+  if (tracker_.empty()) {
+    back_off_.succeeded();  // Nothing is left that could fail again.
+  }
   bool retry_is_new = retry_ && session_ == Session::kOpen;
   if (settled_some_ || retry_is_new || max_wait_ns == 0) {
     return StepResult::again();

@@ -58,6 +58,7 @@ class SinkWorker final : public SettleHandler {
 
   StepResult step_closed(int64_t now_ns, int64_t due_ns);
   StepResult step_open(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns);
+  StepResult step_idle(int64_t now_ns, int64_t due_ns, bool nothing_to_write);
   StepResult step_settling(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns);
   StepResult write(Delivery& delivery, int64_t now_ns);
   StepResult serve(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns);

@@ -239,6 +239,22 @@ TEST_F(SinkWorkerTest, BackOffGrowsWhileTheSameItemIsRetried) {
   EXPECT_GT(longest_ms, 1000);
 }
 
+// A failure was counted from the one before, hours ago, because nothing had been delivered since.
+TEST_F(SinkWorkerTest, FailureAfterALongQuietTimeIsAFirstOne) {
+  parts_.settings.retry.max_elapsed_ms = 60'000;
+  start();
+  sink_->opens.push_back(call_result(DSTREAM_RETRY));
+  settle_down();
+  pass_time(100);
+  for (int i = 0; i < 100; ++i) {
+    pass_time(1000);
+  }
+  sink_->polls.push_back([] { return call_result(DSTREAM_REOPEN); });
+  pass_time(1000);
+  EXPECT_EQ(state(), PipelineState::kBackingOff);
+  EXPECT_FALSE(parts_.lifecycle.failing());
+}
+
 TEST_F(SinkWorkerTest, RejectedRecordStopsThePipelineAfterTheRestSettled) {
   start();
   arrive({{'i', "1"}, {'i', "2"}, {'i', "3"}});
