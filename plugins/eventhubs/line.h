@@ -1,22 +1,20 @@
-// What waits for one partition, in order, and how much of it librdkafka has.
+// What waits for one partition, in order, and the one batch of it that librdkafka has.
 //
-// At most one batch is handed over at a time, and nothing behind it before all of it is reported:
-// so a partition never has two requests on their way, and order does not hang on the broker's check
-// of sequence numbers. What comes meanwhile waits here, not in librdkafka, whose broker thread
-// would turn without rest over a complete batch behind one in flight.
+// A batch is handed over, flushed, reported, and only then follows the next. So there is never more
+// than one request of a partition on the wire, and neither order nor loss hangs on how well a
+// broker checks sequence numbers: librdkafka would send a second request behind one of fewer than
+// five messages, and take the success of the second as an answer to the first.
 //
 // Thread rule: [worker].
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "deliveries.h"
 
 namespace eventhubs {
-
-// What a message weighs besides key and value; also keeps empty ones from being free.
-inline constexpr uint64_t kMessageOverheadBytes = 32;
 
 // First in, first out; grows and keeps its memory.
 class TicketQueue {
@@ -47,68 +45,57 @@ class TicketQueue {
 struct BatchLimits {
   uint64_t bytes = 1'000'000;
   uint32_t messages = 10'000;
-
-  // What one line may have at librdkafka. It stays a tenth below a batch, for librdkafka does not
-  // count a batch's bytes quite as its messages', and must not send the batch in two requests.
-  uint64_t line_bytes_max() const { return bytes * 9 / 10; }
-  uint32_t line_messages_max() const { return messages > 1 ? messages - 1 : 1; }
 };
 
-// librdkafka keeps what it is handed until the sink flushes: because the line is full, or because
-// `unsent_since_ns` is long enough ago. From then on until the last report all of it is in flight.
-struct Line {
-  static constexpr int64_t kLongAgoNs = 1;
+// At least what a record and a header weigh on the wire besides their contents, and a batch besides
+// its records: what fits by this count fits into one request.
+inline constexpr uint64_t kRecordOverheadBytes = 40;
+inline constexpr uint64_t kHeaderOverheadBytes = 10;
+inline constexpr uint64_t kBatchOverheadBytes = 100;
+// Filling ends long before librdkafka's own linger could send the first part of a batch.
+inline constexpr int64_t kFillNsMax = 500'000'000;
 
+struct Line {
   int32_t partition = 0;
   uint32_t sent_messages = 0;  // handed over, no report yet
-  uint64_t sent_bytes = 0;
-  uint32_t in_flight = 0;       // of them, in the batch on its way
-  int64_t unsent_since_ns = 0;  // first hand-over that is in no batch yet; 0: none
-  uint32_t refused = 0;         // failed with a code of class kReject
-  int refused_code = 0;
-  Ticket refused_ticket = 0;   // the first of them
-  uint64_t refused_bytes = 0;  // of all of them
-  bool waiting = false;        // is in the sink's list of lines with something to hand over
+  uint64_t sent_bytes = 0;     // of the whole batch, until its last report
+  int64_t filling_since_ns = 0;
+  bool flushed = false;  // the batch is on its way: nothing may be added
+  bool full = false;     // a message did not fit: no need to linger
+  bool waiting = false;  // is in the sink's list of lines with something to hand over
   TicketQueue queue;
 
-  bool has_room(uint64_t bytes, const BatchLimits& limits) const {
-    return in_flight == 0 &&
-           (sent_messages == 0 || (sent_bytes + bytes <= limits.line_bytes_max() &&
-                                   sent_messages < limits.line_messages_max()));
-  }
-  void sent(uint64_t bytes, int64_t now_ns) {
-    ++sent_messages;
-    sent_bytes += bytes;
-    if (unsent_since_ns == 0) {
-      unsent_since_ns = now_ns;
-    }
-  }
-  // There is more to send than fits: what is handed over need not linger.
-  void full() {
-    if (is_lingering()) {
-      unsent_since_ns = kLongAgoNs;
-    }
-  }
-  // What was handed over is in flight from now on.
-  void flushed() {
-    if (in_flight == 0 && sent_messages > 0) {
-      in_flight = sent_messages;
-      unsent_since_ns = 0;
-    }
-  }
-  void reported(uint64_t bytes, int64_t now_ns) {
-    --sent_messages;
-    sent_bytes -= bytes;
-    if (in_flight > 0) {
-      --in_flight;
-    }
+  uint32_t refused = 0;  // failed with a code of class kReject
+  int refused_code = 0;
+  Ticket refused_ticket = 0;  // the first of them
+
+  // False marks the batch as full.
+  bool has_room(uint64_t bytes, int64_t now_ns, const BatchLimits& limits) {
     if (sent_messages == 0) {
-      unsent_since_ns = 0;
-    } else if (in_flight == 0 && unsent_since_ns == 0) {
-      unsent_since_ns = now_ns;
+      return true;
     }
+    if (!flushed) {
+      full = full || sent_bytes + bytes + kBatchOverheadBytes > limits.bytes ||
+             now_ns - filling_since_ns > kFillNsMax;
+    }
+    return !flushed && !full;
   }
-  bool is_lingering() const { return in_flight == 0 && unsent_since_ns != 0; }
+  void sent(uint64_t bytes, int64_t now_ns, const BatchLimits& limits) {
+    if (sent_messages++ == 0) {
+      filling_since_ns = now_ns;
+    }
+    sent_bytes += bytes;
+    flushed = sent_messages == limits.messages;  // librdkafka sends it at once
+  }
+  bool is_filling() const { return sent_messages > 0 && !flushed; }
+  // Returns what the batch weighed with its last report, else 0.
+  uint64_t reported() {
+    if (--sent_messages > 0) {
+      return 0;
+    }
+    flushed = full = false;
+    return std::exchange(sent_bytes, 0);
+  }
 };
 
 }  // namespace eventhubs

@@ -26,67 +26,49 @@ TEST(TicketQueue, KeepsOrderOverCompaction) {
 }
 
 TEST(Line, TakesAnyFirstMessage) {
-  const Line line;
-  EXPECT_TRUE(line.has_room(1'000'000, kLimits));
+  Line line;
+  EXPECT_TRUE(line.has_room(1'000'000, 1, kLimits));
 }
 
-TEST(Line, HoldsLessThanABatchByBytes) {
+TEST(Line, HoldsOneBatchByBytes) {
   Line line;
-  int taken = 0;
-  while (line.has_room(200, kLimits)) {
-    line.sent(200, 1);
-    ++taken;
+  while (line.has_room(200, 1, kLimits)) {
+    line.sent(200, 1, kLimits);
   }
-  EXPECT_EQ(taken, 4);
-  EXPECT_LE(line.sent_bytes, kLimits.line_bytes_max());
+  EXPECT_EQ(line.sent_messages, 4u);
+  EXPECT_LE(line.sent_bytes + kBatchOverheadBytes, kLimits.bytes);
+  EXPECT_TRUE(line.full);
+  EXPECT_TRUE(line.is_filling()) << "somebody has to flush it";
 }
 
-TEST(Line, HoldsLessThanABatchByMessages) {
+TEST(Line, HoldsOneBatchByMessages) {
   Line line;
-  while (line.has_room(1, kLimits)) {
-    line.sent(1, 1);
+  while (line.has_room(1, 1, kLimits)) {
+    line.sent(1, 1, kLimits);
   }
-  EXPECT_EQ(line.sent_messages, kLimits.messages - 1);
+  EXPECT_EQ(line.sent_messages, kLimits.messages);
+  EXPECT_FALSE(line.is_filling()) << "librdkafka sends it at once";
 }
 
-TEST(Line, WithBatchesOfOneHoldsOne) {
+TEST(Line, TakesNothingBehindABatchOnItsWay) {
   Line line;
-  line.sent(1, 1);
-  EXPECT_FALSE(line.has_room(1, {1000, 1}));
-}
-
-TEST(Line, LingersFromTheOldestMessageOn) {
-  Line line;
-  line.sent(400, 5);
-  EXPECT_TRUE(line.is_lingering());
-  EXPECT_EQ(line.unsent_since_ns, 5);
-  line.sent(400, 6);
-  EXPECT_EQ(line.unsent_since_ns, 5) << "the oldest counts";
-}
-
-TEST(Line, NeedNotLingerWhenFull) {
-  Line line;
-  line.full();
-  EXPECT_FALSE(line.is_lingering()) << "there is nothing to send";
-  line.sent(400, 5);
-  line.full();
-  EXPECT_TRUE(line.is_lingering());
-  EXPECT_EQ(line.unsent_since_ns, Line::kLongAgoNs);
-}
-
-TEST(Line, TakesNothingBeforeAllOfTheBatchIsReported) {
-  Line line;
-  line.sent(100, 5);
-  line.sent(100, 5);
-  line.flushed();
-  EXPECT_FALSE(line.is_lingering());
-  EXPECT_FALSE(line.has_room(100, kLimits));
-  line.reported(100, 20);
-  EXPECT_FALSE(line.has_room(100, kLimits)) << "half of the batch is still on its way";
-  line.reported(100, 20);
-  EXPECT_TRUE(line.has_room(100, kLimits));
-  EXPECT_EQ(line.sent_messages, 0u);
+  line.sent(10, 1, kLimits);
+  line.sent(10, 1, kLimits);
+  line.flushed = true;
+  EXPECT_FALSE(line.has_room(10, 1, kLimits));
+  EXPECT_EQ(line.reported(), 0u);
+  EXPECT_FALSE(line.has_room(10, 1, kLimits)) << "not before the last report";
+  EXPECT_EQ(line.reported(), 20u);
+  EXPECT_TRUE(line.has_room(10, 1, kLimits));
   EXPECT_EQ(line.sent_bytes, 0u);
+}
+
+TEST(Line, DoesNotFillForLong) {
+  Line line;
+  line.sent(10, 5, kLimits);
+  EXPECT_TRUE(line.has_room(10, 5 + kFillNsMax, kLimits));
+  EXPECT_FALSE(line.has_room(10, 6 + kFillNsMax, kLimits));
+  EXPECT_TRUE(line.full);
 }
 
 TEST(Backoff, DoublesWithinBoundsAndStartsAgain) {

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <array>
 
 #include "settings.h"
@@ -131,7 +130,7 @@ Properties make_properties(const Settings& settings, const BatchLimits& batch) {
           {"reconnect.backoff.max.ms", "10000"},
           {"allow.auto.create.topics", settings.auto_create_topics ? "true" : "false"},
           // The sink lingers itself and flushes; this is the net under it.
-          {"linger.ms", std::to_string(std::clamp(settings.linger_ms * 5, 100u, 1000u))},
+          {"linger.ms", "1000"},
           {"batch.size", std::to_string(batch.bytes)},
           {"batch.num.messages", std::to_string(batch.messages)},
           {"message.max.bytes", std::to_string(settings.message_bytes_max)},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <random>
 #include <utility>
 
@@ -27,8 +28,14 @@ constexpr int64_t kFlushAgainNsMax = 1'000 * kMs;
 // How long a call waits at most once a stop was requested.
 constexpr int64_t kStoppedWaitMs = 10;
 
+// No less than the message takes on the wire.
 uint64_t bytes_of(const dstream_message& message) {
-  return message.key.size + message.value.size + kMessageOverheadBytes;
+  uint64_t bytes = message.key.size + message.value.size + kRecordOverheadBytes;
+  for (uint32_t i = 0; i < message.header_count; ++i) {
+    bytes +=
+        std::strlen(message.headers[i].name) + message.headers[i].value.size + kHeaderOverheadBytes;
+  }
+  return bytes;
 }
 
 int wait_ms(int64_t from_ns, int64_t until_ns) {
@@ -88,7 +95,7 @@ void Sink::stop_producer() {
   topics_.clear();
   sent_bytes_ = 0;
   sent_messages_ = 0;
-  next_linger_ns_ = 0;
+  next_flush_ns_ = 0;
   flush_again_ns_ = 0;
   producer_.reset();
 }
@@ -191,6 +198,9 @@ bool Sink::accept(const dstream_message& message) {
     return true;
   }
   line->queue.push(ticket);
+  if (line->full && line->is_filling()) {
+    next_flush_ns_ = now_ns_;
+  }
   if (!line->waiting) {
     line->waiting = true;
     waiting_.push_back({topic, line});
@@ -204,25 +214,28 @@ bool Sink::hand_over(Topic& topic, Line& line, Ticket ticket, const dstream_mess
   const bool room_in_all =
       sent_messages_ == 0 ||
       (sent_bytes_ + bytes <= settings_.in_flight_bytes_max && sent_messages_ < kSentMessagesMax);
-  if (!room_in_all || !line.has_room(bytes, batch_)) {
-    line.full();
-    schedule_flush(line);
+  if (!room_in_all) {
+    next_flush_ns_ = now_ns_;  // nothing can be added anyway
+  }
+  if (!room_in_all || !line.has_room(bytes, now_ns_, batch_)) {
     return false;
   }
   const rd_kafka_resp_err_t code =
       producer_->produce(topic.handle, line.partition, message, ticket);
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    line.sent(bytes, now_ns_);
+    line.sent(bytes, now_ns_, batch_);
     ++sent_messages_;
     sent_bytes_ += bytes;
-    schedule_flush(line);
+    if (line.is_filling() && next_flush_ns_ == 0) {
+      next_flush_ns_ = now_ns_ + settings_.linger_ms * kMs;
+    }
     return true;
   }
   const ErrorClass error_class = classify(code);
   if (error_class == ErrorClass::kReject) {
     // Never sent, never lost (I5): the host stops or keeps it as a dead letter.
-    const std::string text = "The message has " + std::to_string(bytes - kMessageOverheadBytes) +
-                             " bytes; message_bytes_max is " +
+    const std::string text = "The message has " + std::to_string(message.value.size) +
+                             " bytes of value; message_bytes_max is " +
                              std::to_string(settings_.message_bytes_max) + ".";
     deliveries_.rejected(ticket, {code, describe({code, text})});
     metrics_.rejected_messages.add();
@@ -245,75 +258,70 @@ void Sink::hand_over_waiting() {
     }
     next.line->waiting = !queue.empty();
     if (next.line->waiting) {
+      if (next.line->full && next.line->is_filling()) {
+        next_flush_ns_ = now_ns_;
+      }
       waiting_.push_back(next);  // the next one is first next time, should room be short
     }
   }
 }
 
-int64_t Sink::linger_end_ns(const Line& line) const {
-  return line.unsent_since_ns + settings_.linger_ms * kMs;
-}
-
-void Sink::schedule_flush(const Line& line) {
-  if (line.is_lingering()) {
-    const int64_t end_ns = line.unsent_since_ns == Line::kLongAgoNs ? now_ns_ : linger_end_ns(line);
-    next_linger_ns_ = next_linger_ns_ == 0 ? end_ns : std::min(next_linger_ns_, end_ns);
-  }
-}
-
-// Sends what has lingered, with `hurry` all there is. True if it did.
-bool Sink::flush_lingering(bool hurry) {
+// Sends what has lingered or is full, with `hurry` all there is. True if it did.
+bool Sink::flush_filling(bool hurry) {
   if (sent_messages_ == 0) {
-    flush_again_ns_ = next_linger_ns_ = 0;
-  }
-  bool due = flush_again_ns_ != 0 && now_ns_ >= flush_again_ns_;
-  if (!due && (next_linger_ns_ == 0 || (!hurry && now_ns_ < next_linger_ns_))) {
+    next_flush_ns_ = flush_again_ns_ = 0;
     return false;
   }
-  flush_again_after_ns_ =
-      due ? std::min(flush_again_after_ns_ * 2, kFlushAgainNsMax) : kFlushAgainNsMin;
-  next_linger_ns_ = 0;
-  for (const auto& topic : topics_) {
-    for (const Line& line : topic->lines) {
-      if (line.is_lingering()) {
-        due = due || hurry || linger_end_ns(line) <= now_ns_;
-        schedule_flush(line);
-      }
-    }
-  }
-  if (!due) {
+  const bool again = flush_again_ns_ != 0 && now_ns_ >= flush_again_ns_;
+  if (!again && (next_flush_ns_ == 0 || (!hurry && now_ns_ < next_flush_ns_))) {
     return false;
   }
-  producer_->flush();
+  next_flush_ns_ = 0;
+  bool filling = false;
   for (const auto& topic : topics_) {
     for (Line& line : topic->lines) {
-      line.flushed();
+      filling = filling || line.is_filling();
+      line.flushed = line.sent_messages > 0;
     }
   }
-  next_linger_ns_ = 0;
+  if (!again && !filling) {
+    return false;  // what filled became full by its count, and is on its way
+  }
+  producer_->flush();
+  flush_again_after_ns_ =
+      again ? std::min(flush_again_after_ns_ * 2, kFlushAgainNsMax) : kFlushAgainNsMin;
   flush_again_ns_ = now_ns_ + flush_again_after_ns_;
   return true;
 }
 
+// What has come is looked at first, so that one flush sends all that it made room for.
 void Sink::serve(int64_t deadline_ns, bool hurry) {
   hand_over_waiting();
   bool served = false;
   for (int events = 0; events < kEventsPerPollMax && state_ == State::kRunning; ++events) {
-    int64_t until_ns = served || hurry ? now_ns_ : deadline_ns;
-    for (const int64_t due_ns : {next_linger_ns_, flush_again_ns_}) {
-      until_ns = due_ns == 0 ? until_ns : std::min(until_ns, due_ns);
-    }
-    if (producer_->serve_one(wait_ms(now_ns_, until_ns))) {
+    if (producer_->serve_one(0)) {
       served = true;
       read_clock();
       hand_over_waiting();
       continue;
     }
-    read_clock();
-    if (!flush_lingering(hurry) && (served || now_ns_ >= deadline_ns || stop.stopped())) {
+    if (flush_filling(hurry)) {
+      read_clock();
+      continue;
+    }
+    if (served || now_ns_ >= deadline_ns) {
       break;
     }
-    hurry = false;  // from here on there is only to wait
+    int64_t until_ns = deadline_ns;
+    for (const int64_t due_ns : {next_flush_ns_, flush_again_ns_}) {
+      until_ns = due_ns == 0 ? until_ns : std::min(until_ns, due_ns);
+    }
+    served = producer_->serve_one(wait_ms(now_ns_, until_ns));
+    read_clock();
+    hand_over_waiting();
+    if (stop.stopped()) {
+      break;
+    }
   }
   settle_done();
 }

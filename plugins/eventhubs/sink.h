@@ -68,9 +68,7 @@ class Sink final : private ProducerListener {
   bool hand_over(Topic& topic, Line& line, Ticket ticket, const dstream_message& message);
   void hand_over_waiting();
   void serve(int64_t deadline_ns, bool hurry);
-  int64_t linger_end_ns(const Line& line) const;
-  void schedule_flush(const Line& line);
-  bool flush_lingering(bool hurry);
+  bool flush_filling(bool hurry);
   void ask_for_topics(int64_t deadline_ns);
   void make_ready(Topic& topic, const Producer::TopicAnswer& answer);
   int64_t read_clock();
@@ -104,7 +102,7 @@ class Sink final : private ProducerListener {
   int64_t now_ns_ = 0;       // read once a call and after each wait
   uint64_t sent_bytes_ = 0;  // with librdkafka
   uint32_t sent_messages_ = 0;
-  int64_t next_linger_ns_ = 0;  // no line's linger ends before; 0: none lingers
+  int64_t next_flush_ns_ = 0;   // a line fills, and has lingered by then; 0: none fills
   int64_t flush_again_ns_ = 0;  // unless all is reported by then; 0: nothing was flushed
   int64_t flush_again_after_ns_ = 0;
   std::deque<Waiting> waiting_;

@@ -40,17 +40,14 @@ void Sink::on_report(const rd_kafka_message_t& message) {
   const auto ticket = reinterpret_cast<Ticket>(message._private);
   auto* topic = static_cast<Topic*>(rd_kafka_topic_opaque(message.rkt));
   Line& line = topic->lines[static_cast<size_t>(message.partition)];
-  const uint64_t bytes = message.key_len + message.len + kMessageOverheadBytes;
-  line.reported(bytes, now_ns_);
+  sent_bytes_ -= line.reported();
   --sent_messages_;
-  sent_bytes_ -= bytes;
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     deliveries_.delivered(ticket);
     delivered_bytes_ += message.len + message.key_len;
     if (trouble_ || denied_) {
       connection_works();
     }
-    schedule_flush(line);
     return;
   }
   if (classify(message.err) == ErrorClass::kReject) {
@@ -58,7 +55,6 @@ void Sink::on_report(const rd_kafka_message_t& message) {
       line.refused_ticket = ticket;
       line.refused_code = message.err;
     }
-    line.refused_bytes += bytes;
     ++line.refused;
   }
   fail(message.err,
@@ -156,14 +152,11 @@ void Sink::settle_refused(Topic& topic, Line& line) {
     metrics_.rejected_messages.add();
     batch_.messages = settings_.batch.messages;
   } else if (by_size) {
-    batch_.bytes =
-        std::max(kBatchBytesMin, std::min(batch_.bytes, line.refused_bytes) / kShrinkBytesBy);
+    batch_.bytes = std::max(kBatchBytesMin, batch_.bytes / kShrinkBytesBy);
     host_.warn(
         "A topic refuses a batch for its size; batches are smaller from now on. Set "
         "batch_bytes to the topic's limit.",
-        {{"topic", topic.name},
-         {"refused_bytes", line.refused_bytes},
-         {"batch_bytes", batch_.bytes}});
+        {{"topic", topic.name}, {"batch_bytes", batch_.bytes}});
   } else {
     batch_.messages = std::max(1u, line.refused / kShrinkMessagesBy);
   }
