@@ -385,6 +385,27 @@ TEST_F(SourceTest, ReadReturnsInTimeThoughTheServerStalls) {
   faults().release();
 }
 
+TEST_F(SourceTest, CloseDoesNotWaitForAServerThatStalls) {
+  if (is_real()) {
+    GTEST_SKIP() << "needs faults";
+  }
+  create_table(kCars, "Cars");
+  run(insert_car(1));
+  open({"dbo.Cars"}, R"("query_timeout":"1s")");
+  standin::Fault fault;
+  fault.action = standin::FaultAction::kStall;
+  fault.statement_contains = "Cars_CT";
+  fault.after_rows = 0;
+  const auto id = faults().add(fault);
+  while (faults().fired(id) == 0) {
+    source().read(100, Millis(50));
+  }
+  const auto started = std::chrono::steady_clock::now();
+  source().request_stop();
+  source().close();  // the server does not even answer that the statement is cancelled
+  EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(10));
+}
+
 // The connection is cut at every place of a run; the host opens again at the
 // last position.
 TEST_F(SourceTest, CutConnectionsLoseAndRepeatNothing) {
