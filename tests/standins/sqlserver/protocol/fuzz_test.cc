@@ -158,7 +158,7 @@ TEST_F(FuzzTest, DamagedSessionsEndAndTheServerStays) {
   ServerOptions options;
   options.login_timeout_ms = 2'000;
   start(options);
-  const uint64_t rounds = number_from_environment("DSTREAM_FUZZ_ROUNDS", 1'000);
+  const uint64_t rounds = number_from_environment("DSTREAM_FUZZ_ROUNDS", 600);
   for (uint64_t i = 0; i < rounds; ++i) {
     SCOPED_TRACE("seed " + std::to_string(seed_) + " round " + std::to_string(i));
     std::string bytes = session();
@@ -182,7 +182,7 @@ TEST_F(FuzzTest, DamagedSessionsEndAndTheServerStays) {
 }
 
 TEST_F(FuzzTest, ParsersTakeAnything) {
-  const uint64_t rounds = number_from_environment("DSTREAM_FUZZ_ROUNDS", 1'000) * 3;
+  const uint64_t rounds = number_from_environment("DSTREAM_FUZZ_ROUNDS", 600) * 3;
   for (uint64_t i = 0; i < rounds; ++i) {
     std::string login = LoginBuilder{}.body();
     std::string calls = call_with_parameters();
