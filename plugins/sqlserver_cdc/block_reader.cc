@@ -10,8 +10,6 @@ constexpr size_t kBlockBytes = 512 << 10;
 constexpr size_t kBlockRowsMin = 8;
 constexpr size_t kBlockRowsMax = 256;
 
-SQLPOINTER as_attribute(size_t value) { return reinterpret_cast<SQLPOINTER>(value); }
-
 size_t rounded(size_t size) { return (size + 7) / 8 * 8; }
 
 }  // namespace

@@ -156,7 +156,8 @@ void ChangeStream::end_round(ChangeBatch* batch) {
     for (const PositionEntry& set : now.sets) {
       all.add_tables(set.tables);
     }
-    now.sets.assign(1, std::move(all));
+    now.sets.clear();
+    now.sets.push_back(std::move(all));
     if (now.announced < bound_) {
       // Nothing else says that the tables are complete up to the bound.
       now.announced = bound_;

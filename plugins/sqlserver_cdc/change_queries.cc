@@ -68,6 +68,7 @@ ChangeQueries::ChangeQueries(Connection& connection, const Catalog& catalog,
   row_bytes_.resize(catalog_.tables.size());
   for (const auto& group : groups_) {
     std::vector<const CaptureInstance*> instances;
+    instances.reserve(group.size());
     for (const uint32_t index : group) {
       instances.push_back(&catalog_.tables[index].instance);
     }
@@ -277,8 +278,8 @@ std::vector<TransactionTime> ChangeQueries::read_times(Statement& statement, siz
       if (ended.lengths[row] != SQL_NULL_DATA) {
         std::memcpy(&local, ended.values + row * sizeof local, sizeof local);
         const int64_t seconds = days_from_date(local.year, local.month, local.day) * 86400 +
-                                local.hour * 3600 + local.minute * 60 + local.second -
-                                server_offset_minutes_ * 60;
+                                local.hour * int64_t{3600} + local.minute * int64_t{60} +
+                                local.second - server_offset_minutes_ * 60;
         time.time_ns = seconds * 1'000'000'000 + static_cast<int64_t>(local.fraction);
       }
       times.push_back(time);

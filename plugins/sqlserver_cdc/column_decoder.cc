@@ -168,7 +168,7 @@ void decode_timestamp_offsets(const FetchedColumn& column, size_t rows, dstream_
              const int64_t local = seconds_of(
                  read<int16_t>(bytes), read<uint16_t>(bytes + 2), read<uint16_t>(bytes + 4),
                  read<uint16_t>(bytes + 6), read<uint16_t>(bytes + 8), read<uint16_t>(bytes + 10));
-             value.as.time.seconds = local - offset * 60;
+             value.as.time.seconds = local - offset * int64_t{60};
              value.as.time.nanos = static_cast<int32_t>(read<uint32_t>(bytes + 12));
              value.as.time.offset_min = offset;
            });

@@ -44,8 +44,6 @@ std::vector<Diagnostic> diagnostics_in(const std::string& text) {
   return all;
 }
 
-SQLPOINTER as_attribute(size_t value) { return reinterpret_cast<SQLPOINTER>(value); }
-
 }  // namespace
 
 std::vector<Diagnostic> diagnostics_of(SQLSMALLINT type, SQLHANDLE handle) {

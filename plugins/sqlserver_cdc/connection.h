@@ -120,6 +120,11 @@ class Statement {
   std::unique_ptr<Bound> bound_;
 };
 
+// A number where ODBC's attribute functions take a pointer.
+inline SQLPOINTER as_attribute(size_t value) {
+  return reinterpret_cast<SQLPOINTER>(value);  // NOLINT(performance-no-int-to-ptr): ODBC's way.
+}
+
 // Every diagnostic record of a handle.
 std::vector<Diagnostic> diagnostics_of(SQLSMALLINT type, SQLHANDLE handle);
 

@@ -48,7 +48,7 @@ bool read_flag(const std::string& name, const std::string& value) {
 }
 
 std::string read_encrypt(const std::string& value) {
-  const std::string lower = Poco::toLower(value);
+  std::string lower = Poco::toLower(value);
   if (lower == "strict") {
     return lower;
   }

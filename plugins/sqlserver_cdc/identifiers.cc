@@ -6,7 +6,7 @@
 namespace dstream::sqlserver {
 namespace {
 
-constexpr size_t kPartBytesMax = 128 * 4;  // sysname, in UTF-8
+constexpr size_t kPartBytesMax = size_t{128} * 4;  // sysname, in UTF-8
 
 bool plain_character(char c) {
   const auto byte = static_cast<unsigned char>(c);

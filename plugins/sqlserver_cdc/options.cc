@@ -73,7 +73,7 @@ TableOptions read_table(const Poco::Dynamic::Var& item, const std::string& place
   if (item.isString()) {
     name = item.extract<std::string>();
   } else {
-    const auto object = item.extract<Object::Ptr>();
+    const auto& object = item.extract<Object::Ptr>();
     name = object->getValue<std::string>("name");
     intervals = read_intervals(*object, place + "/", inherited);
     table.capture_instance = object->optValue<std::string>("capture_instance", "");

@@ -161,7 +161,7 @@ Position read_position(std::string_view text) {
   Poco::JSON::Parser parser;
   parser.setDepth(8);
   const Poco::Dynamic::Var parsed = parser.parse(std::string(text));
-  const auto object = parsed.extract<Poco::JSON::Object::Ptr>();
+  const auto& object = parsed.extract<Poco::JSON::Object::Ptr>();
   const auto version = read_number<int64_t>(*object, "v", 1, std::numeric_limits<int64_t>::max());
   if (version != kVersion) {
     throw SourceError(DSTREAM_UNSUPPORTED, "The stored position has format version " +

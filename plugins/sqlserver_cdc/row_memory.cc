@@ -61,11 +61,11 @@ void* Arena::allocate(size_t size) {
 }
 
 void Arena::grow(size_t size) {
-  Slab slab = pool_->take(std::max(size, slabs_.empty() ? expected_ : kFurtherSlab));
+  slabs_.push_back(pool_->take(std::max(size, slabs_.empty() ? expected_ : kFurtherSlab)));
+  const Slab& slab = slabs_.back();
   next_ = reinterpret_cast<char*>(slab.memory.get());
   end_ = next_ + slab.size;
   held_ += slab.size;
-  slabs_.push_back(std::move(slab));
 }
 
 }  // namespace dstream::sqlserver
