@@ -129,20 +129,29 @@ int64_t send_rows(SqlSession* session, const QueryPlan& plan) {
   return count;
 }
 
-TokenPicker::TokenPicker(const RowLayout& layout, std::vector<uint16_t> picks)
-    : layout_(layout), picks_(std::move(picks)), ranges_(layout.column_count()) {
-  is_identity_ = picks_.size() == layout.column_count();
-  for (size_t i = 0; i < picks_.size(); ++i) {
-    is_identity_ = is_identity_ && picks_[i] == i;
+TokenPicker::TokenPicker(const RowLayout& layout, const std::vector<uint16_t>& picks)
+    : layout_(layout), ranges_(layout.column_count()) {
+  for (const uint16_t pick : picks) {
+    if (!runs_.empty() && runs_.back().last + 1 == pick) {
+      runs_.back().last = pick;
+    } else {
+      runs_.push_back({pick, pick});
+    }
   }
+  is_identity_ = runs_.size() == 1 && picks.size() == layout.column_count();
 }
 
 std::string_view TokenPicker::pick(std::string_view token) {
   if (is_identity_) {
     return token;
   }
-  scratch_.clear();
-  layout_.append_picked(token, picks_, ranges_, &scratch_);
+  layout_.ranges(token, ranges_);
+  scratch_.assign(1, static_cast<char>(kRowToken));
+  for (const Run& run : runs_) {
+    const ByteRange& last = ranges_[run.last];
+    const uint32_t from = ranges_[run.first].offset;
+    scratch_.append(token.substr(from, last.offset + last.size - from));
+  }
   return scratch_;
 }
 

@@ -71,12 +71,17 @@ class Interpreter {
 // Picks columns out of stored ROW tokens; as they are if all are wanted in their order.
 class TokenPicker {
  public:
-  TokenPicker(const RowLayout& layout, std::vector<uint16_t> picks);
+  TokenPicker(const RowLayout& layout, const std::vector<uint16_t>& picks);
   std::string_view pick(std::string_view token);
 
  private:
+  // Columns that stand side by side in the token and in the list are copied as one piece.
+  struct Run {
+    uint16_t first, last;
+  };
+
   const RowLayout& layout_;
-  std::vector<uint16_t> picks_;
+  std::vector<Run> runs_;
   bool is_identity_ = false;
   std::vector<ByteRange> ranges_;
   std::string scratch_;
