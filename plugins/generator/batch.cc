@@ -95,11 +95,11 @@ Schemas::Schemas(const Options& options) {
   }
 }
 
-void Block::reserve(uint64_t bytes_of_row, uint32_t count) {
-  // Twice for rows: an update has a before and an after.
-  const size_t text = count * (kPositionBytes + 2 * kLsnBytes + 2 * bytes_of_row);
+void Block::reserve(uint32_t count) {
+  const size_t text = count * (kPositionBytes + 2 * kLsnBytes);
   records_.resize(count);
   headers_.resize(2 * static_cast<size_t>(count));
+  // Twice: an update has a before and an after.
   values_.resize(2 * static_cast<size_t>(count) * kColumns);
   if (text > text_bytes_) {
     text_.reset(new char[text]);
@@ -121,24 +121,23 @@ const dstream_value* Block::write_row(const Workload& workload, const Change& ch
   set_integer(values[0], change.id);
   set_integer(values[1], change.sequence);
   set_integer(values[2], change.version);
-  const uint64_t size = workload.options().size;
-  char* payload = take(size);
-  workload.write_payload(change.sequence, payload);
   values[3] = {};
   values[3].type = DSTREAM_STRING;
-  values[3].size = static_cast<uint32_t>(size);
-  values[3].as.data = reinterpret_cast<const uint8_t*>(payload);
+  values[3].size = static_cast<uint32_t>(workload.options().size);
+  values[3].as.data = reinterpret_cast<const uint8_t*>(workload.payload(change.sequence));
   return values;
 }
 
 dstream_batch* Block::fill(std::shared_ptr<BatchPool> pool, const Workload& workload,
                            const Schemas& schemas, uint64_t first, uint32_t count, int64_t now_ns) {
-  reserve(workload.options().size, count);
+  reserve(count);
   const char* commit_lsn = nullptr;
   char next_position[kPositionBytes];
   char next_change_lsn[kLsnBytes];
+  char next_commit_lsn[kLsnBytes];
   write_position(first, next_position);
   write_lsn(first, next_change_lsn);
+  write_lsn(workload.change(first).transaction, next_commit_lsn);
   for (uint32_t i = 0; i < count; ++i) {
     const Change change = workload.change(first + i);
     dstream_record& record = records_[i];
@@ -158,7 +157,8 @@ dstream_batch* Block::fill(std::shared_ptr<BatchPool> pool, const Workload& work
     record.position = {reinterpret_cast<const uint8_t*>(position), kPositionBytes};
     if (commit_lsn == nullptr || change.transaction_seq == 1) {
       char* lsn = take(kLsnBytes);
-      write_lsn(change.transaction, lsn);
+      std::memcpy(lsn, next_commit_lsn, kLsnBytes);
+      increment(next_commit_lsn, kLsnCounterBytes, 'f', ':');
       commit_lsn = lsn;
     }
     char* change_lsn = take(kLsnBytes);
@@ -179,7 +179,9 @@ dstream_batch* Block::fill(std::shared_ptr<BatchPool> pool, const Workload& work
   raw_.record_stride = sizeof(dstream_record);
   raw_.records = records_.data();
   raw_.record_count = count;
-  raw_.byte_size = text_bytes_ + records_.capacity() * sizeof(dstream_record) +
+  // Payloads count as if each batch held its own: a queue of these fills as one of real rows does.
+  raw_.byte_size = text_bytes_ + values_used_ / kColumns * workload.options().size +
+                   records_.capacity() * sizeof(dstream_record) +
                    headers_.capacity() * sizeof(dstream_field) +
                    values_.capacity() * sizeof(dstream_value);
   raw_.plugin_data = this;

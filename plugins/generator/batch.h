@@ -40,7 +40,7 @@ class Block {
                       const Schemas& schemas, uint64_t first, uint32_t count, int64_t now_ns);
 
  private:
-  void reserve(uint64_t row_bytes, uint32_t count);
+  void reserve(uint32_t count);
   char* take(size_t size);
   const dstream_value* write_row(const Workload& workload, const Change& change);
 

@@ -16,18 +16,23 @@ uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-std::string make_text(uint64_t seed) {
+// Repeats after kTextBytes, so that `payload_bytes` can be read from any place before that.
+std::string make_text(uint64_t seed, uint64_t payload_bytes) {
   constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .";
-  std::string text(kTextBytes, ' ');
-  for (size_t i = 0; i < text.size(); ++i) {
+  std::string text(kTextBytes + payload_bytes, ' ');
+  for (size_t i = 0; i < kTextBytes; ++i) {
     text[i] = kAlphabet[mix(seed + i) % 64];
+  }
+  for (size_t i = kTextBytes; i < text.size(); ++i) {
+    text[i] = text[i - kTextBytes];
   }
   return text;
 }
 
 }  // namespace
 
-Workload::Workload(const Options& options) : options_(options), text_(make_text(options.seed)) {}
+Workload::Workload(const Options& options)
+    : options_(options), text_(make_text(options.seed, options.size)) {}
 
 Change Workload::change(uint64_t n) const {
   const uint64_t index = n - 1;
@@ -68,16 +73,8 @@ uint64_t Workload::previous(const Change& change) const {
   return change.sequence - options_.keys * options_.tables;
 }
 
-void Workload::write_payload(uint64_t n, char* out) const {
-  size_t at = mix(options_.seed ^ mix(n)) % kTextBytes;
-  size_t left = options_.size;
-  while (left > 0) {
-    const size_t piece = std::min(left, kTextBytes - at);
-    std::memcpy(out, text_.data() + at, piece);
-    out += piece;
-    left -= piece;
-    at = 0;
-  }
+const char* Workload::payload(uint64_t n) const {
+  return text_.data() + mix(options_.seed ^ mix(n)) % kTextBytes;
 }
 
 }  // namespace generator

@@ -47,8 +47,8 @@ class Workload {
   Change change(uint64_t n) const;
   // The number of the record that visited the key of `change` before it. REQUIRES: version > 1.
   uint64_t previous(const Change& change) const;
-  // Writes the payload of record n: `options().size` bytes of printable ASCII.
-  void write_payload(uint64_t n, char* out) const;
+  // The payload of record n: `options().size` bytes of printable ASCII, there as long as this is.
+  const char* payload(uint64_t n) const;
 
  private:
   bool is_deleted(uint32_t table, uint64_t id, uint64_t version) const;

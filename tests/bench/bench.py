@@ -191,7 +191,7 @@ EXEC sys.sp_cdc_enable_db;
 GO
 EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'orders', @role_name = NULL;
 GO
-EXEC dstream.fill_changes @table = N'dbo.orders', @rows = {rows}, @transaction_rows = 1000;
+EXEC dstream.fill_changes @capture_instance = N'dbo_orders', @rows = {rows}, @transaction_rows = 1000;
 GO
 """)
         self.endpoint = Endpoint([build / "tests/standins/sqlserver/program/dstream-sqlserver", "--port", "0",
