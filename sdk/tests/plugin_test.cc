@@ -297,6 +297,45 @@ TEST(SinkLayer, MaySettleFromAThreadOfItsOwn) {
   EXPECT_TRUE(host.problems().empty());
 }
 
+// A sink that settles what it is given before write() returns. The host may reuse the delivery at
+// the last settle, as the test does here.
+class ImmediateSink {
+ public:
+  static inline dstream_delivery* reused = nullptr;
+
+  explicit ImmediateSink(Host host) : host_(host) {}
+  void open() {}
+  uint32_t write(const Delivery& delivery, uint32_t first) {
+    const uint32_t count = delivery.count() - first;
+    host_.settle(delivery.id(), first, count);
+    reused->count = 0;
+    return count;
+  }
+  bool flush(Millis) { return true; }
+  void close() {}
+
+ private:
+  Host host_;
+};
+
+constexpr auto kImmediate = message_sink<ImmediateSink>("immediate", "1.0.0", "At once.", "{}");
+
+TEST(SinkLayer, LooksAtNoDeliveryThatIsSettled) {
+  FakeHost host;
+  dstream_sink* self = nullptr;
+  ASSERT_EQ(kImmediate.sink->create(host.raw(), "{}", &self, nullptr), DSTREAM_OK);
+  ASSERT_EQ(kImmediate.sink->open(self, nullptr), DSTREAM_OK);
+  dstream_delivery delivery{};
+  delivery.struct_size = sizeof delivery;
+  delivery.id = 4;
+  delivery.count = 3;
+  ImmediateSink::reused = &delivery;
+  uint32_t accepted = 0;
+  EXPECT_EQ(kImmediate.sink->write(self, &delivery, 0, &accepted, nullptr), DSTREAM_OK);
+  EXPECT_EQ(accepted, 3u);
+  kImmediate.sink->destroy(self);
+}
+
 TEST(TestingMessages, KeepApartNoValueAndAnEmptyOne) {
   Messages messages(1);
   messages.add("a", std::nullopt, "").add("b", "", std::nullopt, {{"h", "x"}}).add("a", "k", "v");

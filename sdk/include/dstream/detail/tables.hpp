@@ -216,8 +216,10 @@ struct SinkTable : CommonTable<S, dstream_sink> {
                               uint32_t* accepted, dstream_error* error) noexcept {
     *accepted = 0;
     return guard(error, [&]() -> dstream_status {
+      // Once all of it is settled, which write() may do itself, the delivery is the host's again.
+      const uint32_t left = delivery->count - first;
       *accepted = impl(self).write(Delivery(delivery), first);
-      return *accepted == delivery->count - first ? DSTREAM_OK : DSTREAM_AGAIN;
+      return *accepted == left ? DSTREAM_OK : DSTREAM_AGAIN;
     });
   }
 
