@@ -50,10 +50,16 @@ std::string_view hint(const Diagnostic& diagnostic) {
       return " Grant SELECT on schema cdc, or membership in db_owner.";
     case 208:
       return " The capture instance may have been dropped.";
+    case 20009:
+      return " Check host and port, and that the server runs and can be reached from here.";
     case 20002:
       return " If the server offers no TLS, say encrypt=no in the connection.";
     default:
-      return "";
+      // As Microsoft's driver reports what FreeTDS calls 20009.
+      return diagnostic.sqlstate == "08001"
+                 ? " Check host and port, that the server runs and can be reached from here, and "
+                   "the wish for encryption."
+                 : "";
   }
 }
 
@@ -88,15 +94,18 @@ dstream_status classify(const Diagnostic& diagnostic, bool dead) {
 
 SourceError make_error(std::string_view doing, const std::vector<Diagnostic>& diagnostics,
                        bool dead) {
-  // A refused login arrives together with connection errors that only repeat it.
+  // A refused login arrives together with connection errors that only repeat it, and "login failed"
+  // together with the reason for it, such as a database that is not there.
   const Diagnostic* chosen = nullptr;
+  int chosen_weight = -1;
   for (const Diagnostic& diagnostic : diagnostics) {
-    const bool denied = classify(diagnostic, false) == DSTREAM_DENIED;
-    if (denied || (chosen == nullptr && !is_information(diagnostic))) {
+    int weight = is_information(diagnostic) ? -1 : 0;
+    if (classify(diagnostic, false) == DSTREAM_DENIED) {
+      weight = diagnostic.native == 18456 ? 1 : 2;
+    }
+    if (weight > chosen_weight) {
       chosen = &diagnostic;
-      if (denied) {
-        break;
-      }
+      chosen_weight = weight;
     }
   }
   std::string text(doing);

@@ -50,6 +50,28 @@ TEST(SourceError, TheRefusedLoginDecidesAmongSeveral) {
                "password of the connection.");
 }
 
+TEST(SourceError, TheReasonOfARefusedLoginIsSaid) {
+  const SourceError error = make_error("Connecting",
+                                       {{"42000", 18456, "[D][S]Login failed for user 'sa'."},
+                                        {"42000", 4060, "[D][S]Cannot open database \"x\"."},
+                                        {"08001", 20002, "[D][S]connection failed"}},
+                                       false);
+  EXPECT_EQ(error.vendor_code, 4060);
+  EXPECT_STREQ(error.what(),
+               "Connecting failed: Cannot open database \"x\". Check the database name, and that "
+               "the login has a user in it.");
+}
+
+TEST(SourceError, AnUnreachableServerIsToldWithWhatToCheck) {
+  for (const Diagnostic& diagnostic :
+       {Diagnostic{"08S01", 20009, "[D][S]Unable to connect"},
+        Diagnostic{"08001", 10061, "[M][S]TCP Provider: Error code 0x274D"}}) {
+    const SourceError error = make_error("Connecting", {diagnostic}, false);
+    EXPECT_EQ(error.status, DSTREAM_REOPEN);
+    EXPECT_NE(std::string(error.what()).find("Check host and port"), std::string::npos);
+  }
+}
+
 TEST(SourceError, InformationInFrontIsPassedOver) {
   const SourceError error = make_error(
       "Reading", {{"01000", 5701, "x"}, {"42000", 1205, "[D][S]deadlock victim.\n"}}, false);
