@@ -10,13 +10,15 @@ uint64_t batch_bytes(const dstream_batch& batch) {
   return std::max(batch.byte_size, static_cast<uint64_t>(batch.record_stride) * batch.record_count);
 }
 
-void BatchQueue::push(dstream_batch* batch) {
+uint32_t BatchQueue::push(dstream_batch* batch) {
   QueuedBatch queued;
   queued.batch = batch;
   queued.bytes = batch_bytes(*batch);
-  for (uint32_t i = 0; i < batch->record_count && !queued.has_watermarks; ++i) {
-    queued.has_watermarks = DSTREAM_RECORD_AT(batch, i)->op == DSTREAM_OP_WATERMARK;
+  uint32_t watermarks = 0;
+  for (uint32_t i = 0; i < batch->record_count; ++i) {
+    watermarks += DSTREAM_RECORD_AT(batch, i)->op == DSTREAM_OP_WATERMARK ? 1 : 0;
   }
+  queued.has_watermarks = watermarks > 0;
   queued.reserved = budget_->expected_encoding(queued.bytes);
   {
     std::lock_guard lock(mutex_);
@@ -31,9 +33,10 @@ void BatchQueue::push(dstream_batch* batch) {
   }
   if (batch != nullptr) {
     release_batch(batch);
-    return;
+  } else {
+    pushed_->notify();
   }
-  pushed_->notify();
+  return watermarks;
 }
 
 bool BatchQueue::pop(QueuedBatch* out) {

@@ -35,8 +35,9 @@ class BatchQueue {
 
   // Takes ownership and charges the budget. Never waits: the source worker asks the budget before
   // it reads. A closed queue releases the batch at once. The records are looked at here, where they
-  // are still in the processor's cache, so that the sink worker need not fetch them for it.
-  void push(dstream_batch* batch);
+  // are still in the processor's cache, so that the sink worker need not fetch them for it. Returns
+  // how many of them are watermarks.
+  uint32_t push(dstream_batch* batch);
   // False if there is none. The caller owns the batch, its charge and its reservation.
   bool pop(QueuedBatch* out);
   bool empty() const { return count_.load(std::memory_order_acquire) == 0; }

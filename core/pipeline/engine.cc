@@ -145,13 +145,16 @@ void PipelineEngine::stop_now() {
 PipelineStatus PipelineEngine::status(int64_t now_ns) const {
   PipelineStatus status;
   lifecycle_.fill(&status);
-  status.records_read = counters_.records_read.load();
+  // In this order the difference is never below zero, whatever is read meanwhile.
+  const uint64_t watermarks = counters_.watermarks_read.load();
+  const uint64_t read = counters_.records_read.load();
+  status.records_read = read - watermarks;
   status.records_delivered = counters_.records_delivered.load();
   status.records_dead_lettered = counters_.records_dead_lettered.load();
   status.queue_bytes = budget_.used();
   status.in_flight_records = counters_.records_open.load();
   status.last_commit_time_ns = counters_.last_commit_time_ns.load();
-  if (counters_.records_durable.load() < status.records_read) {
+  if (counters_.records_durable.load() < read) {
     status.checkpoint_age_ns = std::max<int64_t>(now_ns - counters_.last_durable_ns.load(), 0);
   }
   return status;

@@ -1,6 +1,8 @@
 #include "core/pipeline/lifecycle.h"
 
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "core/base/assert.h"
 
@@ -217,27 +219,34 @@ void Lifecycle::update_state() {
 }
 
 void Lifecycle::log_state(PipelineState state) const {
+  const bool backing_off = state == PipelineState::kBackingOff;
   std::optional<Error> error = shown_error();
   LogLevel level = LogLevel::kInfo;
   if (state == PipelineState::kFailed) {
     level = LogLevel::kError;
-  } else if (state == PipelineState::kBackingOff ||
-             (state == PipelineState::kStopped && error.has_value())) {
+  } else if (backing_off || (state == PipelineState::kStopped && error.has_value())) {
     level = LogLevel::kWarn;
+  } else if (state == PipelineState::kStarting && error.has_value()) {
+    level = LogLevel::kDebug;  // The next of many tries.
   }
-  bool backing_off = state == PipelineState::kBackingOff;
-  std::string sentence =
-      std::string("The pipeline is ") + (backing_off ? "backing off" : to_string(state)) + ".";
+  if (level < log_->level()) {
+    return;
+  }
+  std::vector<LogField> fields = {{"pipeline", pipeline_}, {"state", to_string(state)}};
   if (error) {
-    log_->write(level, sentence,
-                {{"pipeline", pipeline_},
-                 {"state", to_string(state)},
-                 {"code", error->code},
-                 {"reason", error->message},
-                 {"hint", error->hint}});
-  } else {
-    log_->write(level, sentence, {{"pipeline", pipeline_}, {"state", to_string(state)}});
+    fields.push_back({"code", error->code});
+    // The reason is said once, where the pipeline comes to rest.
+    if (level >= LogLevel::kWarn) {
+      fields.push_back({"reason", error->message});
+      if (!error->hint.empty()) {
+        fields.push_back({"hint", error->hint});
+      }
+    }
   }
+  log_->write(
+      level,
+      std::string("The pipeline is ") + (backing_off ? "backing off" : to_string(state)) + ".",
+      std::span<const LogField>(fields));
 }
 
 std::optional<Error> Lifecycle::shown_error() const {

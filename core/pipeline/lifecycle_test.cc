@@ -53,6 +53,18 @@ TEST_F(LifecycleTest, RunsWhenBothAreOpenAndBacksOffWhenOneIsNot) {
       1);
 }
 
+TEST_F(LifecycleTest, AReasonIsSaidWhereItCounts) {
+  lifecycle_.set_phase(Role::kSource, Phase::kBackingOff, kError);
+  EXPECT_TRUE(log_.contains("backing off. pipeline=people state=backing_off code=DS-X reason="));
+  EXPECT_FALSE(log_.contains("hint=")) << "there is none";
+  lifecycle_.set_phase(Role::kSource, Phase::kOpening);
+  EXPECT_FALSE(log_.contains("The pipeline is starting.")) << "the next of many tries";
+  lifecycle_.fail(kError, 0);
+  EXPECT_FALSE(log_.contains("state=draining code=DS-X reason="));
+  both(Phase::kFinished);
+  EXPECT_TRUE(log_.contains("failed. pipeline=people state=failed code=DS-X reason="));
+}
+
 TEST_F(LifecycleTest, StopDrainsAndHasADeadlineThatASecondRequestDoesNotMove) {
   both(Phase::kOpen);
   lifecycle_.request_stop(500);

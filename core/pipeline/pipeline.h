@@ -36,7 +36,7 @@ struct PipelineStatus {
   PipelineState state = PipelineState::kStarting;
   int64_t since_wall_ns = 0;
   std::optional<Error> last_error;  // why it backs off or failed
-  uint64_t records_read = 0;        // since this start, watermarks included
+  uint64_t records_read = 0;        // since this start, without watermarks
   uint64_t records_delivered = 0;   // confirmed by the sink
   uint64_t records_dead_lettered = 0;
   uint64_t queue_bytes = 0;        // memory in the queue, in flight and in encodings

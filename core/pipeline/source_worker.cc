@@ -147,7 +147,6 @@ void SourceWorker::take_batch(dstream_batch* batch) {
   read_since_open_ = true;
   uint32_t count = batch->record_count;
   context_.counters->records_read.fetch_add(count, std::memory_order_relaxed);
-  context_.metrics->source_records.add(count);
   bool at_end = DSTREAM_RECORD_AT(batch, count - 1)->position.size > 0;
   for (uint32_t i = count; i > 0; --i) {
     const dstream_bytes& position = DSTREAM_RECORD_AT(batch, i - 1)->position;
@@ -157,7 +156,9 @@ void SourceWorker::take_batch(dstream_batch* batch) {
     }
   }
   between_transactions_.store(at_end, std::memory_order_relaxed);
-  context_.queue->push(batch);
+  const uint32_t watermarks = context_.queue->push(batch);
+  context_.counters->watermarks_read.fetch_add(watermarks, std::memory_order_relaxed);
+  context_.metrics->source_records.add(count - watermarks);
 }
 
 StepResult SourceWorker::commit(int64_t now_ns) {

@@ -65,6 +65,15 @@ TEST_F(SourceWorkerTest, ReadsFromTheCheckpointAndCommitsItFirst) {
   EXPECT_FALSE(parts_.queue.empty());
 }
 
+TEST_F(SourceWorkerTest, WatermarksAreNoRecordsToThoseWhoCount) {
+  will_read({{'w', "6"}, {'i', "7"}, {'w', "8"}});
+  start("5");
+  settle_down();
+  EXPECT_EQ(parts_.counters.records_read.load(), 3u);
+  EXPECT_EQ(parts_.counters.watermarks_read.load(), 2u);
+  EXPECT_EQ(parts_.metrics.source_records.value(), 1);
+}
+
 TEST_F(SourceWorkerTest, AgainIsNotRepeatedAtOnce) {
   start();
   settle_down();

@@ -95,7 +95,8 @@ struct PipelineMetrics {
 
 // What status() shows; each is written by one worker. [any-thread]
 struct PipelineCounters {
-  std::atomic<uint64_t> records_read{0};       // watermarks included
+  std::atomic<uint64_t> records_read{0};  // watermarks included
+  std::atomic<uint64_t> watermarks_read{0};
   std::atomic<uint64_t> records_delivered{0};  // of this start
   std::atomic<uint64_t> records_dead_lettered{0};
   std::atomic<uint64_t> records_durable{0};  // as records_read, up to the durable position
