@@ -289,20 +289,7 @@ class DebeziumEncoder final : public RecordEncoder {
     return {};
   }
 
-  size_t bytes_bound(const Change& change) const override {
-    // Twice the id: the log positions stand in the source block as well.
-    size_t bytes = change.plan.fixed_bytes_max + 2 * change_id_bytes_bound(change);
-    if (change.before != nullptr) {
-      bytes += row_bytes_bound(change.plan, change.before);
-    }
-    if (change.after != nullptr) {
-      bytes += row_bytes_bound(change.plan, change.after);
-    }
-    if (change.has_key()) {
-      bytes += key_bytes_bound(change.plan, change.key_row());
-    }
-    return bytes;
-  }
+  size_t bytes_bound(const Change& change) const override { return envelope_bytes_bound(change); }
 
   char* write(char* out, const Change& change, Texts* texts, Failure* failure) const override {
     const auto& plan = static_cast<const DebeziumPlan&>(change.plan);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "core/messages/change.h"
 #include "core/messages/json_text.h"
 #include "core/messages/schema_plan.h"
 #include "dstream/abi.h"
@@ -130,6 +131,22 @@ char* write_key(char* out, const SchemaPlan& plan, const dstream_value* row, Fai
   }
   failure->replaced = replaced_before;
   return close_object(start, out);
+}
+
+// Room for an envelope of `change`: fixed parts, key, both rows, and the id twice, as the log
+// positions it is made of may stand in the envelope once more.
+inline size_t envelope_bytes_bound(const Change& change) {
+  size_t bytes = change.plan.fixed_bytes_max + 2 * change_id_bytes_bound(change);
+  if (change.before != nullptr) {
+    bytes += row_bytes_bound(change.plan, change.before);
+  }
+  if (change.after != nullptr) {
+    bytes += row_bytes_bound(change.plan, change.after);
+  }
+  if (change.has_key()) {
+    bytes += key_bytes_bound(change.plan, change.key_row());
+  }
+  return bytes;
 }
 
 }  // namespace dstream::core

@@ -3,29 +3,11 @@
 #include <utility>
 #include <vector>
 
+#include "core/messages/change.h"
 #include "core/pipeline/text.h"
 
 namespace dstream::core {
 namespace {
-
-const char* op_name(dstream_op op) {
-  switch (op) {
-    case DSTREAM_OP_SNAPSHOT:
-      return "snapshot";
-    case DSTREAM_OP_INSERT:
-      return "insert";
-    case DSTREAM_OP_UPDATE:
-      return "update";
-    case DSTREAM_OP_DELETE:
-      return "delete";
-    case DSTREAM_OP_TRUNCATE:
-      return "truncate";
-    case DSTREAM_OP_SCHEMA:
-      return "schema";
-    default:
-      return "unknown";
-  }
-}
 
 std::string_view view(const dstream_bytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data), bytes.size};
@@ -122,7 +104,8 @@ std::string format_dead_letter(const std::string& pipeline, const Delivery& deli
   members.text("code", reject.reason.code);
   members.text("reason", reject.reason.message);
   members.number("vendor_code", reject.vendor_code);
-  members.text("op", op_name(record.op));
+  const char* op = op_name(record.op);
+  members.text("op", op != nullptr ? op : "schema");
   members.text("database", schema == nullptr ? "" : text_or_empty(schema->database));
   members.text("schema", schema == nullptr ? "" : text_or_empty(schema->name_space));
   members.text("table", schema == nullptr ? "" : text_or_empty(schema->name));

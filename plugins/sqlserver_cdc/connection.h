@@ -122,7 +122,7 @@ class Statement {
 
 // A number where ODBC's attribute functions take a pointer.
 inline SQLPOINTER as_attribute(size_t value) {
-  return reinterpret_cast<SQLPOINTER>(value);  // NOLINT(performance-no-int-to-ptr): ODBC's way.
+  return reinterpret_cast<SQLPOINTER>(value);
 }
 
 // Every diagnostic record of a handle.

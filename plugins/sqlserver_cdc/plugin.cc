@@ -54,7 +54,6 @@ dstream_status guard(dstream_error* out, Body&& body) noexcept {
 dstream_status create(const dstream_host* host, const char* config, dstream_source** out,
                       dstream_error* error) noexcept {
   return guard(error, [&] {
-    // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): guard() handles it.
     *out = reinterpret_cast<dstream_source*>(new Source(Host(host), config));
     return dstream_status{DSTREAM_OK};
   });
