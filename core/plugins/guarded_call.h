@@ -83,4 +83,22 @@ class GuardedCalls {
 // The error create() came back with, as make_source() and make_sink() return it.
 Error create_error(const GuardedCalls& calls, const CallResult& result);
 
+// Calls create() of a table of sources or sinks; *self stays NULL unless it worked.
+template <class Api, class Instance>
+Result<void> create_instance(GuardedCalls& calls, const Api& api, const std::string& config_json,
+                             Instance** self) {
+  CallResult result =
+      calls.run("create()", GuardedCalls::kNoLimit, kAllowOk, [&](dstream_error* error) {
+        return api.create(calls.host(), config_json.c_str(), self, error);
+      });
+  if (result.ok() && *self == nullptr) {
+    result = calls.breach("create", "returned OK from create() without an instance.");
+  }
+  if (!result.ok()) {
+    *self = nullptr;  // what a failed create() leaves behind is not an instance
+    return fail(create_error(calls, result));
+  }
+  return {};
+}
+
 }  // namespace dstream::core

@@ -33,18 +33,7 @@ class GuardedSourceImpl final : public GuardedSource {
   }
 
   Result<void> create(const std::string& config_json) {
-    CallResult result =
-        calls_.run("create()", GuardedCalls::kNoLimit, kAllowOk, [&](dstream_error* error) {
-          return api_.create(calls_.host(), config_json.c_str(), &self_, error);
-        });
-    if (result.ok() && self_ == nullptr) {
-      result = calls_.breach("create", "returned OK from create() without an instance.");
-    }
-    if (!result.ok()) {
-      self_ = nullptr;  // what a failed create() leaves behind is not an instance
-      return fail(create_error(calls_, result));
-    }
-    return {};
+    return create_instance(calls_, api_, config_json, &self_);
   }
 
   CallResult open(std::string_view position) override {
