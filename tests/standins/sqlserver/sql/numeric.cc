@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 namespace dstream::standin::sql {
 namespace {
@@ -204,8 +205,13 @@ std::optional<Numeric> modulo(const Numeric& a, const Numeric& b, int scale) {
 }
 
 double to_double(const Numeric& value) {
-  return static_cast<double>(static_cast<long double>(value.units) /
-                             static_cast<long double>(power_of_ten(value.scale)));
+  // Rounded once: both parts are exact, or the decimal text decides.
+  constexpr Int128 kExactMax = Int128{1} << 53;
+  constexpr int kExactScaleMax = 22;
+  if (value.units <= kExactMax && value.units >= -kExactMax && value.scale <= kExactScaleMax) {
+    return static_cast<double>(value.units) / static_cast<double>(power_of_ten(value.scale));
+  }
+  return std::strtod(to_text(value).c_str(), nullptr);
 }
 
 std::optional<Numeric> from_double(double value, int scale) {

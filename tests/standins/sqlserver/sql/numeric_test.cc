@@ -43,6 +43,14 @@ TEST(Numeric, OverflowIsReported) {
   EXPECT_FALSE(from_double(1e40, 0));
 }
 
+TEST(Numeric, BecomesTheNearestDouble) {
+  // Not by way of a wider type: that rounds twice.
+  EXPECT_EQ(to_double(*parse_numeric("5218701.108474351")), 5218701.108474351);
+  EXPECT_EQ(to_double(*parse_numeric("-0.1")), -0.1);
+  EXPECT_EQ(to_double(*parse_numeric("12345678901234567890.123456789")),
+            12345678901234567890.123456789);
+}
+
 TEST(Numeric, ComparesAcrossScales) {
   EXPECT_EQ(compare(number("1.50"), number("1.5")), 0);
   EXPECT_LT(compare(number("-2"), number("1.999")), 0);
