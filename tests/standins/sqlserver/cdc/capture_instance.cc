@@ -1,6 +1,7 @@
 #include "tests/standins/sqlserver/cdc/capture_instance.h"
 
 #include <algorithm>
+#include <map>
 
 #include "tests/standins/sqlserver/cdc/lsn.h"
 #include "tests/standins/sqlserver/protocol/bytes.h"
@@ -174,12 +175,55 @@ void CaptureInstance::encode(const std::string& commit_lsn, const PendingRow& ro
   rows->finish_row();
 }
 
+namespace {
+
+// Records of the halves of a statement's key changes: a log has all deletes before all inserts.
+class SplitRecords {
+ public:
+  explicit SplitRecords(const std::vector<sql::RowChange>& changes) {
+    for (const sql::RowChange& change : changes) {
+      if (is_split(change)) {
+        std::vector<uint64_t>& records = of_command_[change.command].records;
+        records.push_back(change.log_record);
+        records.push_back(change.insert_record);
+      }
+    }
+    for (auto& [command, split] : of_command_) {
+      std::sort(split.records.begin(), split.records.end());
+    }
+  }
+
+  // Of the next change in the order of the constructor's: (delete, insert).
+  std::pair<uint64_t, uint64_t> next(const sql::RowChange& change) {
+    if (!is_split(change)) {
+      return {change.log_record, change.insert_record};
+    }
+    Split& split = of_command_[change.command];
+    const size_t place = split.next++;
+    return {split.records[place], split.records[split.records.size() / 2 + place]};
+  }
+
+ private:
+  struct Split {
+    std::vector<uint64_t> records;
+    size_t next = 0;
+  };
+  // A single row's halves share one record.
+  static bool is_split(const sql::RowChange& change) {
+    return change.key_changed && change.insert_record != change.log_record;
+  }
+  std::map<int32_t, Split> of_command_;
+};
+
+}  // namespace
+
 void CaptureInstance::append_changes(const std::string& commit_lsn,
                                      const std::vector<sql::RowChange>& changes,
                                      RowBatch* rows) const {
   std::vector<PendingRow> pending;
   std::vector<std::unique_ptr<std::string>> masks;
   std::vector<std::string_view> before, after;
+  SplitRecords records(changes);
   for (const sql::RowChange& change : changes) {
     if (change.table != table_) {
       continue;
@@ -193,8 +237,9 @@ void CaptureInstance::append_changes(const std::string& commit_lsn,
     } else if (change.kind == sql::ChangeKind::kDelete) {
       add(kDelete, false, change.log_record, change.command, &all_mask_);
     } else if (change.key_changed) {
-      add(kDelete, false, change.log_record, change.command, &all_mask_);
-      add(kInsert, true, change.insert_record, change.command + 1, &all_mask_);
+      const auto [delete_record, insert_record] = records.next(change);
+      add(kDelete, false, delete_record, change.command, &all_mask_);
+      add(kInsert, true, insert_record, change.command + 1, &all_mask_);
     } else {
       change.format->split(*change.before, &before);
       change.format->split(*change.after, &after);

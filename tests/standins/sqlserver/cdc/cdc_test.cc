@@ -118,6 +118,10 @@ TEST_F(CdcTest, AKeyChangeIsDeleteAndInsert) {
   EXPECT_EQ(driver_.value("SELECT COUNT(DISTINCT __$seqval) FROM cdc.dbo_t_CT WHERE __$start_lsn = "
                           "sys.fn_cdc_get_max_lsn()"),
             "4");
+  // As a log has them: read by seqval alone, no key is inserted before it is free.
+  EXPECT_EQ(driver_.table("SELECT __$operation, id FROM cdc.dbo_t_CT WHERE __$start_lsn = "
+                          "sys.fn_cdc_get_max_lsn() ORDER BY __$seqval"),
+            "1|2\n1|3\n2|3\n2|4\n");
 }
 
 TEST_F(CdcTest, RollbackLeavesNothing) {
