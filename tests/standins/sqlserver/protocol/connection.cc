@@ -175,9 +175,9 @@ void Connection::run_batch(std::string_view body) {
 
 void Connection::run_procedures(std::string_view body) {
   std::vector<ProcedureCall> calls;
-  std::string problem;
+  ServerMessage problem;
   if (!read_procedure_calls(body, state_.dialect, &calls, &problem)) {
-    refuse(protocol_error(std::move(problem)));
+    refuse(problem);
     return;
   }
   for (size_t i = 0; i < calls.size() && !response_.is_stopped(); ++i) {

@@ -256,6 +256,10 @@ TEST_F(ConnectionTest, MalformedCallsAreErrorsAndTheConnectionStays) {
   std::string unknown_type = all_headers() + call_named("p");
   unknown_type += from_hex("00 00 77");
   EXPECT_EQ(ask(&client, in_packets(kRpc, unknown_type)), "ERROR(8009) DONE(2)");
+  // FreeTDS 1.3 sends the day before the first one for 0001-01-01.
+  std::string no_date = all_headers() + call_named("p");
+  no_date += from_hex("00 00 28 03 FFFFFF");
+  EXPECT_EQ(ask(&client, in_packets(kRpc, no_date)), "ERROR(8023) DONE(2)");
   EXPECT_EQ(ask(&client, in_packets(kRpc, "\x01")), "ERROR(8009) DONE(2)");
   EXPECT_EQ(ask(&client, in_packets(kSqlBatch, "\x01")), "ERROR(8009) DONE(2)");
   std::string unknown_number = all_headers();

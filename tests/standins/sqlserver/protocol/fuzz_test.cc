@@ -195,7 +195,7 @@ TEST_F(FuzzTest, ParsersTakeAnything) {
     PreloginRequest prelogin;
     read_prelogin(request, &prelogin);
     std::vector<ProcedureCall> read_calls;
-    std::string problem;
+    ServerMessage problem;
     read_procedure_calls(calls, dialect_of(kTds74), &read_calls, &problem);
     for (const ProcedureCall& call : read_calls) {
       call.text(100);
@@ -232,8 +232,8 @@ TEST_F(FuzzTest, ValidCallsKeepTheirParameters) {
       sent.push_back(parameter);
     }
     std::vector<ProcedureCall> calls;
-    std::string problem;
-    ASSERT_TRUE(read_procedure_calls(bytes, dialect_of(kTds74), &calls, &problem)) << problem;
+    ServerMessage problem;
+    ASSERT_TRUE(read_procedure_calls(bytes, dialect_of(kTds74), &calls, &problem)) << problem.text;
     ASSERT_EQ(calls.size(), 1u);
     EXPECT_EQ(calls[0].name, "dbo.p");
     ASSERT_EQ(calls[0].parameters.size(), sent.size());

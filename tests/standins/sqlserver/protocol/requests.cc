@@ -46,25 +46,85 @@ bool at_separator(const ByteReader& reader, const Dialect& dialect) {
   return reader.peek() == 0xFE || reader.peek() == (dialect.wide ? 0xFF : 0x80);
 }
 
-std::string type_problem(size_t ordinal, const std::string& name, uint8_t token) {
+constexpr std::string_view kStreamIncorrect =
+    "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream is "
+    "incorrect.";
+
+ServerMessage stream_problem(int32_t number, const std::string& text) {
+  ServerMessage problem;
+  problem.number = number;
+  problem.state = 3;
+  problem.text = kStreamIncorrect;
+  problem.text += text.empty() ? "" : " " + text;
+  return problem;
+}
+
+ServerMessage type_problem(size_t ordinal, const std::string& name, uint8_t token) {
   constexpr char kDigits[] = "0123456789ABCDEF";
-  return "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream is "
-         "incorrect. Parameter " +
-         std::to_string(ordinal) + " (\"" + name + "\"): Data type 0x" + kDigits[token >> 4] +
-         kDigits[token & 15] + " is unknown.";
+  return stream_problem(8009, "Parameter " + std::to_string(ordinal) + " (\"" + name +
+                                  "\"): Data type 0x" + kDigits[token >> 4] + kDigits[token & 15] +
+                                  " is unknown.");
+}
+
+// In the order of TypeId.
+constexpr std::array<std::string_view, 33> kTypeNames = {"bit",
+                                                         "tinyint",
+                                                         "smallint",
+                                                         "int",
+                                                         "bigint",
+                                                         "real",
+                                                         "float",
+                                                         "decimal",
+                                                         "numeric",
+                                                         "money",
+                                                         "smallmoney",
+                                                         "date",
+                                                         "time",
+                                                         "datetime",
+                                                         "smalldatetime",
+                                                         "datetime2",
+                                                         "datetimeoffset",
+                                                         "char",
+                                                         "varchar",
+                                                         "text",
+                                                         "nchar",
+                                                         "nvarchar",
+                                                         "ntext",
+                                                         "xml",
+                                                         "binary",
+                                                         "varbinary",
+                                                         "image",
+                                                         "timestamp",
+                                                         "uniqueidentifier",
+                                                         "sql_variant",
+                                                         "hierarchyid",
+                                                         "geography",
+                                                         "geometry"};
+static_assert(kTypeNames.size() == static_cast<size_t>(TypeId::kGeometry) + 1);
+
+ServerMessage value_problem(size_t ordinal, const std::string& name, TypeId type) {
+  return stream_problem(
+      8023, "Parameter " + std::to_string(ordinal) + " (\"" + name +
+                "\"): The supplied value is not a valid instance of data type " +
+                std::string(kTypeNames[static_cast<size_t>(type)]) +
+                ". Check the source data for invalid values. An example of an invalid value is "
+                "data of numeric type with scale greater than precision.");
 }
 
 bool read_parameter(ByteReader* reader, size_t ordinal, Parameter* parameter,
-                    std::string* problem) {
+                    ServerMessage* problem) {
   parameter->name = read_b_varchar(reader);
   const uint8_t status = reader->u8();
   parameter->output = (status & kParameterOutput) != 0;
   parameter->use_default = (status & kParameterDefault) != 0;
   const uint8_t token = reader->peek();
   ParameterType type;
-  if ((status & kParameterEncrypted) != 0 || !read_type_info(reader, &type) ||
-      !read_value(reader, type.type, type.wire, &parameter->value)) {
+  if ((status & kParameterEncrypted) != 0 || !read_type_info(reader, &type)) {
     *problem = type_problem(ordinal, parameter->name, token);
+    return false;
+  }
+  if (!read_value(reader, type.type, type.wire, &parameter->value)) {
+    *problem = value_problem(ordinal, parameter->name, type.type.id);
     return false;
   }
   parameter->type = type.type;
@@ -75,16 +135,14 @@ bool read_parameter(ByteReader* reader, size_t ordinal, Parameter* parameter,
 }
 
 bool read_call(ByteReader* reader, const Dialect& dialect, ProcedureCall* call,
-               std::string* problem) {
+               ServerMessage* problem) {
   const uint16_t name_units = reader->u16();
   if (name_units == kCallByNumber) {
     call->number = reader->u16();
     call->name = procedure_name(call->number);
     if (call->name.empty() && reader->ok()) {
       *problem =
-          "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol "
-          "stream is incorrect. Procedure number " +
-          std::to_string(call->number) + " is unknown.";
+          stream_problem(8009, "Procedure number " + std::to_string(call->number) + " is unknown.");
       return false;
     }
   } else {
@@ -93,7 +151,8 @@ bool read_call(ByteReader* reader, const Dialect& dialect, ProcedureCall* call,
   reader->u16();  // flags: recompile, no metadata, reuse of metadata; nothing follows from them
   while (!reader->at_end() && !at_separator(*reader, dialect)) {
     if (call->parameters.size() == kParametersMax) {
-      *problem =
+      *problem = stream_problem(8003, "");
+      problem->text =
           "The incoming request has too many parameters. The server supports a maximum of "
           "2100 parameters. Reduce the number of parameters and resend the request.";
       return false;
@@ -149,11 +208,9 @@ std::string ProcedureCall::text(size_t bytes_max) const {
 }
 
 bool read_procedure_calls(std::string_view body, const Dialect& dialect,
-                          std::vector<ProcedureCall>* calls, std::string* problem) {
+                          std::vector<ProcedureCall>* calls, ServerMessage* problem) {
   ByteReader reader(body);
-  *problem =
-      "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream "
-      "is incorrect.";
+  *problem = stream_problem(8009, "");
   if (!skip_all_headers(&reader, dialect)) {
     return false;
   }

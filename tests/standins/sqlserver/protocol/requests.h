@@ -37,9 +37,9 @@ inline constexpr uint16_t kServerCursorOpen = 2;
 // The name of a well-known procedure number; empty for others.
 std::string_view procedure_name(uint16_t number);
 
-// Reads every call of a message. False if it is malformed; then *problem is a sentence.
+// Reads every call of a message. False if it is malformed; then *problem is the error.
 bool read_procedure_calls(std::string_view body, const Dialect& dialect,
-                          std::vector<ProcedureCall>* calls, std::string* problem);
+                          std::vector<ProcedureCall>* calls, ServerMessage* problem);
 
 enum class TransactionAction : uint16_t {
   kGetDtcAddress = 0,

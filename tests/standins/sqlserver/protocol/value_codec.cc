@@ -398,8 +398,11 @@ bool read_raw(const SqlType& type, std::string_view raw, SqlValue* value) {
     case TypeId::kNChar:
     case TypeId::kNVarChar:
     case TypeId::kNText:
-    case TypeId::kXml:
       value->text = utf8_of_utf16(raw);
+      return true;
+    case TypeId::kXml:
+      // Some clients put a byte order mark before the text; it is no part of the value.
+      value->text = utf8_of_utf16(raw.starts_with("\xFF\xFE") ? raw.substr(2) : raw);
       return true;
     case TypeId::kBinary:
     case TypeId::kVarBinary:

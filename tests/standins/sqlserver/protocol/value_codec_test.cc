@@ -184,6 +184,13 @@ TEST(ValueCodec, DecimalsMayComeWithoutLeadingZeroBytes) {
   EXPECT_FALSE(read_raw(type_of(TypeId::kDecimal, 0, 38, 4), "", &value));
 }
 
+// msodbcsql18 sends xml with a byte order mark.
+TEST(ValueCodec, AByteOrderMarkIsNoPartOfXml) {
+  SqlValue value;
+  ASSERT_TRUE(read_raw(type_of(TypeId::kXml), from_hex("FFFE3C0061002F003E00"), &value));
+  EXPECT_EQ(value.text, "<a/>");
+}
+
 TEST(ValueCodec, EveryTypeComesBackAsItWent) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
