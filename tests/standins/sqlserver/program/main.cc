@@ -38,6 +38,13 @@ void add_options(CLI::App* app, Settings* settings) {
   app->add_option("--user", settings->stand_in.user, "Login")->capture_default_str();
   app->add_option("--password", settings->stand_in.password, "Password of the login")
       ->envname("DSTREAM_SQLSERVER_PASSWORD");
+  auto* certificate = app->add_option("--certificate", settings->stand_in.certificate_file,
+                                      "PEM certificate for TLS; without it one is made at start")
+                          ->check(CLI::ExistingFile);
+  auto* key = app->add_option("--key", settings->stand_in.key_file, "PEM key of the certificate")
+                  ->check(CLI::ExistingFile);
+  certificate->needs(key);
+  key->needs(certificate);
   app->add_option("--script", settings->script, "T-SQL to run before the first login; GO splits it")
       ->check(CLI::ExistingFile);
   app->add_option("--capture-interval", settings->stand_in.capture_interval_ms,

@@ -32,6 +32,8 @@ ServerOptions server_options(const StandInOptions& options) {
   ServerOptions server;
   server.address = options.listen;
   server.port = options.port;
+  server.certificate_file = options.certificate_file;
+  server.key_file = options.key_file;
   return server;
 }
 
@@ -45,6 +47,7 @@ struct StandIn::State {
         capture(&engine, capture_options(o)),
         server(&engine, server_options(o)) {
     sql::add_fault_procedures(&engine, &server.faults());
+    sql::add_request_counts(&engine, &server.statistics());
   }
 
   StandInOptions options;

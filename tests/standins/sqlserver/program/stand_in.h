@@ -35,7 +35,10 @@ struct StandInOptions {
   std::string user = "sa";
   std::string password = "Secret-1";
   std::string listen = "127.0.0.1";
-  uint16_t port = 0;                    // 0 takes a free one
+  uint16_t port = 0;  // 0 takes a free one
+  // PEM files; both empty makes a self-signed certificate for "localhost" at start.
+  std::string certificate_file;
+  std::string key_file;
   int64_t capture_interval_ms = 5'000;  // between scans of the capture job
   bool starts_capture_job = true;       // false: only scan_once() and scan_all() capture
   std::function<int64_t()> utc_ticks;   // the clock, 100 ns since 0001-01-01; unset: the system's

@@ -69,6 +69,15 @@ class StandInTest : public testing::Test {
   }
 };
 
+TEST_F(StandInTest, ConnectionsAndRequestsCanBeAskedFor) {
+  EXPECT_EQ(table("SELECT encrypt_option, net_transport, client_net_address, auth_scheme "
+                  "FROM sys.dm_exec_connections WHERE session_id = @@SPID"),
+            "FALSE|TCP|127.0.0.1|SQL\n");
+  const std::string counts = table("EXEC dstream.request_counts");
+  EXPECT_NE(counts.find("logins|1\n"), std::string::npos) << counts;
+  EXPECT_NE(counts.find("server_cursors|0\n"), std::string::npos) << counts;
+}
+
 TEST_F(StandInTest, LoginsAreCheckedWithSqlServersNumbers) {
   OdbcClient other;
   EXPECT_FALSE(connect(&other, "wrong"));

@@ -624,6 +624,7 @@ void add_catalog_views(Engine* engine) {
     engine->add_view(name, empty_like(objects()));
   }
   engine->add_view("sys.computed_columns", empty_like(columns()));
+  add_connection_views(engine);
   add_information_schema(engine);
 }
 

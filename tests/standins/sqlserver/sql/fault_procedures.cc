@@ -1,6 +1,10 @@
 #include "tests/standins/sqlserver/sql/fault_procedures.h"
 
+#include <utility>
+#include <vector>
+
 #include "tests/standins/sqlserver/sql/error.h"
+#include "tests/standins/sqlserver/sql/procedures.h"
 #include "tests/standins/sqlserver/sql/session.h"
 
 namespace dstream::standin::sql {
@@ -37,6 +41,34 @@ void add_fault_procedures(Engine* engine, Faults* faults) {
     faults->add(fault);
   });
   engine->add_procedure("dstream.clear_faults", [faults](ProcedureCall&) { faults->clear(); });
+}
+
+void add_request_counts(Engine* engine, const Statistics* statistics) {
+  engine->add_procedure("dstream.request_counts", [statistics](ProcedureCall& call) {
+    const ServerCounters counters = statistics->counters();
+    std::vector<std::pair<std::string, uint64_t>> values = {
+        {"attentions", counters.attentions},
+        {"batches", counters.batches},
+        {"bulk_loads", counters.bulk_loads},
+        {"connections_open", counters.connections_open},
+        {"logins", counters.logins},
+        {"logins_refused", counters.logins_refused},
+        {"malformed", counters.malformed},
+        {"procedures", counters.procedures},
+        {"resets", counters.resets},
+        {"server_cursors", counters.server_cursors()},
+        {"transaction_requests", counters.transaction_requests}};
+    for (const auto& [name, count] : counters.procedure_calls) {
+      values.emplace_back("procedure " + name, count);
+    }
+    std::vector<std::vector<SqlValue>> rows;
+    for (const auto& [name, count] : values) {
+      rows.push_back({SqlValue::of_text(name), SqlValue::of_number(static_cast<int64_t>(count))});
+    }
+    ResultColumn name_column{"name", nvarchar_type(128)};
+    ResultColumn value_column{"value", bigint_type()};
+    send_rows(call, {name_column, value_column}, rows);
+  });
 }
 
 }  // namespace dstream::standin::sql

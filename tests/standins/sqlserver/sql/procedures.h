@@ -29,6 +29,8 @@ void add_prepared_procedures(Engine* engine);
 void add_catalog_procedures(Engine* engine);
 // sys.* and INFORMATION_SCHEMA.
 void add_catalog_views(Engine* engine);
+// sys.dm_exec_connections.
+void add_connection_views(Engine* engine);
 
 // Sends a result made in memory.
 void send_rows(ProcedureCall& call, const std::vector<ResultColumn>& columns,
