@@ -1,0 +1,177 @@
+"""The clients: where each comes from, how its program is built and called, what it cannot do."""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import cases
+
+HERE = pathlib.Path(__file__).resolve().parent
+FETCH_SECONDS_MAX = 900
+RUN_SECONDS_MAX = 120
+
+
+class Limit:
+    """What a client itself cannot do: in `names` of CASES, for `keys` (a type, or TYPE.ROW).
+
+    Without keys the client has nothing to do the case with, and its program leaves the case out.
+    """
+
+    def __init__(self, names, keys, reason):
+        self.names, self.keys, self.reason = names.split(), keys.split(), reason
+
+    def covers(self, name, key):
+        return name in self.names and (key in self.keys or key.split(".")[0] in self.keys)
+
+
+def run(command, log, **more):
+    """Runs a build step; what it says goes to `log` and into the error."""
+    with open(log, "ab") as file:
+        code = subprocess.run([str(c) for c in command], stdout=file, stderr=file,
+                              stdin=subprocess.DEVNULL, timeout=FETCH_SECONDS_MAX, check=False,
+                              **more).returncode
+    if code != 0:
+        tail = pathlib.Path(log).read_text(encoding="utf-8", errors="replace")[-3000:]
+        raise RuntimeError(f"{' '.join(str(c) for c in command)} ended with {code}:\n{tail}")
+
+
+class Client:
+    """name: its folder here, and its column's key. title: the column's head."""
+
+    name = title = ""
+    sources = ()  # files under HERE that decide whether what was built is still right
+    limits = ()
+    expected = {}  # where this client is to be answered differently: case -> values
+
+    def build(self, folder, log):
+        """Puts everything into `folder`, which is empty."""
+
+    def command(self, folder, server):
+        """The program's command line and environment."""
+        raise NotImplementedError
+
+    def types_left_out(self):
+        return ()
+
+    def key(self):
+        """Changes whenever what is in the cache has to be made anew."""
+        digest = hashlib.sha256()
+        for source in self.sources:
+            digest.update((HERE / source).read_bytes())
+        return digest.hexdigest()[:16]
+
+    def why_not(self):
+        """A sentence if this client must not be run here."""
+        return ""
+
+
+class Odbc(Client):
+    """ODBC drivers through unixODBC; the program is built with the rest of the tree."""
+
+    def __init__(self, program):
+        self.program = program
+
+    def strings(self, folder, server):
+        """Connection strings: plain, TLS, strict."""
+        raise NotImplementedError
+
+    def command(self, folder, server):
+        environment = {"LC_ALL": "C.UTF-8", "ODBCSYSINI": str(folder)}
+        return [self.program, server.types_file, *self.strings(folder, server)], environment
+
+
+_DATES = "date.low datetime2.low datetime2_3.low"
+_OFFSETS = "datetimeoffset.high datetimeoffset.low datetimeoffset.empty"
+
+
+class FreeTds(Odbc):
+    name, title = "freetds", "FreeTDS 1.3 (Debian tdsodbc)"
+    limits = (
+        Limit("connect_strict", "", "FreeTDS speaks TDS 8 from 1.5."),
+        Limit("parameters prepared", _DATES, "FreeTDS sends the day before 0001-01-01 for it."),
+        Limit("parameters prepared", _OFFSETS + " " + _OFFSETS.replace("offset", "offset3"),
+              "FreeTDS has no way to send a datetimeoffset (SQLSTATE 22018)."),
+    )
+    expected = {"server_cursors": dict.fromkeys(cases.CASES["server_cursors"], "0")}
+
+    def strings(self, folder, server):
+        text = (f"Driver=/usr/lib/x86_64-linux-gnu/odbc/libtdsodbc.so;Server=127.0.0.1;"
+                f"Port={server.port};UID={cases.USER};PWD={cases.PASSWORD};TDS_Version=7.4;"
+                f"ClientCharset=UTF-8;Database={cases.DATABASE};Encryption=")
+        return [text + "off", text + "require", ""]
+
+
+class MsOdbc(Odbc):
+    """Microsoft's driver may be copied for tests, not passed on: it stays in the user's cache."""
+
+    name, title = "msodbcsql18", "msodbcsql18 18.6.2.2"
+    sources = ("msodbcsql18/requirements.txt",)
+    library = "mssql_python_odbc/libs/linux/debian_ubuntu/x86_64/lib/libmsodbcsql-18.6.so.2.1"
+
+    def why_not(self):
+        if os.environ.get("DSTREAM_ACCEPT_MSODBC_EULA") == "1":
+            return ""
+        return "needs DSTREAM_ACCEPT_MSODBC_EULA=1 (its licence, for developing and testing)"
+
+    def build(self, folder, log):
+        run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary",
+             ":all:", "-d", folder, "-r", HERE / self.sources[0]], log)
+        for wheel in folder.glob("*.whl"):
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(folder)
+            wheel.unlink()
+        if not (folder / self.library).exists():
+            raise RuntimeError(f"the wheel has no {self.library}")
+
+    def strings(self, folder, server):
+        text = (f"Driver={folder / self.library};Server=tcp:127.0.0.1,{server.port};"
+                f"UID={cases.USER};PWD={cases.PASSWORD};Database={cases.DATABASE};Encrypt=")
+        return [text + "no", text + "yes;TrustServerCertificate=yes",
+                text + f"strict;ServerCertificate={server.certificate}"]
+
+
+class Pytds(Client):
+    name, title = "pytds", "pytds 1.17.1"
+    sources = ("pytds/requirements.txt",)
+    limits = (
+        Limit("connect_strict", "", "pytds has no TDS 8."),
+        Limit("read parameters prepared", "time datetime2 datetimeoffset",
+              "Python's times have microseconds."),
+        Limit("catalog", "", "pytds has no catalog functions."),
+        Limit("server_cursors", "", "pytds has no server cursors."),
+    )
+
+    def build(self, folder, log):
+        run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary",
+             ":all:", "--target", folder, "-r", HERE / self.sources[0]], log)
+
+    def command(self, folder, server):
+        return ([sys.executable, HERE / "pytds/client.py", *server.arguments()],
+                {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"})
+
+
+def all_clients(odbc_program):
+    return [FreeTds(odbc_program), MsOdbc(odbc_program), Pytds()]
+
+
+def cache_folder():
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(
+        os.environ.get("HOME") or "/var/tmp", ".cache")
+    return pathlib.Path(cache) / "dstream" / "clients"
+
+
+def fetched(client, say):
+    """The client's folder in the cache, made if it is not there or no longer right."""
+    folder = cache_folder() / client.name
+    mark = folder / ".complete"
+    if not mark.exists() or mark.read_text(encoding="utf-8") != client.key():
+        say(f"{client.title}: fetching and building")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        client.build(folder, folder.with_suffix(".log"))
+        mark.write_text(client.key(), encoding="utf-8")
+    return folder
