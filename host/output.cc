@@ -83,6 +83,7 @@ int Output::succeed(const core::Json& result, const std::string& text) const {
 
 int Output::fail(const std::vector<core::Error>& errors) const {
   std::vector<core::Error> clean;
+  clean.reserve(errors.size());
   for (const core::Error& error : errors) {
     clean.push_back(redactor_->apply(error));
   }

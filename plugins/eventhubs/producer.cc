@@ -100,7 +100,7 @@ void Producer::make_handle(const Settings& settings, const BatchLimits& batch) {
   if (handle_ == nullptr) {
     throw dstream::Error(DSTREAM_CONFIG, "/: " + scrubber_.clean(reason));
   }
-  conf.release();  // rd_kafka_new() took it
+  (void)conf.release();  // rd_kafka_new() took it
 }
 
 Producer::~Producer() {

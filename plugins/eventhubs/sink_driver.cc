@@ -110,7 +110,7 @@ SinkDriver::Result SinkDriver::call(dstream_status status) const {
 
 SinkDriver::Result SinkDriver::open() {
   ++sessions_;
-  const Result result = call(api().open(sink_, &error_));
+  Result result = call(api().open(sink_, &error_));
   open_ = result.status == DSTREAM_OK;
   return result;
 }
@@ -298,7 +298,7 @@ SinkDriver::Result SinkDriver::turn(uint32_t wait_ms) {
 }
 
 SinkDriver::Result SinkDriver::flush(uint32_t wait_ms) {
-  const Result result = call(api().flush(sink_, wait_ms, &error_));
+  Result result = call(api().flush(sink_, wait_ms, &error_));
   take_settles();
   return result;
 }
@@ -306,7 +306,7 @@ SinkDriver::Result SinkDriver::flush(uint32_t wait_ms) {
 SinkDriver::Result SinkDriver::run(int timeout_ms) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
   while (unsettled() > 0 && breach_.empty()) {
-    const Result result = turn(20);
+    Result result = turn(20);
     if (result.status < 0) {
       return result;
     }

@@ -25,7 +25,8 @@ void write_lsn(uint64_t number, char* out) {
     out[9 + i] = kDigits[(number >> (4 * (7 - i))) & 15];
   }
   out[8] = out[17] = ':';
-  std::memcpy(out + 18, "0001", 4);
+  std::fill_n(out + 18, 3, '0');
+  out[21] = '1';
 }
 
 // The next number in a text of fixed width, as the one of record n + 1 follows that of n: mostly
@@ -207,7 +208,7 @@ dstream_batch* BatchPool::make(uint64_t first, uint32_t count, int64_t now_ns) {
     block = std::make_unique<Block>();
   }
   dstream_batch* batch = block->fill(shared_from_this(), workload_, schemas_, first, count, now_ns);
-  block.release();  // owned by the batch, until the host releases that
+  (void)block.release();  // owned by the batch, until the host releases that
   return batch;
 }
 
