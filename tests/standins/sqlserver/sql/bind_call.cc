@@ -18,28 +18,22 @@ bool is_window_name(const std::string& name) {
   return name == "ROW_NUMBER" || name == "RANK" || name == "DENSE_RANK";
 }
 
-DatePart::Kind part_of(const Expression& expression, std::string_view function) {
-  std::optional<DatePart::Kind> part;
-  if (expression.kind == ExpressionKind::kColumn && expression.name.parts.size() == 1) {
-    part = date_part_by_name(expression.name.last());
-  }
-  if (!part) {
-    throw SqlError(155, 15, 1,
-                   "'" + expression.name.text() + "' is not a recognized " + lower_text(function) +
-                       " option.");
-  }
-  return *part;
+// TIMEFROMPARTS and relatives: the last argument is the precision of the result.
+bool is_scaled_by_argument(std::string_view folded) {
+  return folded == "timefromparts" || folded == "datetime2fromparts" ||
+         folded == "datetimeoffsetfromparts";
 }
 
-// Text in a date function is a datetime2 with an offset if it carries one.
-SqlType time_argument(const BoundValue& value) {
-  if (is_temporal(family_of(value.type.id))) {
-    return value.type;
+uint8_t scale_argument(const BoundValue& argument, const SqlType& type) {
+  const EvaluationContext none;
+  const SqlValue scale = argument.is_literal ? argument.evaluate(none) : SqlValue{};
+  if (scale.null || scale.number < 0 || scale.number > 7) {
+    throw SqlError(10760, 16, 1,
+                   "Scale argument is not valid. Valid expressions for data type " +
+                       std::string(type_name(type.id)) +
+                       " scale argument are integer constants and integer constant expressions.");
   }
-  if (family_of(value.type.id) == Family::kText) {
-    return datetime2_type(7);
-  }
-  return datetime_type();
+  return static_cast<uint8_t>(scale.number);
 }
 
 }  // namespace
@@ -80,6 +74,12 @@ BoundValue Binder::function_call(const Expression& expression) {
   Database* database = &session_->database_of(expression.name);
   const size_t count = expression.operands.size();
   if (count < function->arguments_min || count > function->arguments_max) {
+    if (schema.empty() && function->arguments_min != function->arguments_max) {
+      throw SqlError(189, 15, 1,
+                     "The " + lower_text(expression.name.last()) + " function requires " +
+                         std::to_string(function->arguments_min) + " to " +
+                         std::to_string(function->arguments_max) + " arguments.");
+    }
     if (schema.empty()) {
       throw argument_count(lower_text(expression.name.last()), function->arguments_min);
     }
@@ -101,6 +101,9 @@ BoundValue Binder::function_call(const Expression& expression) {
     arguments.push_back(std::move(argument));
   }
   bound.type = function->result(types);
+  if (is_scaled_by_argument(folded)) {
+    bound.type.scale = scale_argument(arguments.back(), bound.type);
+  }
   const SqlType result = bound.type;
   bound.evaluate = [function, database, arguments, types,
                     result](const EvaluationContext& context) {
@@ -225,6 +228,14 @@ BoundValue Binder::special_call(const Expression& expression, const std::string&
     need(2);
     return date_part_call(expression, name == "DATENAME");
   }
+  if (name == "YEAR" || name == "MONTH" || name == "DAY") {
+    need(1);
+    return date_part_call(expression, false);
+  }
+  if (name == "DATETRUNC") {
+    need(2);
+    return date_trunc_call(expression);
+  }
   if (name == "ISNULL") {
     need(2);
     BoundValue first = value(operands[0]), second = value(operands[1]);
@@ -292,71 +303,6 @@ BoundValue Binder::coalesce_call(const Expression& expression) {
       }
     }
     return SqlValue{};
-  };
-  return bound;
-}
-
-BoundValue Binder::date_add_call(const Expression& expression) {
-  const DatePart::Kind part = part_of(*expression.operands[0], "dateadd");
-  const BoundValue count = converted(value(expression.operands[1]), bigint_type());
-  BoundValue start = value(expression.operands[2]);
-  const SqlType type =
-      family_of(start.type.id) == Family::kText ? datetime_type() : time_argument(start);
-  start = converted(std::move(start), type);
-  BoundValue bound;
-  bound.type = type;
-  bound.type.nullable = true;
-  bound.sources = count.sources | start.sources;
-  bound.evaluate = [part, type, n = count.evaluate,
-                    from = start.evaluate](const EvaluationContext& context) {
-    const SqlValue number = n(context), time = from(context);
-    return number.null || time.null ? SqlValue{} : date_add(part, number.number, type, time);
-  };
-  return bound;
-}
-
-BoundValue Binder::date_diff_call(const Expression& expression, bool is_big) {
-  const DatePart::Kind part = part_of(*expression.operands[0], "datediff");
-  BoundValue from = value(expression.operands[1]), to = value(expression.operands[2]);
-  const SqlType from_type = time_argument(from), to_type = time_argument(to);
-  from = converted(std::move(from), from_type);
-  to = converted(std::move(to), to_type);
-  BoundValue bound;
-  bound.type = is_big ? bigint_type() : int_type();
-  bound.sources = from.sources | to.sources;
-  bound.evaluate = [=, a = from.evaluate, b = to.evaluate](const EvaluationContext& context) {
-    const SqlValue x = a(context), y = b(context);
-    if (x.null || y.null) {
-      return SqlValue{};
-    }
-    bool overflow = false;
-    const int64_t count = date_diff(part, from_type, x, to_type, y, &overflow);
-    if (overflow || (!is_big && (count > 2147483647 || count < -2147483648LL))) {
-      throw SqlError(535, 16, 0,
-                     "The datediff function resulted in an overflow. The number of "
-                     "dateparts separating two date/time instances is too large. Try to "
-                     "use datediff with a less precise datepart.");
-    }
-    return SqlValue::of_number(count);
-  };
-  return bound;
-}
-
-BoundValue Binder::date_part_call(const Expression& expression, bool is_name) {
-  const DatePart::Kind part = part_of(*expression.operands[0], "datepart");
-  BoundValue time = value(expression.operands[1]);
-  const SqlType type = time_argument(time);
-  time = converted(std::move(time), type);
-  BoundValue bound;
-  bound.type = is_name ? nvarchar_type(30) : int_type();
-  bound.sources = time.sources;
-  bound.evaluate = [=, inner = time.evaluate](const EvaluationContext& context) {
-    const SqlValue v = inner(context);
-    if (v.null) {
-      return v;
-    }
-    return is_name ? SqlValue::of_text(date_name(part, type, v))
-                   : SqlValue::of_number(date_part(part, type, v));
   };
   return bound;
 }

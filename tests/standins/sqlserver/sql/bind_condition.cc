@@ -3,6 +3,7 @@
 #include <set>
 
 #include "tests/standins/sqlserver/sql/binder.h"
+#include "tests/standins/sqlserver/sql/conversion_rules.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/plan.h"
@@ -15,34 +16,6 @@ namespace {
 Truth truth(bool value) { return value ? Truth::kTrue : Truth::kFalse; }
 Truth negated(Truth value) {
   return value == Truth::kUnknown ? value : truth(value == Truth::kFalse);
-}
-
-SqlError clash(const SqlType& a, const SqlType& b) {
-  return {206, 16, 2,
-          "Operand type clash: " + std::string(type_name(a.id)) + " is incompatible with " +
-              std::string(type_name(b.id))};
-}
-
-bool is_convertible(const SqlType& from, const SqlType& to) {
-  const Family a = family_of(from.id), b = family_of(to.id);
-  if (a == b || a == Family::kText || b == Family::kText) {
-    return true;
-  }
-  const auto number = [](Family f) {
-    return f == Family::kInteger || f == Family::kReal || f == Family::kDecimal;
-  };
-  if (number(a) && number(b)) {
-    return true;
-  }
-  if (is_temporal(a) && is_temporal(b)) {
-    return !((a == Family::kDate && b == Family::kTime) ||
-             (a == Family::kTime && b == Family::kDate));
-  }
-  if (b == Family::kDateTime && number(a)) {
-    return to.id == TypeId::kDateTime || to.id == TypeId::kSmallDateTime;
-  }
-  return (a == Family::kBytes && (number(b) || b == Family::kGuid)) ||
-         (b == Family::kBytes && (number(a) || a == Family::kGuid));
 }
 
 }  // namespace
@@ -71,8 +44,9 @@ SqlType comparison_type(const BoundValue& a, const BoundValue& b) {
     return a.type;
   }
   SqlType type = common_type(a.type, b.type);
-  if (!is_convertible(a.type, type) || !is_convertible(b.type, type)) {
-    throw clash(a.type, b.type);
+  if (conversion_between(a.type, type) == Conversion::kNone ||
+      conversion_between(b.type, type) == Conversion::kNone) {
+    throw operand_clash(type_name(a.type.id), type_name(b.type.id));
   }
   // Text of any length and binary of any length compare as they are.
   const Family family = family_of(type.id);
@@ -281,7 +255,10 @@ BoundCondition Binder::like_condition(const Expression& expression) {
                            ? std::move(text)
                            : converted(std::move(text), nvarchar_type(kMaxLength)));
   }
-  bound.evaluate = [operands, is_negated = expression.negated](const EvaluationContext& context) {
+  // Blanks at the end of the text count in Unicode comparisons only.
+  const bool blanks_count = is_unicode(operands[0].type.id) || is_unicode(operands[1].type.id);
+  bound.evaluate = [operands, blanks_count,
+                    is_negated = expression.negated](const EvaluationContext& context) {
     const SqlValue text = operands[0].evaluate(context);
     const SqlValue pattern = operands[1].evaluate(context);
     char32_t escape = 0;
@@ -301,7 +278,7 @@ BoundCondition Binder::like_condition(const Expression& expression) {
     if (text.null || pattern.null) {
       return Truth::kUnknown;
     }
-    return truth(like(text.text, pattern.text, escape) != is_negated);
+    return truth(like(text.text, pattern.text, escape, blanks_count) != is_negated);
   };
   return bound;
 }

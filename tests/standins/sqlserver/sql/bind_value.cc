@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tests/standins/sqlserver/sql/binder.h"
+#include "tests/standins/sqlserver/sql/conversion_rules.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/plan.h"
@@ -52,8 +53,10 @@ SqlValue integer_arithmetic(char op, int64_t a, int64_t b, const SqlType& type) 
   if (overflow) {
     throw arithmetic_overflow("expression", type_name(type.id));
   }
-  // Narrows with the check of the result's own type.
-  return convert_value(SqlValue::of_number(result), bigint_type(), type);
+  if (!fits_integer(type.id, result)) {
+    throw arithmetic_overflow("expression", type_name(type.id));
+  }
+  return SqlValue::of_number(type.id == TypeId::kBit ? result & 1 : result);
 }
 
 SqlValue real_arithmetic(char op, double a, double b, const SqlType& type) {
@@ -139,6 +142,11 @@ void settle_nulls(BoundValue* left, BoundValue* right) {
   right->type.nullable = right->type.nullable || right->is_null;
 }
 
+// Text and bytes become the type of the operand beside them; numbers are wide enough as they are.
+SqlType whole_type(const SqlType& operand, const SqlType& result) {
+  return is_whole_number(operand) ? bigint_type() : result;
+}
+
 Evaluator arithmetic_evaluator(char op, const BoundValue& left, const BoundValue& right,
                                const SqlType& type) {
   const Evaluator a = left.evaluate, b = right.evaluate;
@@ -160,8 +168,8 @@ Evaluator arithmetic_evaluator(char op, const BoundValue& left, const BoundValue
       };
     case Family::kInteger:
       return [=](const EvaluationContext& context) {
-        const SqlValue x = convert_value(a(context), ta, bigint_type());
-        const SqlValue y = convert_value(b(context), tb, bigint_type());
+        const SqlValue x = convert_value(a(context), ta, whole_type(ta, type));
+        const SqlValue y = convert_value(b(context), tb, whole_type(tb, type));
         return x.null || y.null ? SqlValue{} : integer_arithmetic(op, x.number, y.number, type);
       };
     case Family::kReal:
@@ -421,6 +429,7 @@ BoundValue Binder::converted(BoundValue value, const SqlType& type) const {
     return value;
   }
   const SqlType from = value.type;
+  check_implicit(from, type);
   if (value.is_literal) {
     // A literal is converted once; if it cannot be, the error comes when it is evaluated.
     const EvaluationContext none;
@@ -574,6 +583,9 @@ BoundValue Binder::cast(const Expression& expression) {
   bound.type = type;
   bound.type.nullable = operand.type.nullable || operand.is_null || expression.is_try;
   bound.sources = operand.sources;
+  if (expression.is_parse) {
+    return parsed(expression, std::move(operand), std::move(bound));
+  }
   int style = kDefaultStyle;
   if (expression.operands.size() > 1) {
     const BoundValue bound_style = value(expression.operands[1]);
@@ -584,6 +596,7 @@ BoundValue Binder::cast(const Expression& expression) {
   }
   const SqlType from = operand.is_null ? type : operand.type;
   const bool is_try = expression.is_try;
+  check_explicit(from, type);
   bound.evaluate = [inner = operand.evaluate, from, type, style,
                     is_try](const EvaluationContext& context) {
     if (!is_try) {
@@ -592,8 +605,42 @@ BoundValue Binder::cast(const Expression& expression) {
     const SqlValue v = inner(context);
     try {
       return convert_value(v, from, type, style);
-    } catch (const SqlError&) {
+    } catch (const SqlError& error) {
+      // TRY_ forgives values, not pairs of types that have no conversion.
+      if (error.message.number == kConversionNotAllowed || error.message.number == kNotUnderstood) {
+        throw;
+      }
       return SqlValue{};
+    }
+  };
+  return bound;
+}
+
+// PARSE and TRY_PARSE, in the culture that the conversions of text know.
+BoundValue Binder::parsed(const Expression& expression, BoundValue operand, BoundValue bound) {
+  std::string culture = "en-US";
+  if (expression.operands.size() > 1) {
+    const EvaluationContext context{session_, nullptr, nullptr};
+    culture = value(expression.operands[1]).evaluate(context).text;
+  }
+  if (!equal_names(culture, "en-US")) {
+    throw not_understood("PARSE ... USING '" + culture + "'");
+  }
+  const SqlType text = nvarchar_type(4000), type = bound.type;
+  operand = converted(std::move(operand), text);
+  bound.type.nullable = true;
+  bound.evaluate = [inner = operand.evaluate, text, type,
+                    is_try = expression.is_try](const EvaluationContext& context) {
+    const SqlValue v = inner(context);
+    try {
+      return convert_value(v, text, type);
+    } catch (const SqlError&) {
+      if (is_try) {
+        return SqlValue{};
+      }
+      throw SqlError(9819, 16, 1,
+                     "Error converting string value '" + v.text + "' into data type " +
+                         std::string(type_name(type.id)) + " using culture 'en-US'.");
     }
   };
   return bound;

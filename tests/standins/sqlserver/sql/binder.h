@@ -131,6 +131,7 @@ class Binder {
   BoundValue negate(const Expression& expression);
   BoundValue case_value(const Expression& expression);
   BoundValue cast(const Expression& expression);
+  BoundValue parsed(const Expression& expression, BoundValue operand, BoundValue bound);
   BoundValue call(const ExpressionPtr& expression);
   BoundValue aggregate(const Expression& expression, const std::string& name);
   BoundValue window(const Expression& expression, const std::string& name);
@@ -140,6 +141,7 @@ class Binder {
   BoundValue date_add_call(const Expression& expression);
   BoundValue date_diff_call(const Expression& expression, bool is_big);
   BoundValue date_part_call(const Expression& expression, bool is_name);
+  BoundValue date_trunc_call(const Expression& expression);
   BoundValue special_call(const Expression& expression, const std::string& name, bool* is_special);
   int group_key(const ExpressionPtr& expression);
 

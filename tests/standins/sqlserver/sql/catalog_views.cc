@@ -32,39 +32,6 @@ int32_t schema_id(Database& database, const std::string& name) {
   return schema ? schema->id : 1;
 }
 
-void precision_of(const SqlType& type, int* precision, int* scale) {
-  *precision = *scale = 0;
-  switch (family_of(type.id)) {
-    case Family::kInteger:
-    case Family::kDecimal:
-      decimal_shape(type, precision, scale);
-      return;
-    case Family::kReal:
-      *precision = type.id == TypeId::kReal ? 24 : 53;
-      return;
-    case Family::kDate:
-      *precision = 10;
-      return;
-    case Family::kTime:
-      *precision = 8 + (type.scale > 0 ? type.scale + 1 : 0), *scale = type.scale;
-      return;
-    case Family::kDateTime:
-      if (type.id == TypeId::kDateTime) {
-        *precision = 23, *scale = 3;
-      } else if (type.id == TypeId::kSmallDateTime) {
-        *precision = 16;
-      } else {
-        *precision = 19 + (type.scale > 0 ? type.scale + 1 : 0), *scale = type.scale;
-      }
-      return;
-    case Family::kOffset:
-      *precision = 26 + (type.scale > 0 ? type.scale + 1 : 0), *scale = type.scale;
-      return;
-    default:
-      return;
-  }
-}
-
 int32_t user_type_id(const Column& column) {
   return column.type_spelling == "sysname" ? 256 : system_type_id(column.type.id);
 }

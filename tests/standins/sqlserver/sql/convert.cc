@@ -25,7 +25,7 @@ std::string_view trim(std::string_view text) {
 }
 
 SqlError explicit_not_allowed(const SqlType& from, const SqlType& to) {
-  return {529, 16, 1,
+  return {kConversionNotAllowed, 16, 2,
           "Explicit conversion from data type " + std::string(type_name(from.id)) + " to " +
               std::string(type_name(to.id)) + " is not allowed."};
 }
@@ -59,23 +59,29 @@ void integer_range(TypeId id, int64_t* low, int64_t* high) {
   }
 }
 
+}  // namespace
+
+bool fits_integer(TypeId id, int64_t number) {
+  int64_t low = 0, high = 0;
+  integer_range(id, &low, &high);
+  return number >= low && number <= high;
+}
+
+namespace {
+
 SqlValue to_integer_type(int64_t number, const SqlType& from, const SqlType& to) {
   if (to.id == TypeId::kBit) {
     return SqlValue::of_number(number != 0 ? 1 : 0);
   }
-  int64_t low = 0, high = 0;
-  integer_range(to.id, &low, &high);
-  if (number < low || number > high) {
+  if (!fits_integer(to.id, number)) {
     if (from.id == TypeId::kInt || from.id == TypeId::kBigInt || from.id == TypeId::kSmallInt) {
       if (to.id == TypeId::kTinyInt || to.id == TypeId::kSmallInt) {
-        throw SqlError(220, 16, 2,
+        throw SqlError(220, 16, to.id == TypeId::kTinyInt ? 2 : 1,
                        "Arithmetic overflow error for data type " + std::string(type_name(to.id)) +
                            ", value = " + std::to_string(number) + ".");
       }
     }
-    throw arithmetic_overflow(
-        family_of(from.id) == Family::kInteger ? "expression" : type_name(from.id),
-        type_name(to.id));
+    throw arithmetic_overflow("expression", type_name(to.id));
   }
   return SqlValue::of_number(number);
 }
@@ -107,10 +113,14 @@ SqlValue text_to_integer(std::string_view raw, const SqlType& from, const SqlTyp
     if (to.id == TypeId::kBigInt) {
       throw arithmetic_overflow(type_name(from.id), "bigint");
     }
-    throw SqlError(248, 16, 1,
+    // 248 is about int; 244 counts the bytes of what is smaller.
+    const bool small = to.id != TypeId::kInt;
+    throw SqlError(small ? 244 : 248, 16, small && to.id == TypeId::kSmallInt ? 2 : 1,
                    "The conversion of the " + std::string(type_name(from.id)) + " value '" +
-                       std::string(raw) + "' overflowed an " + std::string(type_name(to.id)) +
-                       " column.");
+                       std::string(raw) + "' overflowed an " +
+                       (!small                      ? "int column."
+                        : to.id == TypeId::kTinyInt ? "INT1 column. Use a larger integer column."
+                                                    : "INT2 column. Use a larger integer column."));
   }
   return to.id == TypeId::kBit ? SqlValue::of_number(number->units != 0 ? 1 : 0)
                                : SqlValue::of_number(static_cast<int64_t>(number->units));
@@ -140,7 +150,7 @@ SqlValue to_integer(const SqlValue& value, const SqlType& from, const SqlType& t
                                  : number.units / power_of_ten(number.scale);
       if (whole > std::numeric_limits<int64_t>::max() ||
           whole < std::numeric_limits<int64_t>::min()) {
-        throw arithmetic_overflow(type_name(from.id), type_name(to.id));
+        throw arithmetic_overflow("expression", type_name(to.id));
       }
       return to_integer_type(static_cast<int64_t>(whole), from, to);
     }
@@ -204,7 +214,7 @@ SqlValue text_to_decimal(const SqlValue& value, const SqlType& from, const SqlTy
   std::string text(trim(value.text));
   const bool money = to.id == TypeId::kMoney || to.id == TypeId::kSmallMoney;
   if (money) {
-    std::erase_if(text, [](char c) { return c == ',' || c == '$'; });
+    std::erase_if(text, [](char c) { return c == ',' || c == '$' || c == ' '; });
     text = text.empty() ? "0" : text;
   }
   // More fraction digits than 38 in all are cut before they are rounded.
@@ -215,7 +225,7 @@ SqlValue text_to_decimal(const SqlValue& value, const SqlType& from, const SqlTy
                      "Cannot convert a char value to money. The char value has "
                      "incorrect syntax.");
     }
-    throw numeric_conversion_failed(type_name(from.id), type_name(to.id));
+    throw numeric_conversion_failed(type_name(from.id), "numeric");
   }
   return value_of(*number, to, type_name(from.id));
 }
@@ -262,7 +272,7 @@ std::string float_text(double value, const SqlType& from, int style) {
 
 std::string money_text(const SqlValue& value, const SqlType& from, int style) {
   const Numeric number = numeric_of(from, value);
-  std::string text = to_text(*rescale(number, style == 2 ? 4 : 2));
+  std::string text = to_text(*rescale(number, style == 2 || style == 126 ? 4 : 2));
   if (style == 1) {
     const size_t start = text.front() == '-' ? 1 : 0;
     for (size_t dot = text.find('.'); dot > start + 3;) {
@@ -303,6 +313,9 @@ std::string text_of(const SqlValue& value, const SqlType& from, const SqlType& t
     case Family::kVariant:
       throw explicit_not_allowed(from, to);
     default: {
+      if (style == 130 || style == 131) {
+        throw not_understood("CONVERT with the Hijri calendar, style " + std::to_string(style));
+      }
       const auto text = format_time(from, value, style);
       if (!text) {
         throw SqlError(281, 16, 1,
@@ -353,8 +366,16 @@ SqlValue to_text_type(const SqlValue& value, const SqlType& from, const SqlType&
     if (family == Family::kInteger && !is_unicode(to.id)) {
       return fit_length("*", to, nullptr);
     }
-    throw arithmetic_overflow(family == Family::kInteger ? "expression" : type_name(from.id),
-                              type_name(to.id));
+    if (from.id == TypeId::kMoney || from.id == TypeId::kSmallMoney) {
+      throw SqlError(234, 16, 2,
+                     "There is insufficient result space to convert a money value to " +
+                         std::string(type_name(to.id)) + ".");
+    }
+    const bool whole = family == Family::kInteger;
+    throw arithmetic_overflow(whole                        ? "expression"
+                              : family == Family::kDecimal ? "numeric"
+                                                           : type_name(from.id),
+                              type_name(to.id), whole ? 2 : 5);
   }
   if (family == Family::kGuid && to.length != kMaxLength && to.length != 0 && to.length < 36) {
     throw SqlError(8170, 16, 2,
@@ -456,7 +477,7 @@ SqlValue shape_time(int64_t date_days, int64_t clock, std::optional<int16_t> off
   }
 }
 
-SqlValue to_time(const SqlValue& value, const SqlType& from, const SqlType& to) {
+SqlValue to_time(const SqlValue& value, const SqlType& from, const SqlType& to, int style) {
   switch (family_of(from.id)) {
     case Family::kDate:
       if (family_of(to.id) == Family::kTime) {
@@ -475,7 +496,7 @@ SqlValue to_time(const SqlValue& value, const SqlType& from, const SqlType& to) 
       return shape_time(local / kTicksPerDay, local % kTicksPerDay, value.offset_min, from, to);
     }
     case Family::kText: {
-      const auto parsed = parse_time(value.text);
+      const auto parsed = parse_time(value.text, style);
       if (!parsed) {
         throw time_failed();
       }
@@ -554,7 +575,7 @@ SqlValue convert(const SqlValue& value, const SqlType& from, const SqlType& to, 
     case Family::kGuid:
       return from.id == to.id ? value : to_guid(value, from, to);
     default:
-      return to_time(value, from, to);
+      return to_time(value, from, to, style);
   }
 }
 
@@ -591,13 +612,18 @@ SqlValue value_of(const Numeric& number, const SqlType& type, std::string_view f
   decimal_shape(type, &precision, &scale);
   const auto scaled = rescale(number, scale);
   if (!scaled || !fits(*scaled, precision)) {
-    throw arithmetic_overflow(from, type.id == TypeId::kDecimal ? "numeric" : type_name(type.id));
+    const bool exact = type.id == TypeId::kDecimal || type.id == TypeId::kNumeric;
+    throw arithmetic_overflow(from, exact ? "numeric" : type_name(type.id),
+                              !exact                              ? 4
+                              : from == "expression"              ? 2
+                              : from == "float" || from == "real" ? 6
+                                                                  : 8);
   }
   if (type.id == TypeId::kMoney || type.id == TypeId::kSmallMoney) {
     const Int128 limit = type.id == TypeId::kMoney ? std::numeric_limits<int64_t>::max()
                                                    : std::numeric_limits<int32_t>::max();
     if (scaled->units > limit || scaled->units < -limit - 1) {
-      throw arithmetic_overflow(from, type_name(type.id));
+      throw arithmetic_overflow(from, type_name(type.id), 4);
     }
   }
   return SqlValue::of_text(to_text(*scaled));

@@ -27,6 +27,9 @@ SqlValue assign_value(const SqlValue& value, const SqlType& from, const SqlType&
 // be converted between them.
 bool same_representation(const SqlType& a, const SqlType& b);
 
+// True if a column of that integer type can hold the number.
+bool fits_integer(TypeId id, int64_t number);
+
 // <0, 0, >0. REQUIRES: neither is NULL.
 int compare_values(const SqlType& type, const SqlValue& a, const SqlValue& b);
 

@@ -8,6 +8,7 @@
 #include "tests/standins/sqlserver/sql/parser.h"
 #include "tests/standins/sqlserver/sql/procedures.h"
 #include "tests/standins/sqlserver/sql/session.h"
+#include "tests/standins/sqlserver/sql/table_functions.h"
 #include "tests/standins/sqlserver/sql/temporal.h"
 #include "tests/standins/sqlserver/sql/text.h"
 
@@ -58,6 +59,7 @@ Engine::Engine(EngineOptions options) : options_(std::move(options)) {
   add_prepared_procedures(this);
   add_catalog_procedures(this);
   add_catalog_views(this);
+  add_table_functions(this);
 }
 
 Engine::~Engine() = default;

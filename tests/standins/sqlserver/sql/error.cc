@@ -93,8 +93,12 @@ SqlError numeric_conversion_failed(std::string_view from, std::string_view to) {
   return {8114, 16, 5, join({"Error converting data type ", from, " to ", to, "."})};
 }
 
-SqlError arithmetic_overflow(std::string_view from, std::string_view to) {
-  return {8115, 16, 2,
+SqlError operand_clash(std::string_view from, std::string_view to) {
+  return {206, 16, 2, join({"Operand type clash: ", from, " is incompatible with ", to})};
+}
+
+SqlError arithmetic_overflow(std::string_view from, std::string_view to, uint8_t state) {
+  return {8115, 16, state,
           join({"Arithmetic overflow error converting ", from, " to data type ", to, "."})};
 }
 

@@ -30,6 +30,7 @@ struct Cancelled {};
 // the engine. Never a wrong answer.
 SqlError not_understood(std::string_view what);
 inline constexpr int32_t kNotUnderstood = 40510;
+inline constexpr int32_t kConversionNotAllowed = 529;
 
 SqlError syntax_error(std::string_view near);                         // 102
 SqlError keyword_error(std::string_view keyword);                     // 156
@@ -45,9 +46,11 @@ SqlError unknown_database(std::string_view name);                     // 911
 SqlError already_exists(std::string_view name);                       // 2714
 SqlError cannot_drop(std::string_view kind, std::string_view name);   // 3701
 SqlError conversion_failed(std::string_view type, std::string_view value,
-                           std::string_view to);                                     // 245
-SqlError numeric_conversion_failed(std::string_view from, std::string_view to);      // 8114
-SqlError arithmetic_overflow(std::string_view from, std::string_view to);            // 8115
+                           std::string_view to);                                 // 245
+SqlError numeric_conversion_failed(std::string_view from, std::string_view to);  // 8114
+SqlError arithmetic_overflow(std::string_view from, std::string_view to,
+                             uint8_t state = 2);                                     // 8115
+SqlError operand_clash(std::string_view from, std::string_view to);                  // 206
 SqlError missing_parameter(std::string_view procedure, std::string_view parameter);  // 201
 
 }  // namespace dstream::standin::sql

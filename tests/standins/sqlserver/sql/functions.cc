@@ -6,6 +6,9 @@ namespace dstream::standin::sql {
 
 FunctionRegistry::FunctionRegistry() {
   add_text_functions(this);
+  add_edit_functions(this);
+  add_calendar_functions(this);
+  add_math_functions(this);
   add_time_functions(this);
   add_number_functions(this);
   add_system_functions(this);

@@ -46,6 +46,9 @@ class FunctionRegistry {
   std::map<std::string, ScalarFunction, std::less<>> functions_;
 };
 
+void add_calendar_functions(FunctionRegistry* registry);
+void add_edit_functions(FunctionRegistry* registry);
+void add_math_functions(FunctionRegistry* registry);
 void add_text_functions(FunctionRegistry* registry);
 void add_time_functions(FunctionRegistry* registry);
 void add_number_functions(FunctionRegistry* registry);
@@ -83,7 +86,11 @@ std::optional<DatePart::Kind> date_part_by_name(std::string_view word);
 SqlValue date_add(DatePart::Kind part, int64_t count, const SqlType& type, const SqlValue& value);
 int64_t date_diff(DatePart::Kind part, const SqlType& a_type, const SqlValue& a,
                   const SqlType& b_type, const SqlValue& b, bool* overflow);
-int64_t date_part(DatePart::Kind part, const SqlType& type, const SqlValue& value);
+// `date_first`: the first day of the week, 1 is Monday, 7 Sunday.
+int64_t date_part(DatePart::Kind part, const SqlType& type, const SqlValue& value,
+                  int32_t date_first = 7);
+SqlValue date_trunc(DatePart::Kind part, const SqlType& type, const SqlValue& value,
+                    int32_t date_first);
 std::string date_name(DatePart::Kind part, const SqlType& type, const SqlValue& value);
 
 // A view of the catalog, or any relation made when asked for: sys.tables, cdc.change_tables.

@@ -1,5 +1,6 @@
 // ABS, ROUND, RAND, CHECKSUM and the other functions on numbers.
 #include <cmath>
+#include <limits>
 #include <random>
 
 #include "tests/standins/sqlserver/sql/convert.h"
@@ -29,6 +30,11 @@ SqlValue as_number(const CallContext& call, const SqlValue& value) {
   return convert_value(value, call.types[0], call.result);
 }
 
+int64_t lowest(TypeId id) {
+  return id == TypeId::kInt ? std::numeric_limits<int32_t>::min()
+                            : std::numeric_limits<int64_t>::min();
+}
+
 SqlValue absolute(const CallContext& call, Values values) {
   SqlValue v = as_number(call, values[0]);
   switch (family_of(call.result.id)) {
@@ -41,9 +47,11 @@ SqlValue absolute(const CallContext& call, Values values) {
       return value_of(n, call.result);
     }
     default:
-      return convert_value(
-          SqlValue::of_text(to_text({v.number < 0 ? -Int128{v.number} : Int128{v.number}, 0})),
-          decimal_type(38, 0), call.result);
+      if (v.number < 0 && v.number == lowest(call.result.id)) {
+        throw arithmetic_overflow("expression", type_name(call.result.id));
+      }
+      v.number = v.number < 0 ? -v.number : v.number;
+      return v;
   }
 }
 
@@ -76,14 +84,15 @@ SqlValue rounded(const CallContext& call, Values values) {
 }
 
 SqlValue floor_or_ceiling(const CallContext& call, const SqlValue& value, bool up) {
-  const SqlValue v = as_number(call, value);
   if (family_of(call.result.id) == Family::kReal) {
+    const SqlValue v = as_number(call, value);
     return SqlValue::of_real(up ? std::ceil(v.real) : std::floor(v.real));
   }
   if (family_of(call.result.id) == Family::kInteger) {
-    return v;
+    return as_number(call, value);
   }
-  const Numeric n = numeric_of(call.result, v);
+  // The argument's own digits: the result's type has no fraction left.
+  const Numeric n = numeric_of(call.types[0], value);
   const Int128 unit = power_of_ten(n.scale);
   Int128 whole = n.units / unit;
   if (n.units % unit != 0 && (n.units > 0) == up) {
@@ -99,23 +108,6 @@ SqlType whole_decimal(Types types) {
   }
   return type;
 }
-
-ScalarFunction real_function(double (*compute)(double)) {
-  ScalarFunction function;
-  function.arguments_min = function.arguments_max = 1;
-  function.parameters = {float_type()};
-  function.result = always(float_type());
-  function.body = [compute](const CallContext&, Values values) {
-    const double result = compute(values[0].real);
-    if (!std::isfinite(result)) {
-      throw SqlError(3623, 16, 1, "An invalid floating point operation occurred.");
-    }
-    return SqlValue::of_real(result);
-  };
-  return function;
-}
-
-double square(double x) { return x * x; }
 
 // Not SQL Server's own function, but one with its properties: equal values, equal sums.
 SqlValue checksum(const CallContext& call, Values values) {
@@ -166,6 +158,34 @@ void add_random(FunctionRegistry* registry) {
   registry->add("newsequentialid", guid);
 }
 
+void add_power(FunctionRegistry* registry) {
+  ScalarFunction power;
+  power.arguments_min = power.arguments_max = 2;
+  power.parameters = {std::nullopt, float_type()};
+  power.result = [](Types types) {
+    const SqlType type = number_type(types);
+    const bool exact = type.id == TypeId::kDecimal || type.id == TypeId::kNumeric;
+    return exact ? decimal_type(38, type.scale) : type.id == TypeId::kReal ? float_type() : type;
+  };
+  power.body = [](const CallContext& call, Values values) {
+    const double base = double_of(call.types[0], values[0]);
+    const double result = std::pow(base, values[1].real);
+    if (!std::isfinite(result)) {
+      throw arithmetic_overflow("expression", type_name(call.result.id));
+    }
+    if (family_of(call.result.id) == Family::kReal) {
+      return SqlValue::of_real(result);
+    }
+    // 10 to the power of LOG10(5) is 5 in whole numbers, whatever the last bit of the real is.
+    if (std::fabs(result) >= 9.2e18 && family_of(call.result.id) == Family::kInteger) {
+      throw arithmetic_overflow("expression", type_name(call.result.id));
+    }
+    const double steady = std::fabs(result) < 1e9 ? std::round(result * 1e6) / 1e6 : result;
+    return convert_value(SqlValue::of_real(steady), float_type(), call.result);
+  };
+  registry->add("power", power);
+}
+
 }  // namespace
 
 void add_number_functions(FunctionRegistry* registry) {
@@ -183,7 +203,10 @@ void add_number_functions(FunctionRegistry* registry) {
     return floor_or_ceiling(call, values[0], true);
   };
   registry->add("ceiling", one);
-  one.result = number_type;
+  one.result = [](Types types) {
+    const SqlType type = number_type(types);
+    return type.id == TypeId::kReal ? float_type() : type;
+  };
   one.body = [](const CallContext& call, Values values) {
     const SqlValue v = as_number(call, values[0]);
     const double number = double_of(call.result, v);
@@ -200,28 +223,7 @@ void add_number_functions(FunctionRegistry* registry) {
   round.body = rounded;
   registry->add("round", round);
 
-  ScalarFunction power;
-  power.arguments_min = power.arguments_max = 2;
-  power.parameters = {std::nullopt, float_type()};
-  power.result = number_type;
-  power.body = [](const CallContext& call, Values values) {
-    const double base = double_of(call.types[0], values[0]);
-    const double result = std::pow(base, values[1].real);
-    if (!std::isfinite(result)) {
-      throw arithmetic_overflow("expression", type_name(call.result.id));
-    }
-    return convert_value(SqlValue::of_real(std::round(result * 1e6) / 1e6), float_type(),
-                         call.result);
-  };
-  registry->add("power", power);
-
-  registry->add("sqrt", real_function(std::sqrt));
-  registry->add("square", real_function(square));
-  registry->add("exp", real_function(std::exp));
-  registry->add("log", real_function(std::log));
-  registry->add("log10", real_function(std::log10));
-  registry->add("sin", real_function(std::sin));
-  registry->add("cos", real_function(std::cos));
+  add_power(registry);
 
   ScalarFunction sum;
   sum.arguments_min = 1;

@@ -135,6 +135,31 @@ SqlValue database_property(const CallContext& call, Values values) {
   return {};
 }
 
+SqlValue variant_property(const CallContext& call, Values values) {
+  const bool is_variant = call.types[0].id == TypeId::kSqlVariant;
+  const SqlType type = is_variant ? values[0].variant_type : call.types[0];
+  if (values[0].null) {
+    return {};
+  }
+  const std::string name = upper_text(values[1].text);
+  const auto number = [](int64_t value) { return variant(SqlValue::of_number(value), int_type()); };
+  if (name == "BASETYPE") {
+    return variant(SqlValue::of_text(std::string(type_name(type.id))), sysname_type());
+  }
+  if (name == "MAXLENGTH") {
+    return number(max_length_bytes(type));
+  }
+  if (name == "PRECISION" || name == "SCALE") {
+    int precision = 0, scale = 0;
+    precision_of(type, &precision, &scale);
+    return number(name == "SCALE" ? scale : precision);
+  }
+  if (name == "COLLATION" && family_of(type.id) == Family::kText) {
+    return variant(SqlValue::of_text("SQL_Latin1_General_CP1_CI_AS"), sysname_type());
+  }
+  return {};
+}
+
 ScalarFunction function(size_t least, size_t most, std::vector<std::optional<SqlType>> parameters,
                         SqlType result, std::function<SqlValue(const CallContext&, Values)> body) {
   ScalarFunction f;
@@ -356,6 +381,8 @@ void add_system_functions(FunctionRegistry* registry) {
   SqlType variant_type;
   variant_type.id = TypeId::kSqlVariant;
   registry->add("serverproperty", function(1, 1, {sysname_type()}, variant_type, server_property));
+  registry->add("sql_variant_property",
+                function(2, 2, {std::nullopt, sysname_type()}, variant_type, variant_property));
   registry->add("databasepropertyex",
                 function(2, 2, {sysname_type(), sysname_type()}, variant_type, database_property));
   add_names(registry);

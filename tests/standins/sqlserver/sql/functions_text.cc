@@ -42,15 +42,10 @@ ScalarFunction text_to_text(std::string (*change)(std::string_view)) {
   return function;
 }
 
-std::string trim_left(std::string_view text) {
-  const size_t from = text.find_first_not_of(' ');
-  return std::string(from == std::string_view::npos ? "" : text.substr(from));
-}
 std::string trim_right(std::string_view text) {
   const size_t to = text.find_last_not_of(' ');
   return std::string(text.substr(0, to == std::string_view::npos ? 0 : to + 1));
 }
-std::string trim_both(std::string_view text) { return trim_left(trim_right(text)); }
 std::string reversed(std::string_view text) {
   std::string result;
   for (size_t at = 0; at < text.size();) {
@@ -64,8 +59,7 @@ std::string reversed(std::string_view text) {
 SqlValue substring(const CallContext& call, Values values) {
   const int64_t start = values[1].number, length = values[2].number;
   if (length < 0) {
-    throw SqlError(537, 16, 3,
-                   "Invalid length parameter passed to the LEFT or SUBSTRING function.");
+    throw SqlError(537, 16, 3, "Invalid length parameter passed to the substring function.");
   }
   const int64_t from = std::max<int64_t>(start, 1);
   const int64_t count = std::max<int64_t>(start + length - from, 0);
@@ -139,6 +133,15 @@ void add_lengths(FunctionRegistry* registry) {
     }
     if (family_of(type.id) == Family::kBytes) {
       return SqlValue::of_number(static_cast<int64_t>(values[0].text.size()));
+    }
+    if (type.id == TypeId::kDecimal || type.id == TypeId::kNumeric) {
+      // As long as the value's own digits need, not as the column is declared.
+      const Numeric number = numeric_of(type, values[0]);
+      int precision = 1;
+      while (precision < 38 && !fits(number, precision)) {
+        ++precision;
+      }
+      return SqlValue::of_number(max_length_bytes(decimal_type(precision, 0)));
     }
     return SqlValue::of_number(max_length_bytes(type));
   };
@@ -283,7 +286,7 @@ void add_characters(FunctionRegistry* registry) {
   ScalarFunction character;
   character.arguments_min = character.arguments_max = 1;
   character.parameters = {int_type()};
-  character.result = always(varchar_type(1));
+  character.result = always(make_type(TypeId::kChar, 1, {}));
   character.body = [](const CallContext&, Values values) {
     if (values[0].number < 0 || values[0].number > 255) {
       return SqlValue{};
@@ -291,7 +294,7 @@ void add_characters(FunctionRegistry* registry) {
     return SqlValue::of_text(utf8_from_1252(std::string(1, static_cast<char>(values[0].number))));
   };
   registry->add("char", character);
-  character.result = always(nvarchar_type(1));
+  character.result = always(make_type(TypeId::kNChar, 1, {}));
   character.body = [](const CallContext&, Values values) {
     if (values[0].number < 0 || values[0].number > 65535) {
       return SqlValue{};
@@ -321,14 +324,30 @@ void add_characters(FunctionRegistry* registry) {
   ScalarFunction quote;
   quote.arguments_min = 1;
   quote.arguments_max = 2;
-  quote.parameters = {sysname_type(), nvarchar_type(1)};
+  quote.parameters = {nvarchar_type(kMaxLength), nvarchar_type(1)};
   quote.result = always(nvarchar_type(258));
   quote.body = [](const CallContext&, Values values) {
+    if (utf16_length(values[0].text) > 128) {
+      return SqlValue{};
+    }
     if (values.size() < 2 || values[1].text == "[" || values[1].text == "]") {
       return SqlValue::of_text(quote_name(values[0].text));
     }
-    const std::string& mark = values[1].text;
-    return SqlValue::of_text(mark + replaced(values[0].text, mark, mark + mark) + mark);
+    static constexpr std::pair<std::string_view, std::string_view> kPairs[] = {
+        {"'", "'"}, {"\"", "\""}, {"(", ")"}, {")", ")"}, {"<", ">"},
+        {">", ">"}, {"{", "}"},   {"}", "}"}, {"`", "`"}};
+    for (const auto& [mark, close] : kPairs) {
+      if (mark == values[1].text) {
+        const std::string open(mark == close && (mark == ")" || mark == ">" || mark == "}")
+                                   ? (mark == ")"   ? "("
+                                      : mark == ">" ? "<"
+                                                    : "{")
+                                   : mark);
+        const std::string end(close);
+        return SqlValue::of_text(open + replaced(values[0].text, end, end + end) + end);
+      }
+    }
+    return SqlValue{};
   };
   registry->add("quotename", quote);
 }
@@ -343,9 +362,6 @@ void add_text_functions(FunctionRegistry* registry) {
   add_characters(registry);
   registry->add("upper", text_to_text(upper_text));
   registry->add("lower", text_to_text(lower_text));
-  registry->add("ltrim", text_to_text(trim_left));
-  registry->add("rtrim", text_to_text(trim_right));
-  registry->add("trim", text_to_text(trim_both));
   registry->add("reverse", text_to_text(reversed));
 }
 

@@ -151,40 +151,6 @@ ScalarFunction clock(SqlType type, bool is_utc) {
   return function;
 }
 
-SqlValue to_offset(const CallContext& call, Values values) {
-  // The zone is minutes or "+05:30".
-  int64_t minutes = values[1].number;
-  if (family_of(call.types[1].id) == Family::kText) {
-    const auto parsed = parse_time("2000-01-01 00:00:00 " + values[1].text);
-    if (!parsed || !parsed->offset_min) {
-      throw SqlError(9812, 16, 1,
-                     "The timezone provided to builtin function todatetimeoffset is "
-                     "invalid.");
-    }
-    minutes = *parsed->offset_min;
-  }
-  if (minutes < -840 || minutes > 840) {
-    throw SqlError(9812, 16, 0,
-                   "The timezone provided to builtin function todatetimeoffset is "
-                   "invalid.");
-  }
-  SqlValue result =
-      SqlValue::of_number(local_ticks(call.types[0], values[0]) - minutes * kTicksPerMinute);
-  result.offset_min = static_cast<int16_t>(minutes);
-  return result;
-}
-
-ScalarFunction part_function(DatePart::Kind part) {
-  ScalarFunction function;
-  function.arguments_min = function.arguments_max = 1;
-  function.parameters = {datetime2_type(7)};
-  function.result = always(int_type());
-  function.body = [part](const CallContext& call, Values values) {
-    return SqlValue::of_number(date_part(part, call.types[0], values[0]));
-  };
-  return function;
-}
-
 }  // namespace
 
 std::optional<DatePart::Kind> date_part_by_name(std::string_view word) {
@@ -262,7 +228,34 @@ int64_t date_diff(DatePart::Kind part, const SqlType& a_type, const SqlValue& a,
   }
 }
 
-int64_t date_part(DatePart::Kind part, const SqlType& type, const SqlValue& value) {
+SqlValue date_trunc(DatePart::Kind part, const SqlType& type, const SqlValue& value,
+                    int32_t date_first) {
+  const int64_t ticks = local_ticks(type, value);
+  CivilTime t = civil_from_ticks(ticks);
+  const int64_t days = ticks / kTicksPerDay;
+  switch (part) {
+    case DatePart::kYear:
+      return with_local_ticks(type, value, days_from_civil(t.year, 1, 1) * kTicksPerDay);
+    case DatePart::kQuarter:
+      t.month = (t.month - 1) / 3 * 3 + 1;
+      return with_local_ticks(type, value, days_from_civil(t.year, t.month, 1) * kTicksPerDay);
+    case DatePart::kMonth:
+      return with_local_ticks(type, value, days_from_civil(t.year, t.month, 1) * kTicksPerDay);
+    case DatePart::kWeek:
+    case DatePart::kIsoWeek: {
+      // 0001-01-01 was a Monday.
+      const int64_t first = part == DatePart::kIsoWeek ? 1 : date_first;
+      return with_local_ticks(type, value, (days - (days + 8 - first) % 7) * kTicksPerDay);
+    }
+    case DatePart::kMicrosecond:
+      return with_local_ticks(type, value, ticks - ticks % 10);
+    default:
+      return with_local_ticks(type, value, ticks - ticks % ticks_per(part));
+  }
+}
+
+int64_t date_part(DatePart::Kind part, const SqlType& type, const SqlValue& value,
+                  int32_t date_first) {
   const int64_t ticks = local_ticks(type, value);
   const CivilTime t = civil_from_ticks(ticks);
   switch (part) {
@@ -278,10 +271,11 @@ int64_t date_part(DatePart::Kind part, const SqlType& type, const SqlValue& valu
       return t.day;
     case DatePart::kWeek: {
       const int64_t first = days_from_civil(t.year, 1, 1);
-      return (day_of_year(t) - 1 + (first + 1) % 7) / 7 + 1;
+      return (day_of_year(t) - 1 + (first + 8 - date_first) % 7) / 7 + 1;
     }
     case DatePart::kWeekday:
-      return (ticks / kTicksPerDay + 1) % 7 + 1;  // Sunday is 1
+      // 0001-01-01 was a Monday.
+      return (ticks / kTicksPerDay + 8 - date_first) % 7 + 1;
     case DatePart::kHour:
       return t.hour;
     case DatePart::kMinute:
@@ -332,33 +326,6 @@ void add_time_functions(FunctionRegistry* registry) {
   registry->add("sysdatetime", clock(datetime2, false));
   registry->add("sysutcdatetime", clock(datetime2, true));
   registry->add("sysdatetimeoffset", clock(offset, false));
-  registry->add("year", part_function(DatePart::kYear));
-  registry->add("month", part_function(DatePart::kMonth));
-  registry->add("day", part_function(DatePart::kDay));
-
-  ScalarFunction make_offset;
-  make_offset.arguments_min = make_offset.arguments_max = 2;
-  make_offset.parameters = {datetime2_type(7)};
-  offset.nullable = true;
-  make_offset.result = always(offset);
-  make_offset.body = to_offset;
-  registry->add("todatetimeoffset", make_offset);
-
-  ScalarFunction from_parts;
-  from_parts.arguments_min = from_parts.arguments_max = 3;
-  from_parts.parameters = {int_type(), int_type(), int_type()};
-  from_parts.result = always(make_type(TypeId::kDate, {}, {}));
-  from_parts.body = [](const CallContext&, Values values) {
-    const auto year = static_cast<int>(values[0].number),
-               month = static_cast<int>(values[1].number), day = static_cast<int>(values[2].number);
-    if (!is_valid_date(year, month, day)) {
-      throw SqlError(289, 16, 1,
-                     "Cannot construct data type date, some of the arguments have "
-                     "values which are not valid.");
-    }
-    return SqlValue::of_number(days_from_civil(year, month, day));
-  };
-  registry->add("datefromparts", from_parts);
 }
 
 }  // namespace dstream::standin::sql

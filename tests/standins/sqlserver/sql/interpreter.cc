@@ -4,6 +4,7 @@
 #include <array>
 
 #include "tests/standins/sqlserver/sql/change.h"
+#include "tests/standins/sqlserver/sql/conversion_rules.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/definition.h"
 #include "tests/standins/sqlserver/sql/error.h"
@@ -86,6 +87,9 @@ void assign_variable(SqlSession* session, std::string_view name, const SqlType& 
   const auto it = session->variables->find(fold_name(name));
   if (it == session->variables->end() || it->second.table != nullptr) {
     throw undeclared_variable(name);
+  }
+  if (!value.null) {
+    check_implicit(type, it->second.type);
   }
   it->second.value = convert_value(value, type, it->second.type);
 }
@@ -431,6 +435,9 @@ void Interpreter::declare(const Statement& statement) {
       if (declared.value != nullptr) {
         SqlType type;
         const SqlValue value = evaluate(declared.value, &type);
+        if (!value.null) {
+          check_implicit(type, variable.type);
+        }
         variable.value = convert_value(value, type, variable.type);
       } else if (const auto it = session_->variables->find(fold_name(declared.name));
                  it != session_->variables->end()) {

@@ -1,9 +1,11 @@
 // PRINT, RAISERROR, THROW, WAITFOR.
 #include <algorithm>
+#include <span>
 
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/interpreter.h"
+#include "tests/standins/sqlserver/sql/message_format.h"
 #include "tests/standins/sqlserver/sql/temporal.h"
 
 namespace dstream::standin::sql {
@@ -32,39 +34,32 @@ void Interpreter::raise(const Statement& statement) {
   if (values.size() < 3) {
     throw syntax_error(")");
   }
-  ServerMessage message;
-  message.number =
-      family_of(types[0].id) == Family::kInteger ? static_cast<int32_t>(values[0].number) : 50000;
-  message.text = family_of(types[0].id) == Family::kInteger
-                     ? "Error " + std::to_string(message.number) + ", severity " +
-                           std::to_string(values[1].number) + ", state " +
-                           std::to_string(values[2].number) +
-                           " was raised, but no message with "
-                           "that error number was found in sys.messages."
-                     : values[0].text;
-  message.severity = static_cast<uint8_t>(std::clamp<int64_t>(values[1].number, 0, 25));
-  message.state = static_cast<uint8_t>(std::clamp<int64_t>(values[2].number, 0, 255));
-  message.line = statement.line;
-  // %d, %s and relatives take the arguments in order.
-  size_t next = 3;
-  std::string text;
-  for (size_t i = 0; i < message.text.size(); ++i) {
-    if (message.text[i] == '%' && i + 1 < message.text.size()) {
-      const char kind = message.text[i + 1];
-      if (kind == '%') {
-        text.push_back('%');
-      } else if (next < values.size()) {
-        text += convert_value(values[next], types[next], nvarchar_type(kMaxLength)).text;
-        ++next;
-      } else {
-        text += "(null)";
-      }
-      ++i;
-    } else {
-      text.push_back(message.text[i]);
-    }
+  const int64_t severity = convert_value(values[1], types[1], int_type()).number;
+  const int64_t state = convert_value(values[2], types[2], int_type()).number;
+  const bool is_logged = std::find(statement.options.begin(), statement.options.end(), "LOG") !=
+                         statement.options.end();
+  if (severity > 18 && !is_logged) {
+    throw SqlError(2754, 16, 1,
+                   "Error severity levels greater than 18 can only be specified by "
+                   "members of the sysadmin role, using the WITH LOG option.");
   }
-  message.text = std::move(text);
+  ServerMessage message;
+  message.severity = static_cast<uint8_t>(std::clamp<int64_t>(severity, 0, 25));
+  message.state = static_cast<uint8_t>(std::clamp<int64_t>(state < 0 ? 1 : state, 0, 255));
+  message.line = statement.line;
+  if (family_of(types[0].id) == Family::kInteger) {
+    // There are no messages of users' own.
+    message.number = 18054;
+    message.text = "Error " + std::to_string(values[0].number) + ", severity " +
+                   std::to_string(severity) + ", state " + std::to_string(state) +
+                   " was raised, but no message with that error number was found in "
+                   "sys.messages. If error is larger than 50000, make sure the user-defined "
+                   "message is added using sp_addmessage.";
+  } else {
+    message.number = 50000;
+    message.text = format_message(convert_value(values[0], types[0], nvarchar_type(2047)).text,
+                                  std::span(types).subspan(3), std::span(values).subspan(3));
+  }
   if (message.severity <= 10) {
     session_->out->message(message);
     return;

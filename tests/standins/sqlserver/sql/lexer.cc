@@ -112,15 +112,24 @@ class Lexer {
       binary();
     } else if (is_digit(c) || (c == '.' && is_digit(peek(1)))) {
       number();
-    } else if (c == '$' && (is_digit(peek(1)) || peek(1) == '.')) {
+    } else if (c == '$' && is_amount(1)) {
       ++at_;
+      const bool negative = peek() == '-';
+      at_ += negative || peek() == '+' ? 1 : 0;
       number();
       token_.kind = TokenKind::kMoney;
+      token_.text.insert(0, negative ? "-" : "");
     } else if (is_word_start(c) || c == '@' || (c == '$' && is_word_start(peek(1)))) {
       word();
     } else {
       punctuation();
     }
+  }
+
+  // Digits, perhaps behind a sign: $-12.5 is a constant.
+  bool is_amount(size_t ahead) const {
+    const size_t sign = peek(ahead) == '-' || peek(ahead) == '+' ? 1 : 0;
+    return is_digit(peek(ahead + sign)) || peek(ahead + sign) == '.';
   }
 
   void quoted(char close, TokenKind kind) {

@@ -218,8 +218,12 @@ std::optional<Numeric> from_double(double value, int scale) {
   if (!std::isfinite(value) || std::fabs(value) >= 1e38) {
     return std::nullopt;
   }
+  // Seventeen digits tell every double apart; a half among them is rounded away from zero.
   char text[400];
-  std::snprintf(text, sizeof(text), "%.*f", std::min(scale, 60), value);
+  const int integral =
+      value == 0 ? 1 : static_cast<int>(std::floor(std::log10(std::fabs(value)))) + 1;
+  const int fraction = std::clamp(17 - integral, 0, 37 - std::max(integral, 0));
+  std::snprintf(text, sizeof(text), "%.*f", fraction, value);
   const auto parsed = parse_numeric(text);
   return parsed ? rescale(*parsed, scale) : std::nullopt;
 }

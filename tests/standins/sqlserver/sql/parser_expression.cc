@@ -361,7 +361,12 @@ ExpressionPtr Parser::unary() {
         throw not_understood("COLLATE " + collation);
       }
     } else if (peek().is_word("AT") && peek(1).is_word("TIME")) {
-      throw not_understood("AT TIME ZONE");
+      take();
+      take();
+      expect_word("ZONE");
+      Node zoned = node(ExpressionKind::kCall, {value, primary()});
+      zoned->name = Name{{"$at_time_zone"}};
+      value = zoned;
     } else {
       return value;
     }
@@ -504,7 +509,7 @@ ExpressionPtr Parser::cast_expression(bool is_convert, bool is_try, bool is_pars
     expect_word("AS");
     cast->cast_type = type_spec();
     if (is_parse && accept_word("USING")) {
-      expression();
+      cast->operands.push_back(expression());
     }
   }
   expect(")");
@@ -536,6 +541,12 @@ ExpressionPtr Parser::call(Name function) {
     expect(")");
     return choice;
   }
+  if (function.parts.size() == 1 && equals_upper(function.last(), "CHOOSE")) {
+    return choose_call();
+  }
+  if (function.parts.size() == 1 && equals_upper(function.last(), "TRIM")) {
+    return trim_call();
+  }
   Node result = node(ExpressionKind::kCall);
   result->name = std::move(function);
   expect("(");
@@ -554,6 +565,46 @@ ExpressionPtr Parser::call(Name function) {
   if (accept_word("OVER")) {
     over_clause(result.get());
   }
+  return result;
+}
+
+// CHOOSE(i, a, b) is CASE i WHEN 1 THEN a WHEN 2 THEN b END, i a whole number.
+ExpressionPtr Parser::choose_call() {
+  Node choice = node(ExpressionKind::kCase);
+  choice->has_value = true;
+  expect("(");
+  Node index = node(ExpressionKind::kCast, {expression()});
+  index->cast_type.name = "int";
+  choice->operands.push_back(index);
+  for (int64_t i = 1; accept(","); ++i) {
+    Node number = node(ExpressionKind::kLiteral);
+    number->type = int_type();
+    number->value = SqlValue::of_number(i);
+    choice->operands.push_back(number);
+    choice->operands.push_back(expression());
+  }
+  if (choice->operands.size() < 3) {
+    fail();
+  }
+  expect(")");
+  return choice;
+}
+
+// TRIM(text), TRIM(characters FROM text), TRIM(LEADING characters FROM text).
+ExpressionPtr Parser::trim_call() {
+  Node result = node(ExpressionKind::kCall);
+  expect("(");
+  std::string function = "trim";
+  if (is_any_word({"LEADING", "TRAILING", "BOTH"}) && !peek(1).is_operator(")")) {
+    const Token& side = take();
+    function = side.is_word("LEADING") ? "ltrim" : side.is_word("TRAILING") ? "rtrim" : "trim";
+  }
+  result->name = Name{{function}};
+  result->operands.push_back(expression());
+  if (accept_word("FROM")) {
+    result->operands.insert(result->operands.begin(), expression());
+  }
+  expect(")");
   return result;
 }
 

@@ -152,6 +152,8 @@ class Parser {
   ExpressionPtr cast_expression(bool is_convert, bool is_try, bool is_parse);
   ExpressionPtr name_or_call();
   ExpressionPtr call(Name function);
+  ExpressionPtr choose_call();
+  ExpressionPtr trim_call();
   void over_clause(Expression* call);
   bool opens_condition(size_t open) const;
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "tests/standins/sqlserver/sql/change.h"
+#include "tests/standins/sqlserver/sql/conversion_rules.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/lexer.h"
@@ -68,6 +69,7 @@ SqlValue TableWriter::stored(size_t column, const SqlType& type, const SqlValue&
   if (value.null) {
     return value;
   }
+  check_implicit(type, definition.type);
   bool too_long = false;
   SqlValue result = assign_value(value, type, definition.type, &too_long);
   if (too_long) {

@@ -18,7 +18,7 @@ bool is_leap(int year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 
 // Cuts a literal into numbers, words and signs.
 class TimeParser {
  public:
-  explicit TimeParser(std::string_view text) : text_(text) {
+  TimeParser(std::string_view text, int style) : text_(text), order_(order_of(style)) {
     while (!text_.empty() && text_.front() == ' ') {
       text_.remove_prefix(1);
     }
@@ -111,6 +111,10 @@ class TimeParser {
       t.year = first / 10000, t.month = first / 100 % 100, t.day = first % 100;
       return true;
     }
+    if (count == 6) {
+      t.year = full_year(first / 10000, 2), t.month = first / 100 % 100, t.day = first % 100;
+      return true;
+    }
     if (count == 4 && at_ == text_.size()) {
       t.year = first;
       return true;
@@ -134,15 +138,17 @@ class TimeParser {
     if (second_count == 0 || third_count == 0) {
       return false;
     }
-    if (count == 4) {
-      t.year = first, t.month = second, t.day = third;
-    } else {
-      t.month = first, t.day = second, t.year = full_year(third, third_count);
+    if (count == 4 || order_ == Order::kYearFirst) {
+      t.year = full_year(first, count), t.month = second, t.day = third;
+      return true;
     }
+    t.month = order_ == Order::kDayFirst ? second : first;
+    t.day = order_ == Order::kDayFirst ? first : second;
+    t.year = full_year(third, third_count);
     return true;
   }
 
-  // "Nov 23 2026" and "23 Nov 2026".
+  // "Nov 23 2026", "23 Nov 2026" and "2026 Nov 23".
   bool named_date(CivilTime* t) {
     int count = 0;
     if (digit(peek())) {
@@ -150,6 +156,12 @@ class TimeParser {
       skip_blanks();
       if (!month_name(&t->month)) {
         return false;
+      }
+      if (count == 4) {
+        t->year = t->day;
+        skip_blanks();
+        t->day = number(&count);
+        return count == 1 || count == 2;
       }
     } else {
       if (!month_name(&t->month)) {
@@ -256,19 +268,36 @@ class TimeParser {
     ++at_;
     int count = 0;
     const int hours = number(&count);
-    if (count != 2 || peek() != ':') {
+    if (count == 0 || count > 2 || peek() != ':') {
       return false;
     }
     ++at_;
     const int minutes = number(&count);
-    if (count != 2 || hours > 14 || minutes > 59) {
+    if (count == 0 || count > 2 || minutes > 59 || hours * 60 + minutes > 840) {
       return false;
     }
     result_.offset_min = static_cast<int16_t>(sign * (hours * 60 + minutes));
     return true;
   }
 
+  enum class Order : uint8_t { kMonthFirst, kDayFirst, kYearFirst };
+  static Order order_of(int style) {
+    switch (style < 0 ? style : style % 100) {
+      case 3:
+      case 4:
+      case 5:
+        return Order::kDayFirst;
+      case 2:
+      case 11:
+      case 12:
+        return Order::kYearFirst;
+      default:
+        return Order::kMonthFirst;
+    }
+  }
+
   std::string_view text_;
+  const Order order_;
   size_t at_ = 0;
   ParsedTime result_;
 };
@@ -309,19 +338,66 @@ std::string date_text(const CivilTime& t) {
   return print("%04d-%02d-%02d", t.year, t.month, t.day);
 }
 
-std::string long_text(const CivilTime& t, bool with_date, bool with_time) {
+std::string month_name(const CivilTime& t) {
+  std::string month(kMonths[static_cast<size_t>(t.month - 1)]);
+  month[1] = static_cast<char>(month[1] | 32);
+  month[2] = static_cast<char>(month[2] | 32);
+  return month;
+}
+
+// ":997" for the old types, ".9970000" for those that know more digits.
+std::string split_fraction(const SqlType& type, const CivilTime& t) {
+  if (type.id == TypeId::kDateTime || type.id == TypeId::kSmallDateTime) {
+    return ":" + fraction_text(t.fraction, 3).substr(1);
+  }
+  return fraction_text(t.fraction, fraction_digits(type));
+}
+
+// With `precise`, seconds and their fraction too.
+std::string long_text(const CivilTime& t, bool with_date, bool with_time,
+                      const SqlType* precise = nullptr) {
   std::string text;
   if (with_date) {
-    std::string month(kMonths[static_cast<size_t>(t.month - 1)]);
-    month[1] = static_cast<char>(month[1] | 32);
-    month[2] = static_cast<char>(month[2] | 32);
-    text = month + print(" %2d %04d", t.day, t.year);
+    text = month_name(t) + print(" %2d %04d", t.day, t.year);
   }
   if (with_time) {
-    text += print("%s%2d:%02d%s", with_date ? " " : "", (t.hour + 11) % 12 + 1, t.minute,
-                  t.hour < 12 ? "AM" : "PM");
+    text += print("%s%2d:%02d", with_date ? " " : "", (t.hour + 11) % 12 + 1, t.minute);
+    if (precise != nullptr) {
+      text += print(":%02d", t.second) + split_fraction(*precise, t);
+    }
+    text += t.hour < 12 ? "AM" : "PM";
   }
   return text;
+}
+
+// The styles that show a date alone: 1 to 12 with a year of two digits, from 101 on with four.
+std::optional<std::string> numeric_date(const CivilTime& t, int style) {
+  const int year = style > 100 ? t.year : t.year % 100;
+  const int digits = style > 100 ? 4 : 2;
+  switch (style > 100 ? style - 100 : style) {
+    case 1:
+      return print("%02d/%02d/%0*d", t.month, t.day, digits, year);
+    case 2:
+      return print("%0*d.%02d.%02d", digits, year, t.month, t.day);
+    case 3:
+      return print("%02d/%02d/%0*d", t.day, t.month, digits, year);
+    case 4:
+      return print("%02d.%02d.%0*d", t.day, t.month, digits, year);
+    case 5:
+      return print("%02d-%02d-%0*d", t.day, t.month, digits, year);
+    case 6:
+      return print("%02d %s %0*d", t.day, month_name(t).c_str(), digits, year);
+    case 7:
+      return print("%s %02d, %0*d", month_name(t).c_str(), t.day, digits, year);
+    case 10:
+      return print("%02d-%02d-%0*d", t.month, t.day, digits, year);
+    case 11:
+      return print("%0*d/%02d/%02d", digits, year, t.month, t.day);
+    case 12:
+      return print("%0*d%02d%02d", digits, year, t.month, t.day);
+    default:
+      return std::nullopt;
+  }
 }
 
 std::string iso_text(const SqlType& type, const CivilTime& t, char separator, bool fraction) {
@@ -392,7 +468,9 @@ int64_t ticks_from_civil(const CivilTime& t) {
          t.minute * kTicksPerMinute + t.second * kTicksPerSecond + t.fraction;
 }
 
-std::optional<ParsedTime> parse_time(std::string_view text) { return TimeParser(text).run(); }
+std::optional<ParsedTime> parse_time(std::string_view text, int style) {
+  return TimeParser(text, style).run();
+}
 
 int64_t round_ticks(const SqlType& type, int64_t ticks) {
   if (type.id == TypeId::kDateTime) {
@@ -421,34 +499,28 @@ std::optional<std::string> format_time(const SqlType& type, const SqlValue& valu
     style = old_type ? 0 : 121;
   }
   const std::string zone = family == Family::kOffset ? " " + offset_text(value.offset_min) : "";
+  if (const auto numbers = numeric_date(t, style)) {
+    return numbers;
+  }
+  const bool with_date = family != Family::kTime, with_time = family != Family::kDate;
   switch (style) {
     case 0:
     case 100:
-      return long_text(t, family != Family::kTime, family != Family::kDate) + zone;
-    case 1:
-      return print("%02d/%02d/%02d", t.month, t.day, t.year % 100);
-    case 101:
-      return print("%02d/%02d/%04d", t.month, t.day, t.year);
-    case 102:
-      return print("%04d.%02d.%02d", t.year, t.month, t.day);
-    case 103:
-      return print("%02d/%02d/%04d", t.day, t.month, t.year);
-    case 104:
-      return print("%02d.%02d.%04d", t.day, t.month, t.year);
-    case 105:
-      return print("%02d-%02d-%04d", t.day, t.month, t.year);
+      return long_text(t, with_date, with_time) + zone;
+    case 9:
+    case 109:
+      return long_text(t, with_date, with_time, &type) + zone;
+    case 8:
+    case 24:
     case 108:
       return clock_text(t);
-    case 110:
-      return print("%02d-%02d-%04d", t.month, t.day, t.year);
-    case 111:
-      return print("%04d/%02d/%02d", t.year, t.month, t.day);
-    case 12:
-      return print("%02d%02d%02d", t.year % 100, t.month, t.day);
-    case 112:
-      return print("%04d%02d%02d", t.year, t.month, t.day);
+    case 13:
+    case 113:
+      return print("%02d %s %04d ", t.day, month_name(t).c_str(), t.year) + clock_text(t) +
+             split_fraction(type, t);
+    case 14:
     case 114:
-      return clock_text(t) + ":" + fraction_text(t.fraction, 3).substr(1);
+      return clock_text(t) + split_fraction(type, t);
     case 20:
     case 120:
       return iso_text(type, t, ' ', false) + zone;
@@ -456,15 +528,17 @@ std::optional<std::string> format_time(const SqlType& type, const SqlValue& valu
     case 25:
     case 121:
       return iso_text(type, t, ' ', true) + zone;
+    case 22:
+      return print("%02d/%02d/%02d %2d:%02d:%02d %s", t.month, t.day, t.year % 100,
+                   (t.hour + 11) % 12 + 1, t.minute, t.second, t.hour < 12 ? "AM" : "PM");
     case 23:
       return date_text(t);
-    case 126: {
-      std::string text = iso_text(type, t, 'T', old_type ? t.fraction != 0 : true);
-      return text + (family == Family::kOffset ? offset_text(value.offset_min) : "");
-    }
+    case 126:
+      return iso_text(type, t, 'T', t.fraction != 0) +
+             (family == Family::kOffset ? offset_text(value.offset_min) : "");
     case 127: {
       const CivilTime utc = family == Family::kOffset ? civil_from_ticks(value.number) : t;
-      return iso_text(type, utc, 'T', true) + (family == Family::kOffset ? "Z" : "");
+      return iso_text(type, utc, 'T', t.fraction != 0) + (family == Family::kOffset ? "Z" : "");
     }
     default:
       return std::nullopt;

@@ -39,7 +39,8 @@ struct ParsedTime {
   bool has_time = false;
   std::optional<int16_t> offset_min;
 };
-std::optional<ParsedTime> parse_time(std::string_view text);
+// `style` of CONVERT decides the order of day, month and year; without one the month comes first.
+std::optional<ParsedTime> parse_time(std::string_view text, int style = -1);
 
 // Rounds to what the type can hold: 1/300 s for datetime, minutes, `scale` digits.
 int64_t round_ticks(const SqlType& type, int64_t ticks);

@@ -332,11 +332,14 @@ std::string fold_name(std::string_view name) { return map_text(name, fold); }
 std::string upper_text(std::string_view text) { return map_text(text, unfold); }
 std::string lower_text(std::string_view text) { return map_text(text, fold); }
 
-bool like(std::string_view text, std::string_view pattern, char32_t escape) {
+bool like(std::string_view text, std::string_view pattern, char32_t escape, bool blanks_count) {
   const Points folded_text = code_points(map_text(text, fold));
   const Points folded_pattern = code_points(map_text(pattern, fold));
   if (match_like(folded_text, folded_pattern, fold(escape), true)) {
     return true;
+  }
+  if (blanks_count) {
+    return false;
   }
   // Trailing blanks of the text are ignored, those of the pattern are not.
   const Points trimmed = code_points(map_text(trim_right(text), fold));

@@ -37,8 +37,10 @@ std::string fold_name(std::string_view name);
 std::string upper_text(std::string_view text);
 std::string lower_text(std::string_view text);
 
-// T-SQL LIKE: % _ [set] [^set]; escape 0 for none.
-bool like(std::string_view text, std::string_view pattern, char32_t escape);
+// T-SQL LIKE: % _ [set] [^set]; escape 0 for none. Blanks at the end of the text are ignored, as
+// for char and varchar, unless they count.
+bool like(std::string_view text, std::string_view pattern, char32_t escape,
+          bool blanks_count = false);
 // 1-based UTF-16 position of the first match of the pattern as PATINDEX counts, 0 if none.
 int64_t pattern_index(std::string_view pattern, std::string_view text);
 

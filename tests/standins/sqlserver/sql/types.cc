@@ -428,11 +428,14 @@ SqlType arithmetic_type(char op, const SqlType& a, const SqlType& b) {
   if (numeric(fb) && (fa == Family::kText || fa == Family::kBytes)) {
     return arithmetic_type(op, b, b);
   }
+  if ((is_temporal(fa) && numeric(fb)) || (numeric(fa) && is_temporal(fb))) {
+    throw operand_clash(type_name(a.id), type_name(b.id));
+  }
   if (!numeric(fa) || !numeric(fb)) {
     throw incompatible(op, a, b);
   }
   if (fa == Family::kReal || fb == Family::kReal) {
-    return a.id == TypeId::kReal && b.id == TypeId::kReal ? a : float_type();
+    return make(a.id == TypeId::kFloat || b.id == TypeId::kFloat ? TypeId::kFloat : TypeId::kReal);
   }
   const bool bitwise = op == '&' || op == '|' || op == '^';
   if (bitwise && (fa == Family::kDecimal || fb == Family::kDecimal)) {
@@ -466,6 +469,39 @@ int32_t max_length_bytes(const SqlType& type) {
       return type.scale <= 2 ? 8 : type.scale <= 4 ? 9 : 10;
     default:
       return facts(type.id).bytes;
+  }
+}
+
+void precision_of(const SqlType& type, int* precision, int* scale) {
+  *precision = *scale = 0;
+  switch (family_of(type.id)) {
+    case Family::kInteger:
+    case Family::kDecimal:
+      decimal_shape(type, precision, scale);
+      return;
+    case Family::kReal:
+      *precision = type.id == TypeId::kReal ? 24 : 53;
+      return;
+    case Family::kDate:
+      *precision = 10;
+      return;
+    case Family::kTime:
+      *precision = 8 + (type.scale > 0 ? type.scale + 1 : 0), *scale = type.scale;
+      return;
+    case Family::kDateTime:
+      if (type.id == TypeId::kDateTime) {
+        *precision = 23, *scale = 3;
+      } else if (type.id == TypeId::kSmallDateTime) {
+        *precision = 16;
+      } else {
+        *precision = 19 + (type.scale > 0 ? type.scale + 1 : 0), *scale = type.scale;
+      }
+      return;
+    case Family::kOffset:
+      *precision = 26 + (type.scale > 0 ? type.scale + 1 : 0), *scale = type.scale;
+      return;
+    default:
+      return;
   }
 }
 

@@ -72,6 +72,8 @@ SqlType arithmetic_type(char op, const SqlType& a, const SqlType& b);
 
 // sys.columns.max_length: bytes, -1 for (max).
 int32_t max_length_bytes(const SqlType& type);
+// sys.columns.precision and scale: 0 where the type has none.
+void precision_of(const SqlType& type, int* precision, int* scale);
 // sys.types ids.
 uint8_t system_type_id(TypeId id);
 
