@@ -60,9 +60,10 @@ struct Line {
   uint32_t sent_messages = 0;  // handed over, no report yet
   uint64_t sent_bytes = 0;     // of the whole batch, until its last report
   int64_t filling_since_ns = 0;
-  bool flushed = false;  // the batch is on its way: nothing may be added
-  bool full = false;     // a message did not fit: no need to linger
-  bool waiting = false;  // is in the sink's list of lines with something to hand over
+  int64_t flushed_at_ns = 0;  // when the batch was sent on its way
+  bool flushed = false;       // the batch is on its way: nothing may be added
+  bool full = false;          // a message did not fit: no need to linger
+  bool waiting = false;       // is in the sink's list of lines with something to hand over
   TicketQueue queue;
 
   uint32_t refused = 0;  // failed with a code of class kReject
@@ -85,7 +86,16 @@ struct Line {
       filling_since_ns = now_ns;
     }
     sent_bytes += bytes;
-    flushed = sent_messages == limits.messages;  // librdkafka sends it at once
+    if (sent_messages == limits.messages) {
+      flush(now_ns);  // librdkafka sends it at once
+    }
+  }
+  // The batch is on its way from now on.
+  void flush(int64_t now_ns) {
+    if (!flushed) {
+      flushed = true;
+      flushed_at_ns = now_ns;
+    }
   }
   bool is_filling() const { return sent_messages > 0 && !flushed; }
   // Returns what the batch weighed with its last report, else 0.

@@ -54,7 +54,7 @@ TEST(Line, TakesNothingBehindABatchOnItsWay) {
   Line line;
   line.sent(10, 1, kLimits);
   line.sent(10, 1, kLimits);
-  line.flushed = true;
+  line.flush(2);
   EXPECT_FALSE(line.has_room(10, 1, kLimits));
   EXPECT_EQ(line.reported(), 0u);
   EXPECT_FALSE(line.has_room(10, 1, kLimits)) << "not before the last report";

@@ -17,6 +17,10 @@ struct Metrics {
             host.counter("rejected_messages", "", "Messages that are too large or invalid.")),
         throttled_seconds(
             host.counter("throttled", "seconds", "Time the broker held answers back for a quota.")),
+        throttled_percent(host.gauge("throttled_percent", "",
+                                     "Of the last minute, how much the broker asked to wait.")),
+        limited_seconds(
+            host.counter("limited", "seconds", "Time messages waited for the sink's own limits.")),
         producer_recreations(
             host.counter("producer_recreations", "", "Producers replaced after a failed batch.")),
         connection_errors(host.counter("connection_errors", "",
@@ -31,6 +35,8 @@ struct Metrics {
   dstream::Metric retried_messages;
   dstream::Metric rejected_messages;
   dstream::Metric throttled_seconds;
+  dstream::Metric throttled_percent;
+  dstream::Metric limited_seconds;
   dstream::Metric producer_recreations;
   dstream::Metric connection_errors;
   dstream::Metric in_flight_messages;

@@ -85,6 +85,15 @@ constexpr char kConfigSchema[] = R"json({
       "default": "16MiB",
       "description": "What the Kafka client may hold at a time, over all partitions."
     },
+    "max_events_per_second": {
+      "type": "integer", "minimum": 0, "maximum": 1000000000, "default": 0,
+      "description": "No more messages a second than this, so that others keep their share of )json"
+                                 R"json(the namespace. 0: as many as the broker takes."
+    },
+    "max_bytes_per_second": {
+      "type": "string", "format": "size", "x-maximum": "4GiB", "default": "0B",
+      "description": "No more bytes of messages a second than this. 0B: as many as the broker takes."
+    },
     "compression": {
       "enum": ["none", "gzip", "snappy", "lz4", "zstd"], "default": "none",
       "description": "Event Hubs takes none; gzip in the Premium and Dedicated tiers."

@@ -182,6 +182,8 @@ Settings parse_settings(std::string_view config) {
   reader.size("batch_bytes", &out.batch.bytes);
   reader.size("message_bytes_max", &out.message_bytes_max);
   reader.size("in_flight_bytes", &out.in_flight_bytes_max);
+  reader.read("max_events_per_second", &out.max_events_per_second);
+  reader.size("max_bytes_per_second", &out.max_bytes_per_second);
   reader.read("compression", &out.compression);
   std::string partitioner;
   reader.read("partitioner", &partitioner);

@@ -44,6 +44,8 @@ struct Settings {
   BatchLimits batch;
   uint64_t message_bytes_max = 1'000'000;
   uint64_t in_flight_bytes_max = 16 << 20;
+  uint64_t max_events_per_second = 0;  // 0: no limit
+  uint64_t max_bytes_per_second = 0;
   std::string compression = "none";
   Partitioner partitioner = Partitioner::kMurmur2;
   bool auto_create_topics = false;

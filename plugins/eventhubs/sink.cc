@@ -52,7 +52,8 @@ Sink::Sink(dstream::Host host, std::string_view config)
       backoff_(settings_.backoff_min_ms, settings_.backoff_max_ms, std::random_device{}()),
       topics_(settings_.partitioner,
               settings_.event_hubs ? settings_.event_hubs->entity_path : std::string()),
-      batch_(settings_.batch) {
+      batch_(settings_.batch),
+      limit_(settings_.max_events_per_second, settings_.max_bytes_per_second) {
   check_properties(settings_, scrubber_);
 }
 
@@ -97,6 +98,7 @@ void Sink::stop_producer() {
   sent_messages_ = 0;
   next_flush_ns_ = 0;
   flush_again_ns_ = 0;
+  limited_since_ns_ = limited_until_ns_ = 0;
   producer_.reset();
 }
 
@@ -163,6 +165,7 @@ uint32_t Sink::write(const dstream::Delivery& delivery, uint32_t first) {
     return 0;
   }
   read_clock();
+  limited_until_ns_ = 0;
   deliveries_.begin(delivery, first);
   uint32_t index = first;
   while (index < delivery.count() && accept(delivery.message(index))) {
@@ -193,6 +196,9 @@ bool Sink::accept(const dstream_message& message) {
         "Topic " + topic->name + " has no partition " + std::to_string(message.partition) + "."};
     return false;
   }
+  if (!within_limits(message)) {
+    return false;
+  }
   const Ticket ticket = deliveries_.accept();
   if (line->queue.empty() && hand_over(*topic, *line, ticket, message)) {
     return true;
@@ -208,6 +214,23 @@ bool Sink::accept(const dstream_message& message) {
   return true;
 }
 
+bool Sink::within_limits(const dstream_message& message) {
+  if (!limit_.is_on()) {
+    return true;
+  }
+  const uint64_t bytes = bytes_of(message);
+  if (!limit_.take(now_ns_, bytes)) {
+    limited_since_ns_ = limited_since_ns_ == 0 ? now_ns_ : limited_since_ns_;
+    limited_until_ns_ = limit_.ready_at_ns(now_ns_, bytes);
+    return false;
+  }
+  if (limited_since_ns_ != 0) {
+    const int64_t since_ns = std::exchange(limited_since_ns_, 0);
+    metrics_.limited_seconds.add(static_cast<double>(now_ns_ - since_ns) / 1e9);
+  }
+  return true;
+}
+
 // True if the message is off our hands: with librdkafka, or rejected. False: not now.
 bool Sink::hand_over(Topic& topic, Line& line, Ticket ticket, const dstream_message& message) {
   const uint64_t bytes = bytes_of(message);
@@ -217,7 +240,7 @@ bool Sink::hand_over(Topic& topic, Line& line, Ticket ticket, const dstream_mess
   if (!room_in_all) {
     next_flush_ns_ = now_ns_;  // nothing can be added anyway
   }
-  if (!room_in_all || !line.has_room(bytes, now_ns_, batch_)) {
+  if (now_ns_ < throttling_.until_ns() || !room_in_all || !line.has_room(bytes, now_ns_, batch_)) {
     return false;
   }
   const rd_kafka_resp_err_t code =
@@ -281,7 +304,9 @@ bool Sink::flush_filling(bool hurry) {
   for (const auto& topic : topics_) {
     for (Line& line : topic->lines) {
       filling = filling || line.is_filling();
-      line.flushed = line.sent_messages > 0;
+      if (line.sent_messages > 0) {
+        line.flush(now_ns_);
+      }
     }
   }
   if (!again && !filling) {
@@ -312,9 +337,14 @@ void Sink::serve(int64_t deadline_ns, bool hurry) {
     if (served || now_ns_ >= deadline_ns) {
       break;
     }
+    if (limited_until_ns_ != 0 && now_ns_ >= limited_until_ns_) {
+      limited_until_ns_ = 0;
+      break;  // the host may write again
+    }
     int64_t until_ns = deadline_ns;
-    for (const int64_t due_ns : {next_flush_ns_, flush_again_ns_}) {
-      until_ns = due_ns == 0 ? until_ns : std::min(until_ns, due_ns);
+    for (const int64_t due_ns : {next_flush_ns_, flush_again_ns_, limited_until_ns_,
+                                 waiting_.empty() ? 0 : throttling_.until_ns()}) {
+      until_ns = due_ns <= now_ns_ ? until_ns : std::min(until_ns, due_ns);
     }
     served = producer_->serve_one(wait_ms(now_ns_, until_ns));
     read_clock();
@@ -336,6 +366,16 @@ void Sink::settle_done() {
 void Sink::report_in_flight() {
   metrics_.in_flight_messages.set(deliveries_.open_items());
   metrics_.in_flight_bytes.set(static_cast<double>(sent_bytes_));
+}
+
+// Said once a minute while it lasts: no setting of ours helps, only more units of throughput.
+void Sink::report_throttling() {
+  if (const auto percent = throttling_.percent_of_last_minute(now_ns_)) {
+    metrics_.throttled_percent.set(*percent);
+    if (*percent > 0) {
+      host_.warn("The hub is the limit: it throttled us.", {{"percent_of_time", *percent}});
+    }
+  }
 }
 
 void Sink::make_ready(Topic& topic, const Producer::TopicAnswer& answer) {
@@ -387,6 +427,7 @@ void Sink::poll(dstream::Millis max_wait) {
     serve_failing(deadline_ns);
   }
   report_in_flight();
+  report_throttling();
   throw_pending();
 }
 

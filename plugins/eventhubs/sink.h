@@ -17,7 +17,9 @@
 #include "deliveries.h"
 #include "metrics.h"
 #include "producer.h"
+#include "rate_limit.h"
 #include "settings.h"
+#include "throttling.h"
 #include "topics.h"
 
 namespace eventhubs {
@@ -69,6 +71,8 @@ class Sink final : private ProducerListener {
   void hand_over_waiting();
   void serve(int64_t deadline_ns, bool hurry);
   bool flush_filling(bool hurry);
+  bool within_limits(const dstream_message& message);
+  void report_throttling();
   void ask_for_topics(int64_t deadline_ns);
   void make_ready(Topic& topic, const Producer::TopicAnswer& answer);
   int64_t read_clock();
@@ -106,6 +110,10 @@ class Sink final : private ProducerListener {
   int64_t flush_again_ns_ = 0;  // unless all is reported by then; 0: nothing was flushed
   int64_t flush_again_after_ns_ = 0;
   std::deque<Waiting> waiting_;
+  RateLimit limit_;
+  int64_t limited_since_ns_ = 0;  // a message waits for a limit; 0: none does
+  int64_t limited_until_ns_ = 0;  // then the host is to write again; 0: whenever it likes
+  Throttling throttling_;
 
   std::optional<Failure> failure_;  // why the state is kFailing
   int64_t failing_until_ns_ = 0;    // then what has no report is purged

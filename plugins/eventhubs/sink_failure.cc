@@ -90,7 +90,19 @@ void Sink::on_error(int code, const std::string& text, bool fatal) {
   }
 }
 
-void Sink::on_throttle(int milliseconds) { metrics_.throttled_seconds.add(milliseconds / 1000.0); }
+void Sink::on_throttle(int milliseconds) {
+  metrics_.throttled_seconds.add(milliseconds / 1000.0);
+  // Its request is not reported yet, so it is among those on their way; the oldest one it can be.
+  int64_t sent_ns = now_ns_;
+  for (const auto& topic : topics_) {
+    for (const Line& line : topic->lines) {
+      if (line.flushed) {
+        sent_ns = std::min(sent_ns, line.flushed_at_ns);
+      }
+    }
+  }
+  throttling_.reported(now_ns_, sent_ns, milliseconds);
+}
 
 void Sink::connection_works() {
   if (trouble_ && !opening_) {

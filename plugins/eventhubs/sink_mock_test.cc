@@ -78,6 +78,21 @@ TEST(SinkMock, KeepsTheOrderOfEachKey) {
   EXPECT_EQ(driver.host().metric("in_flight_messages"), 0);
 }
 
+TEST(SinkMock, KeepsItsOwnLimits) {
+  MockKafka mock;
+  mock.create_topic("orders", 4);
+  SinkDriver driver(config_for(mock.brokers(), R"(,"max_events_per_second":5000)"));
+  ASSERT_EQ(driver.open().status, DSTREAM_OK);
+  driver.add_numbered(0, 10'000, 37);
+  const auto start = steady_clock::now();
+  ASSERT_EQ(driver.run().status, DSTREAM_OK) << driver.breach();
+  // A tenth of a second's worth may go at once; the rest takes its time.
+  EXPECT_GE(ms_since(start), 1'890);
+  EXPECT_EQ(driver.delivered(), 10'000u);
+  EXPECT_GT(driver.host().metric("limited_seconds"), 1.0);
+  EXPECT_EQ(check_stream(read_all(mock.brokers(), "orders"), 10'000, 37).problem, "");
+}
+
 TEST(SinkMock, WritesManyTopicsAndChosenPartitions) {
   MockKafka mock;
   for (int i = 0; i < 20; ++i) {
