@@ -92,7 +92,7 @@ constexpr char kConfigSchema[] = R"json({
     },
     "max_bytes_per_second": {
       "type": "string", "format": "size", "x-maximum": "4GiB", "default": "0B",
-      "description": "No more bytes of messages a second than this. 0B: as many as the broker takes."
+      "description": "No more bytes of messages a second. 0B: as many as the broker takes."
     },
     "compression": {
       "enum": ["none", "gzip", "snappy", "lz4", "zstd"], "default": "none",
