@@ -13,6 +13,7 @@ import cases
 HERE = pathlib.Path(__file__).resolve().parent
 FETCH_SECONDS_MAX = 900
 RUN_SECONDS_MAX = 120
+NO_SERVER_CURSORS = dict.fromkeys(cases.CASES["server_cursors"], "0")
 
 
 class Limit:
@@ -96,7 +97,7 @@ class FreeTds(Odbc):
         Limit("parameters prepared", _OFFSETS + " " + _OFFSETS.replace("offset", "offset3"),
               "FreeTDS has no way to send a datetimeoffset (SQLSTATE 22018)."),
     )
-    expected = {"server_cursors": dict.fromkeys(cases.CASES["server_cursors"], "0")}
+    expected = {"server_cursors": NO_SERVER_CURSORS}
 
     def strings(self, folder, server):
         text = (f"Driver=/usr/lib/x86_64-linux-gnu/odbc/libtdsodbc.so;Server=127.0.0.1;"
@@ -154,8 +155,29 @@ class Pytds(Client):
                 {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"})
 
 
+class Jdbc(Client):
+    name, title = "jdbc", "mssql-jdbc 13.2.1"
+    sources = ("jdbc/pom.xml", "jdbc/Client.java", "jdbc/Values.java")
+    limits = (
+        Limit("parameters prepared", "datetimeoffset.low datetimeoffset3.low",
+              "mssql-jdbc sends an OffsetDateTime of the year 1 by the Julian calendar."),
+    )
+    expected = {"server_cursors": NO_SERVER_CURSORS}
+
+    def build(self, folder, log):
+        run(["mvn", "-B", "-q", "-C", "-Dstyle.color=never", "-f", HERE / "jdbc/pom.xml",
+             "dependency:copy-dependencies", "-DincludeScope=runtime",
+             f"-DoutputDirectory={folder / 'jars'}"], log)
+        run(["javac", "-encoding", "UTF-8", "-cp", folder / "jars/*", "-d", folder / "classes",
+             HERE / "jdbc/Client.java", HERE / "jdbc/Values.java"], log)
+
+    def command(self, folder, server):
+        return (["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp",
+                 f"{folder / 'classes'}:{folder / 'jars'}/*", "Client", *server.arguments()], {})
+
+
 def all_clients(odbc_program):
-    return [FreeTds(odbc_program), MsOdbc(odbc_program), Pytds()]
+    return [FreeTds(odbc_program), MsOdbc(odbc_program), Jdbc(), Pytds()]
 
 
 def cache_folder():
