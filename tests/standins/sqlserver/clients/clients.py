@@ -135,6 +135,29 @@ class MsOdbc(Odbc):
                 text + f"strict;ServerCertificate={server.certificate}"]
 
 
+class Tedious(Client):
+    name, title = "tedious", "tedious 19.2.2"
+    sources = ("tedious/package.json", "tedious/package-lock.json")
+    limits = (
+        Limit("read", "decimal numeric money", "tedious makes doubles of decimals."),
+        Limit("parameters prepared", "decimal numeric money", "tedious sends doubles for decimals."),
+        Limit("read parameters prepared", "datetimeoffset datetimeoffset3",
+              "tedious has no offset in its dates."),
+        Limit("catalog", "", "tedious has no catalog functions."),
+        Limit("server_cursors", "", "tedious has no server cursors."),
+    )
+
+    def build(self, folder, log):
+        for source in self.sources:
+            shutil.copy(HERE / source, folder)
+        run(["npm", "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund",
+             "--prefix", folder], log)
+
+    def command(self, folder, server):
+        return (["node", HERE / "tedious/client.js", *server.arguments()],
+                {"NODE_PATH": str(folder / "node_modules")})
+
+
 class Pytds(Client):
     name, title = "pytds", "pytds 1.17.1"
     sources = ("pytds/requirements.txt",)
@@ -177,7 +200,7 @@ class Jdbc(Client):
 
 
 def all_clients(odbc_program):
-    return [FreeTds(odbc_program), MsOdbc(odbc_program), Jdbc(), Pytds()]
+    return [FreeTds(odbc_program), MsOdbc(odbc_program), Jdbc(), Tedious(), Pytds()]
 
 
 def cache_folder():
