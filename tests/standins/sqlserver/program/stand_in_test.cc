@@ -2,7 +2,11 @@
 #include "tests/standins/sqlserver/program/stand_in.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <string>
 
 #include "tests/standins/sqlserver/protocol/odbc_client.h"
@@ -214,6 +218,35 @@ TEST_F(StandInTest, ASecondClientWritesWhileTheFirstReads) {
   EXPECT_EQ(client_.fetch_all().rows.size(), 20'000U);
   client_.close_cursor();
   EXPECT_EQ(table("SELECT COUNT(*) FROM cdc.dbo_Persons_CT"), "20001\n");
+}
+
+// FreeTDS' bcp, of the Debian package freetds-bin, loads a file; Change Data Capture sees the rows.
+TEST_F(StandInTest, BcpLoadsAFile) {
+  make_tables();
+  char folder[] = "/tmp/dstream-bcp-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::string path = folder;
+  std::ofstream(path + "/freetds.conf")
+      << "[stand-in]\nhost = 127.0.0.1\nport = " << stand_in_.port()
+      << "\ntds version = 7.4\nclient charset = UTF-8\n";
+  {
+    std::ofstream rows(path + "/rows");
+    for (int i = 1; i <= 5000; ++i) {
+      rows << i << ",Bj\xC3\xB6rn " << i << ",12.5000,1,2026-11-23 12:34:56.1234567,2001-02-03,\n";
+    }
+  }
+  const std::string command = "FREETDSCONF=" + path + "/freetds.conf freebcp shop.dbo.Persons in " +
+                              path + "/rows -S stand-in -U sa -P Secret-1 -c -t , -b 1000 > " +
+                              path + "/log 2>&1";
+  const int code = std::system(command.c_str());
+  std::ostringstream log;
+  log << std::ifstream(path + "/log").rdbuf();
+  std::filesystem::remove_all(path);
+  ASSERT_EQ(code, 0) << "freebcp of the package freetds-bin: " << log.str();
+  EXPECT_EQ(table("SELECT COUNT(*), MIN(Name), MAX(ID), MAX(UpdatedAt) FROM dbo.Persons"),
+            "5000|Bj\xC3\xB6rn 1|5000|2026-11-23 12:34:56.1234567\n");
+  stand_in_.capture().scan_all();
+  EXPECT_EQ(table("SELECT COUNT(*) FROM cdc.dbo_Persons_CT WHERE __$operation = 2"), "5000\n");
 }
 
 }  // namespace

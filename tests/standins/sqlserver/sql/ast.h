@@ -198,6 +198,7 @@ struct TableSpec {
 enum class StatementKind : uint8_t {
   kQuery,
   kInsert,
+  kInsertBulk,
   kUpdate,
   kDelete,
   kMerge,
@@ -290,7 +291,7 @@ struct Statement {
   KeySpec index;      // CREATE INDEX
 
   std::vector<DeclaredVariable> variables;
-  std::vector<std::string> option_names;   // SET NOCOUNT, XACT_ABORT ON: capitals
+  std::vector<std::string> option_names;   // SET NOCOUNT ON, INSERT BULK ... WITH: capitals
   std::string option_value;                // capitals
   std::vector<Argument> arguments;         // EXEC
   std::string result_variable;             // EXEC @rc = p

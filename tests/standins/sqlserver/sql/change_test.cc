@@ -152,5 +152,85 @@ TEST_F(ChangeTest, CatalogShowsWhatIsThere) {
             "testdb");
 }
 
+// Rows as they come after INSERT BULK.
+class RowsInMemory final : public BulkRows {
+ public:
+  RowsInMemory(std::vector<ResultColumn> columns, std::vector<std::vector<SqlValue>> rows)
+      : columns_(std::move(columns)), rows_(std::move(rows)) {}
+  std::span<const ResultColumn> columns() const override { return columns_; }
+  bool next(std::vector<SqlValue>* values) override {
+    if (next_ == rows_.size()) {
+      return false;
+    }
+    *values = rows_[next_++];
+    return true;
+  }
+  bool is_damaged() const override { return damaged; }
+  bool damaged = false;
+
+ private:
+  std::vector<ResultColumn> columns_;
+  std::vector<std::vector<SqlValue>> rows_;
+  size_t next_ = 0;
+};
+
+class BulkLoadTest : public ChangeTest {
+ protected:
+  BulkLoadTest() {
+    ok("CREATE TABLE t (id int IDENTITY PRIMARY KEY, name nvarchar(10) NOT NULL DEFAULT 'nobody', "
+       "amount decimal(9,2) NULL)");
+  }
+  static ResultColumn column(std::string name, SqlType type) {
+    ResultColumn result;
+    result.name = std::move(name);
+    result.type = type;
+    return result;
+  }
+  static RowsInMemory rows() {
+    return {{column("amount", nvarchar_type(20)), column("name", nvarchar_type(10))},
+            {{SqlValue::of_text("12.5"), SqlValue::of_text("ada")}, {SqlValue{}, SqlValue{}}}};
+  }
+  // The first error's number, 0 if there was none.
+  int32_t load(RowsInMemory rows) {
+    RecordingWriter writer;
+    driver_.session().bulk_load(rows, writer);
+    for (const ServerMessage& message : writer.messages) {
+      if (message.severity > 10) {
+        return message.number;
+      }
+    }
+    return 0;
+  }
+};
+
+TEST_F(BulkLoadTest, RowsGoWhereTheStatementSaid) {
+  ok("INSERT BULK t ([amount] decimal(9,2), [name] nvarchar(10) COLLATE Latin1_General_CI_AS) WITH "
+     "(TABLOCK, ORDER(amount ASC))");
+  EXPECT_EQ(load(rows()), 0);
+  EXPECT_EQ(driver_.table("SELECT id, name, amount FROM t ORDER BY id"),
+            "1|ada|12.50\n2|nobody|NULL\n");
+}
+
+TEST_F(BulkLoadTest, NothingStaysOfALoadThatFails) {
+  ok("INSERT BULK t (amount decimal(9,2), name nvarchar(10)) WITH (KEEP_NULLS)");
+  EXPECT_EQ(load(rows()), 515);
+  ok("INSERT BULK t (amount decimal(9,2), name nvarchar(10))");
+  RowsInMemory damaged = rows();
+  damaged.damaged = true;
+  EXPECT_EQ(load(damaged), 4804);
+  ok("INSERT BULK t (amount decimal(9,2))");
+  EXPECT_EQ(load(rows()), 4816);
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM t"), "0");
+}
+
+TEST_F(BulkLoadTest, RowsNobodyAnnouncedAreRefused) {
+  EXPECT_EQ(load(rows()), 4022);
+  ok("INSERT BULK t (amount decimal(9,2), name nvarchar(10))");
+  ok("SELECT 1");
+  EXPECT_EQ(load(rows()), 4022);
+  EXPECT_EQ(driver_.error("INSERT BULK nowhere (a int)"), 208);
+  EXPECT_EQ(driver_.error("INSERT BULK t (nothing int)"), 207);
+}
+
 }  // namespace
 }  // namespace dstream::standin::sql

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "tests/standins/sqlserver/sql/bulk_load.h"
 #include "tests/standins/sqlserver/sql/change.h"
 #include "tests/standins/sqlserver/sql/conversion_rules.h"
 #include "tests/standins/sqlserver/sql/convert.h"
@@ -313,6 +314,9 @@ void Interpreter::plain(const Statement& statement) {
                                                              : DoneCommand::kDelete,
                   statement.kind == StatementKind::kTruncate ? -1 : rows);
     }
+    case StatementKind::kInsertBulk:
+      session_->expect_bulk_load(bulk_target(session_, statement));
+      return done(DoneCommand::kNone, -1);
     case StatementKind::kCreateTable:
     case StatementKind::kAlterTable:
     case StatementKind::kDropTable:

@@ -19,7 +19,8 @@ namespace dstream::standin::sql {
 // DONE's idea of what was executed.
 struct DoneCommand {
   static constexpr uint16_t kSelect = 0xC1, kInsert = 0xC3, kDelete = 0xC4, kUpdate = 0xC5,
-                            kCreateTable = 0xC6, kSet = 0xB9, kExecute = 0xE0, kNone = 0xFD;
+                            kCreateTable = 0xC6, kSet = 0xB9, kExecute = 0xE0, kNone = 0xFD,
+                            kBulkInsert = 0xF0;
 };
 
 class Interpreter {

@@ -28,7 +28,47 @@ void Parser::output_clause(Statement* statement) {
   }
 }
 
+// INSERT BULK t ([a] int, [b] nvarchar(10) COLLATE x, ...) WITH (TABLOCK, ORDER(a ASC), ...). The
+// types are those of the rows, which say so themselves.
+StatementPtr Parser::insert_bulk_statement() {
+  NewStatement result = make(StatementKind::kInsertBulk);
+  take();
+  take();
+  result->name = name();
+  if (accept("(")) {
+    do {
+      result->names.push_back(identifier());
+      skip_to_comma();
+    } while (accept(","));
+    expect(")");
+  }
+  if (accept_word("WITH")) {
+    expect("(");
+    do {
+      result->option_names.push_back(upper_ascii(take().text));
+      skip_to_comma();
+    } while (accept(","));
+    expect(")");
+  }
+  return result;
+}
+
+// To the next comma or closing bracket of the list this stands in.
+void Parser::skip_to_comma() {
+  int depth = 0;
+  while (depth > 0 || (!peek().is_operator(",") && !peek().is_operator(")"))) {
+    if (at_end()) {
+      fail();
+    }
+    const Token& token = take();
+    depth += token.is_operator("(") ? 1 : token.is_operator(")") ? -1 : 0;
+  }
+}
+
 StatementPtr Parser::insert_statement() {
+  if (peek(1).is_word("BULK")) {
+    return insert_bulk_statement();
+  }
   NewStatement result = make(StatementKind::kInsert);
   take();
   change_top(result.get());

@@ -108,6 +108,8 @@ class Parser {
 
   // parser_change.cc: INSERT, UPDATE, DELETE
   StatementPtr insert_statement();
+  StatementPtr insert_bulk_statement();
+  void skip_to_comma();
   StatementPtr update_statement();
   StatementPtr delete_statement();
   void output_clause(Statement* statement);

@@ -47,10 +47,24 @@ void SqlSession::batch(std::string_view sql, ResponseWriter& writer) {
   out = &writer;
   nesting_level = 0;
   caught.clear();
+  bulk_target_.reset();
   Variables frame;
   variables = &frame;
   guarded(sql, [&] { run(parse(sql)); });
   variables = nullptr;
+  out = nullptr;
+}
+
+void SqlSession::bulk_load(BulkRows& rows, ResponseWriter& writer) {
+  if (!bulk_target_) {
+    return Session::bulk_load(rows, writer);
+  }
+  const BulkTarget target = *std::exchange(bulk_target_, std::nullopt);
+  out = &writer;
+  guarded("INSERT BULK", [&] {
+    row_count = load_rows(this, target, rows);
+    writer.statement_done(DoneCommand::kBulkInsert, row_count);
+  });
   out = nullptr;
 }
 
@@ -138,6 +152,7 @@ void SqlSession::reset() {
   options_ = {};
   database_ = login_database_;
   prepared_.clear();
+  bulk_target_.reset();
   temporary_tables_.clear();
   identity.reset();
   row_count = 0;

@@ -15,6 +15,7 @@
 
 #include "tests/standins/sqlserver/protocol/handler.h"
 #include "tests/standins/sqlserver/sql/ast.h"
+#include "tests/standins/sqlserver/sql/bulk_load.h"
 #include "tests/standins/sqlserver/sql/catalog.h"
 #include "tests/standins/sqlserver/sql/engine.h"
 #include "tests/standins/sqlserver/sql/error.h"
@@ -58,6 +59,7 @@ class SqlSession final : public Session {
   void begin_transaction(uint8_t isolation, ResponseWriter& out) override;
   void commit_transaction(ResponseWriter& out) override;
   void rollback_transaction(std::string_view savepoint, ResponseWriter& out) override;
+  void bulk_load(BulkRows& rows, ResponseWriter& out) override;
   void reset() override;
   std::string database() const override { return database_->name(); }
 
@@ -117,6 +119,9 @@ class SqlSession final : public Session {
     std::shared_ptr<const Batch> batch;
     std::vector<ParameterSpec> parameters;
   };
+  // The rows of the client's next message go there, unless another batch comes first.
+  void expect_bulk_load(BulkTarget target) { bulk_target_ = std::move(target); }
+
   int32_t prepare(Prepared prepared);
   const Prepared* prepared(int32_t handle) const;
   bool unprepare(int32_t handle);
@@ -153,6 +158,7 @@ class SqlSession final : public Session {
   std::vector<TablePtr> locked_tables_;
   std::map<std::string, TablePtr> temporary_tables_;  // folded
   std::map<int32_t, Prepared> prepared_;
+  std::optional<BulkTarget> bulk_target_;
   int32_t last_handle_ = 0;
 };
 
