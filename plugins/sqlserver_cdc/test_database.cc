@@ -104,6 +104,7 @@ std::string with_database(std::string url, const std::string& database) {
 
 std::vector<std::string> texts(const std::vector<Seen>& all) {
   std::vector<std::string> out;
+  out.reserve(all.size());
   for (const Seen& each : all) {
     out.push_back(each.text + (each.transaction_end ? " $" : ""));
   }
@@ -112,6 +113,7 @@ std::vector<std::string> texts(const std::vector<Seen>& all) {
 
 std::vector<std::string> facts(const std::vector<Seen>& all) {
   std::vector<std::string> out;
+  out.reserve(all.size());
   for (const Seen& each : all) {
     out.push_back(each.facts + ' ' + each.position);
   }
