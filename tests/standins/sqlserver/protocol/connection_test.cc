@@ -248,6 +248,20 @@ TEST_F(ConnectionTest, OldClientsLogInWithoutPreloginAndGetNarrowTokens) {
                                           "FD 1000 C100 01000000")));
 }
 
+// go-mssqldb sends NULL so.
+TEST_F(ConnectionTest, AParameterMayBeNullWithoutAType) {
+  handler_.procedures["p"] = [](std::span<const Parameter> parameters, ResponseWriter& out) {
+    out.return_status(
+        parameters.size() == 2 && parameters[0].value.null && parameters[1].value.number == 7 ? 1
+                                                                                              : 0);
+  };
+  start();
+  RawClient client;
+  log_in(&client);
+  const std::string body = all_headers() + call_named("p") + from_hex("00 00 1F 00 00 30 07");
+  EXPECT_EQ(ask(&client, in_packets(kRpc, body)), "STATUS(1) DONEPROC(0)");
+}
+
 TEST_F(ConnectionTest, MalformedCallsAreErrorsAndTheConnectionStays) {
   add_number(1);
   start();

@@ -123,7 +123,8 @@ bool read_parameter(ByteReader* reader, size_t ordinal, Parameter* parameter,
     *problem = type_problem(ordinal, parameter->name, token);
     return false;
   }
-  if (!read_value(reader, type.type, type.wire, &parameter->value)) {
+  // Nothing follows the untyped NULL.
+  if (!type.is_null_type && !read_value(reader, type.type, type.wire, &parameter->value)) {
     *problem = value_problem(ordinal, parameter->name, type.type.id);
     return false;
   }

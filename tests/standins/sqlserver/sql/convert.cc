@@ -210,6 +210,25 @@ SqlValue to_real(const SqlValue& value, const SqlType& from, const SqlType& to) 
   return SqlValue::of_real(number);
 }
 
+// How many characters of a number are within the 38 digits that a decimal has; what is cut off are
+// digits of its fraction.
+size_t decimal_text_length(std::string_view text) {
+  constexpr size_t kDigitsMax = 38;
+  size_t digits = 0;
+  const size_t dot = text.find('.');
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] < '0' || text[i] > '9') {
+      continue;
+    }
+    digits += digits > 0 || text[i] != '0' || i > dot ? 1 : 0;
+    if (digits > kDigitsMax && i > dot) {
+      const bool is_number = text.find_first_not_of("0123456789", i) == std::string_view::npos;
+      return is_number ? i : text.size();
+    }
+  }
+  return text.size();
+}
+
 SqlValue text_to_decimal(const SqlValue& value, const SqlType& from, const SqlType& to) {
   std::string text(trim(value.text));
   const bool money = to.id == TypeId::kMoney || to.id == TypeId::kSmallMoney;
@@ -217,8 +236,7 @@ SqlValue text_to_decimal(const SqlValue& value, const SqlType& from, const SqlTy
     std::erase_if(text, [](char c) { return c == ',' || c == '$' || c == ' '; });
     text = text.empty() ? "0" : text;
   }
-  // More fraction digits than 38 in all are cut before they are rounded.
-  const auto number = parse_numeric(std::string_view(text).substr(0, 39));
+  const auto number = parse_numeric(std::string_view(text).substr(0, decimal_text_length(text)));
   if (!number) {
     if (money) {
       throw SqlError(235, 16, 0,

@@ -96,6 +96,21 @@ TEST_F(QueryTest, SubqueriesAndSets) {
   EXPECT_EQ(driver_.error("SELECT (SELECT id FROM p)"), 512);
 }
 
+TEST_F(QueryTest, TextBecomesADecimalOfAll38Digits) {
+  EXPECT_EQ(driver_.value("SELECT CAST('-9999999999999999999999999999.9999999999' "
+                          "AS decimal(38,10))"),
+            "-9999999999999999999999999999.9999999999");
+  EXPECT_EQ(driver_.value("SELECT CAST('00000000000000000000000000000000000000012.5' "
+                          "AS decimal(5,1))"),
+            "12.5");
+  EXPECT_EQ(driver_.value("SELECT CAST('0.123456789012345678901234567890123456789012' "
+                          "AS decimal(5,3))"),
+            "0.123");
+  EXPECT_EQ(driver_.error("SELECT CAST('0.12345678901234567890123456789012345678901x' "
+                          "AS decimal(5,3))"),
+            8114);
+}
+
 TEST_F(QueryTest, TypesOfExpressionsAreTSql) {
   EXPECT_EQ(driver_.type("SELECT amount FROM p"), "decimal(10,2)");
   EXPECT_EQ(driver_.type("SELECT MAX(amount) FROM p"), "decimal(10,2)");
