@@ -158,6 +158,28 @@ class Tedious(Client):
                 {"NODE_PATH": str(folder / "node_modules")})
 
 
+class GoMssqldb(Client):
+    """1.8 is the last that builds with Debian 12's Go."""
+
+    name, title = "go", "go-mssqldb 1.8.2"
+    sources = ("go/go.mod", "go/go.sum", "go/main.go", "go/values.go")
+    limits = (
+        Limit("parameters prepared", "char.high varchar.high varchar_max.low",
+              "go-mssqldb sends the UTF-8 of a VarChar as if it were the code page's."),
+        Limit("catalog", "", "go-mssqldb has no catalog functions."),
+        Limit("cancel_waiting", "same_connection",
+              "go-mssqldb gives a connection up when a context ends."),
+        Limit("server_cursors", "", "go-mssqldb has no server cursors."),
+    )
+
+    def build(self, folder, log):
+        run(["go", "build", "-mod=readonly", "-o", folder / "client", "."], log, cwd=HERE / "go",
+            env={**os.environ, "CGO_ENABLED": "0"})
+
+    def command(self, folder, server):
+        return [folder / "client", *server.arguments()], {}
+
+
 class Pytds(Client):
     name, title = "pytds", "pytds 1.17.1"
     sources = ("pytds/requirements.txt",)
@@ -200,7 +222,7 @@ class Jdbc(Client):
 
 
 def all_clients(odbc_program):
-    return [FreeTds(odbc_program), MsOdbc(odbc_program), Jdbc(), Tedious(), Pytds()]
+    return [FreeTds(odbc_program), MsOdbc(odbc_program), Jdbc(), Tedious(), GoMssqldb(), Pytds()]
 
 
 def cache_folder():
