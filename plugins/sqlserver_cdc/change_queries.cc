@@ -13,6 +13,8 @@ constexpr int32_t kTimesMax = 4096;
 
 const ColumnType kLsnColumn = {Fetch::kBytes, DSTREAM_BYTES, "binary(10)", 0, 0,
                                SQL_C_BINARY,  Lsn::kBytes};
+const ColumnType kMaskColumn = {
+    Fetch::kBytes, DSTREAM_BYTES, "varbinary(128)", 0, 0, SQL_C_BINARY, 128};
 const ColumnType kIntColumn = {Fetch::kInt32, DSTREAM_INT64, "int", 0, 0, SQL_C_SLONG, 4};
 const ColumnType kTimeColumn = {Fetch::kTimestamp,    DSTREAM_TIMESTAMP,           "datetime", 0, 3,
                                 SQL_C_TYPE_TIMESTAMP, sizeof(SQL_TIMESTAMP_STRUCT)};
@@ -32,21 +34,6 @@ int32_t int_at(const FetchedColumn& column, size_t row, int32_t if_null) {
   return value;
 }
 
-std::vector<const ColumnType*> result_columns(const CaptureInstance& instance) {
-  std::vector<const ColumnType*> types{&kLsnColumn};
-  if (instance.has_command_id) {
-    types.push_back(&kIntColumn);
-  }
-  types.push_back(&kLsnColumn);
-  types.push_back(&kIntColumn);
-  for (const CapturedColumn& column : instance.description.columns) {
-    if (column.type.fetch != Fetch::kAbsent) {
-      types.push_back(&column.type);
-    }
-  }
-  return types;
-}
-
 void read_to_the_end(Statement& statement) {
   while (statement.next_row()) {
   }
@@ -58,13 +45,33 @@ void read_to_the_end(Statement& statement) {
 
 }  // namespace
 
+std::vector<const ColumnType*> result_columns(const CaptureInstance& instance) {
+  std::vector<const ColumnType*> types{&kLsnColumn};
+  if (instance.has_command_id) {
+    types.push_back(&kIntColumn);
+  }
+  types.push_back(&kLsnColumn);
+  types.push_back(&kIntColumn);
+  if (instance.description.has_large()) {
+    types.push_back(&kMaskColumn);
+  }
+  for (const size_t index : fetched_columns(instance)) {
+    const ColumnType& type = instance.description.columns[index].type;
+    if (type.large == Large::kNo) {
+      types.push_back(&type);
+    }
+  }
+  return types;
+}
+
 ChangeQueries::ChangeQueries(Connection& connection, const Catalog& catalog,
                              std::vector<std::vector<uint32_t>> groups,
-                             std::shared_ptr<SlabPool> pool)
+                             std::shared_ptr<SlabPool> pool, size_t value_bytes_max)
     : connection_(connection),
       catalog_(catalog),
       groups_(std::move(groups)),
-      pool_(std::move(pool)) {
+      pool_(std::move(pool)),
+      large_values_(value_bytes_max) {
   row_bytes_.resize(catalog_.tables.size());
   for (const auto& group : groups_) {
     std::vector<const CaptureInstance*> instances;
@@ -160,28 +167,38 @@ PageAnswer ChangeQueries::page(const PageRequest& request) {
   answer.table = request.table;
   int64_t server_rows = -1;
   Lsn low;
+  bool whole = true;
   {
     Statement statement(connection_, page_statement(instance, form, request.after.command < 0),
                         page_values(instance, form, request.after, request.to, request.rows),
                         "Reading the changes of " + instance.description.table.text());
-    read_rows(statement, table, request, answer);
+    if (instance.description.has_large()) {
+      whole = read_large_rows(statement, table, request, answer);
+    } else {
+      read_rows(statement, table, request, answer);
+    }
     // The server's own count proves that the result was not cut short by an error that looked like
     // its end.
-    if (!statement.next_result() || !statement.next_row()) {
+    if (whole && (!statement.next_result() || !statement.next_row())) {
       throw SourceError(DSTREAM_REOPEN, "Capture instance " + instance.name + " of " +
                                             instance.description.table.text() + " was dropped.");
     }
-    statement.get_int(1, &server_rows);
-    statement.get_lsn(2, &low);
-    read_to_the_end(statement);
-    if (server_rows != static_cast<int64_t>(answer.rows)) {
-      refuse_incomplete(statement.doing(), std::to_string(answer.rows) + " rows arrived of " +
-                                               std::to_string(server_rows) + " sent.");
+    if (whole) {
+      statement.get_int(1, &server_rows);
+      statement.get_lsn(2, &low);
+      read_to_the_end(statement);
+      if (server_rows != static_cast<int64_t>(answer.rows)) {
+        refuse_incomplete(statement.doing(), std::to_string(answer.rows) + " rows arrived of " +
+                                                 std::to_string(server_rows) + " sent.");
+      }
     }
+  }
+  if (!whole) {
+    low = low_end_point(table);
   }
   // After the read: cleanup raises the low end point before it deletes.
   check_gap(table, request.after, low);
-  answer.complete = form != PageForm::kInCommand && answer.rows < request.rows;
+  answer.complete = whole && form != PageForm::kInCommand && answer.rows < request.rows;
   return answer;
 }
 
@@ -210,33 +227,18 @@ void ChangeQueries::read_rows(Statement& statement, const CatalogTable& table,
 ChunkPointer ChangeQueries::decode_block(BlockReader& reader, const CatalogTable& table,
                                          size_t rows, const PageRequest& request, ChangeKey& last) {
   const CaptureInstance& instance = table.instance;
-  const std::string& doing = instance.description.table.text();
   const std::vector<CapturedColumn>& columns = instance.description.columns;
   const size_t values_size = rows * columns.size() * sizeof(dstream_value);
   size_t& row_bytes = row_bytes_[request.table];
   auto chunk = std::make_shared<Chunk>(pool_, std::max(rows * row_bytes, values_size + 64));
   auto* values = static_cast<dstream_value*>(chunk->arena.allocate(values_size));
 
-  size_t at = 0;
-  const FetchedColumn commit = reader.column(at++);
-  const FetchedColumn command = instance.has_command_id ? reader.column(at++) : FetchedColumn{};
-  const FetchedColumn sequence = reader.column(at++);
-  const FetchedColumn operation = reader.column(at++);
   chunk->rows.resize(rows);
   for (size_t row = 0; row < rows; ++row) {
-    ChangeKey key;
-    key.commit = lsn_at(commit, row, doing);
-    key.command = instance.has_command_id ? int_at(command, row, -1) : 0;
-    key.sequence = lsn_at(sequence, row, doing);
-    key.operation = int_at(operation, row, 0);
-    if (key <= last || key.commit > request.to) {
-      throw SourceError(DSTREAM_FATAL, "The change table of " + instance.description.table.text() +
-                                           " gave rows out of order at commit LSN " +
-                                           key.commit.text() + '.');
-    }
-    last = key;
-    chunk->rows[row] = {key, values + row * columns.size()};
+    chunk->rows[row] = {next_key(reader, table, row, request, &last),
+                        values + row * columns.size()};
   }
+  size_t at = key_column_count(instance);
   for (size_t i = 0; i < columns.size(); ++i) {
     FetchedColumn fetched{&columns[i].type, nullptr, nullptr};
     if (columns[i].type.fetch != Fetch::kAbsent) {
@@ -247,6 +249,25 @@ ChunkPointer ChangeQueries::decode_block(BlockReader& reader, const CatalogTable
   // A little more than now, so that the next block fits into one slab.
   row_bytes = chunk->arena.used() / rows * 17 / 16 + 1;
   return chunk;
+}
+
+ChangeKey ChangeQueries::next_key(const BlockReader& reader, const CatalogTable& table, size_t row,
+                                  const PageRequest& request, ChangeKey* last) const {
+  const CaptureInstance& instance = table.instance;
+  const std::string& doing = instance.description.table.text();
+  size_t at = 0;
+  ChangeKey key;
+  key.commit = lsn_at(reader.column(at++), row, doing);
+  key.command = instance.has_command_id ? int_at(reader.column(at++), row, -1) : 0;
+  key.sequence = lsn_at(reader.column(at++), row, doing);
+  key.operation = int_at(reader.column(at), row, 0);
+  if (key <= *last || key.commit > request.to) {
+    throw SourceError(DSTREAM_FATAL, "The change table of " + instance.description.table.text() +
+                                         " gave rows out of order at commit LSN " +
+                                         key.commit.text() + '.');
+  }
+  *last = key;
+  return key;
 }
 
 TimesAnswer ChangeQueries::times(const TimesRequest& request) {

@@ -10,14 +10,24 @@
 #include "plugins/sqlserver_cdc/catalog.h"
 #include "plugins/sqlserver_cdc/change_fetcher.h"
 #include "plugins/sqlserver_cdc/connection.h"
+#include "plugins/sqlserver_cdc/large_values.h"
 
 namespace dstream::sqlserver {
+
+// The columns of the key at the beginning of a page's rows.
+inline size_t key_column_count(const CaptureInstance& instance) {
+  return instance.has_command_id ? 4 : 3;
+}
+
+// What the bound columns of a page are, in order.
+std::vector<const ColumnType*> result_columns(const CaptureInstance& instance);
 
 class ChangeQueries {
  public:
   // `groups` are ChangeStream::groups(). Everything is borrowed and outlives the queries.
   ChangeQueries(Connection& connection, const Catalog& catalog,
-                std::vector<std::vector<uint32_t>> groups, std::shared_ptr<SlabPool> pool);
+                std::vector<std::vector<uint32_t>> groups, std::shared_ptr<SlabPool> pool,
+                size_t value_bytes_max);
 
   // Throws SourceError. DATA_LOSS: cleanup has removed changes that were not read.
   FetchAnswer run(const FetchRequest& request);
@@ -31,6 +41,17 @@ class ChangeQueries {
                  PageAnswer& answer);
   ChunkPointer decode_block(BlockReader& reader, const CatalogTable& table, size_t rows,
                             const PageRequest& request, ChangeKey& last);
+  // Throws FATAL unless the key of a fetched row follows *last, which it becomes.
+  ChangeKey next_key(const BlockReader& reader, const CatalogTable& table, size_t row,
+                     const PageRequest& request, ChangeKey* last) const;
+  // large_rows.cc: tables with values of no fixed size, row by row. False if the page holds so much
+  // memory that it ends before the result does.
+  bool read_large_rows(Statement& statement, const CatalogTable& table, const PageRequest& request,
+                       PageAnswer& answer);
+  ChunkPointer decode_large_rows(Statement& statement, BlockReader& reader,
+                                 const CatalogTable& table, const PageRequest& request,
+                                 ChangeKey& last, bool* more);
+  Lsn low_end_point(const CatalogTable& table);
   std::vector<TransactionTime> read_times(Statement& statement, size_t expected);
   // Throws DATA_LOSS unless nothing between `complete` and `low` can have existed.
   void check_gap(const CatalogTable& table, const ChangeKey& complete, Lsn low);
@@ -42,6 +63,7 @@ class ChangeQueries {
   std::vector<size_t> row_bytes_;              // by table: what rows took lately
   std::shared_ptr<SlabPool> pool_;
   BlockBuffers buffers_;
+  LargeValueReader large_values_;
   int64_t server_offset_minutes_ = 0;
 };
 

@@ -304,8 +304,8 @@ class ChangeQueriesTest : public testing::Test {
       table.instance.description.columns.push_back({described.name, *type, true});
     }
     catalog_.tables = {table};
-    queries_ = std::make_unique<ChangeQueries>(*connection_, catalog_,
-                                               std::vector<std::vector<uint32_t>>{{0}}, pool_);
+    queries_ = std::make_unique<ChangeQueries>(
+        *connection_, catalog_, std::vector<std::vector<uint32_t>>{{0}}, pool_, value_bytes_max_);
   }
   PageAnswer page(uint32_t rows = 1000, ChangeKey after = ChangeKey::beginning()) {
     return std::get<PageAnswer>(queries_->run(PageRequest{0, after, {100, 0}, rows, false}));
@@ -332,6 +332,7 @@ class ChangeQueriesTest : public testing::Test {
   ChangeTableHandler handler_;
   std::unique_ptr<standin::Server> server_;
   std::unique_ptr<Connection> connection_;
+  size_t value_bytes_max_ = 1 << 20;
   std::shared_ptr<SlabPool> pool_ = std::make_shared<SlabPool>(4 << 20);
   Catalog catalog_;
   std::unique_ptr<ChangeQueries> queries_;

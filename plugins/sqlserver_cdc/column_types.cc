@@ -18,6 +18,7 @@ struct Rule {
   SQLSMALLINT c_type;
   size_t width;  // 0: from the size
   Suffix suffix;
+  Large large = Large::kNo;
 };
 
 constexpr SQLSMALLINT kSqlTime2 = -154;
@@ -66,12 +67,23 @@ constexpr std::array kRules = {
     // A change table keeps a rowversion as binary(8).
     Rule{"timestamp", kNoAlias, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 8, Suffix::kNone},
     Rule{"rowversion", kNoAlias, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 8, Suffix::kNone},
+    Rule{"text", SQL_LONGVARCHAR, Fetch::kUtf16, DSTREAM_STRING, SQL_C_WCHAR, 0, Suffix::kNone,
+         Large::kText},
+    Rule{"ntext", SQL_WLONGVARCHAR, Fetch::kUtf16, DSTREAM_STRING, SQL_C_WCHAR, 0, Suffix::kNone,
+         Large::kText},
+    Rule{"image", kNoAlias, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 0, Suffix::kNone,
+         Large::kText},
+    Rule{"xml", kNoAlias, Fetch::kUtf16, DSTREAM_XML, SQL_C_WCHAR, 0, Suffix::kNone, Large::kMax},
+    Rule{"hierarchyid", kNoAlias, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 0, Suffix::kNone,
+         Large::kMax},
+    Rule{"geography", kNoAlias, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 0, Suffix::kNone,
+         Large::kMax},
+    Rule{"geometry", kNoAlias, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 0, Suffix::kNone,
+         Large::kMax},
     Rule{"uniqueidentifier", SQL_GUID, Fetch::kGuid, DSTREAM_UUID, SQL_C_GUID, 16, Suffix::kNone},
 };
 
-constexpr std::array<std::string_view, 11> kNotCarried = {
-    "text",      "ntext",    "image", "xml",    "sql_variant", "hierarchyid",
-    "geography", "geometry", "json",  "vector", "cursor"};
+constexpr std::array<std::string_view, 4> kNotCarried = {"sql_variant", "json", "vector", "cursor"};
 
 const Rule* find_rule(std::string_view declared, SQLSMALLINT sql_type) {
   for (const Rule& rule : kRules) {
@@ -119,17 +131,18 @@ std::optional<ColumnType> column_type(std::string_view declared, const Described
   if (rule == nullptr) {
     return std::nullopt;
   }
-  const bool sized = rule->width == 0;
-  if (sized && (described.size == 0 || described.size > kLengthMax)) {
-    return std::nullopt;
-  }
+  const bool sized = rule->width == 0 && rule->large == Large::kNo;
   ColumnType type;
+  type.large =
+      sized && (described.size == 0 || described.size > kLengthMax) ? Large::kMax : rule->large;
   type.fetch = rule->fetch;
   type.type = rule->type;
   type.source_type = std::string(spelled_name(*rule)) + suffix_text(*rule, described);
   type.c_type = rule->c_type;
   type.width = rule->width;
-  if (rule->fetch == Fetch::kUtf16) {
+  if (type.large != Large::kNo) {
+    type.width = 0;
+  } else if (rule->fetch == Fetch::kUtf16) {
     // n bytes of any code page are at most n UTF-16 units.
     type.width = (described.size + 1) * sizeof(SQLWCHAR);
   } else if (sized) {

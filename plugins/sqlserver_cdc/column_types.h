@@ -37,6 +37,13 @@ enum class Fetch : uint8_t {
   kGuid
 };
 
+// Values of no fixed size are not bound; see large_values.h.
+enum class Large : uint8_t {
+  kNo,
+  kMax,  // (max) types, xml, CLR types
+  kText  // text, ntext, image: a change table never has them before a change
+};
+
 struct ColumnType {
   Fetch fetch = Fetch::kAbsent;
   dstream_type type = DSTREAM_NULL;
@@ -44,7 +51,8 @@ struct ColumnType {
   int32_t precision = 0;    // decimals, else 0
   int32_t scale = 0;        // decimals, and fraction digits of time types
   SQLSMALLINT c_type = SQL_C_CHAR;
-  size_t width = 0;  // bytes of one value's buffer, terminator included
+  size_t width = 0;  // bytes of one value's buffer, terminator included; 0 for large ones
+  Large large = Large::kNo;
 };
 
 // What SQLDescribeCol says.
@@ -56,7 +64,7 @@ struct DescribedColumn {
 };
 
 // `declared` is captured_columns.column_type. Nothing for a type that cannot be carried exactly:
-// (max) types, text, ntext, image, xml, sql_variant, CLR types, json, vector.
+// sql_variant, json, vector. CLR types come as their bytes.
 std::optional<ColumnType> column_type(std::string_view declared, const DescribedColumn& described);
 
 // The type as T-SQL would spell it, for messages about a column that column_type() refuses.

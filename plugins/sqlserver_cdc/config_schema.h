@@ -108,6 +108,14 @@ inline constexpr char kConfigSchema[] =
       "default": 16777216,
       "description": "Memory for pages that were read but not handed on yet, in bytes."
     },
+    "value_bytes_max": {
+      "type": "integer",
+      "minimum": 1024,
+      "maximum": 1073741824,
+      "default": 16777216,
+      "description": "Largest value of a (max) type, text, ntext, image or xml, in bytes as )json"
+    R"json(the server sends it (text: two a character). A larger one stops the pipeline."
+    },
     "login_timeout": {
       "$ref": "#/definitions/duration",
       "default": "10s",

@@ -121,9 +121,7 @@ class Statement {
 };
 
 // A number where ODBC's attribute functions take a pointer.
-inline SQLPOINTER as_attribute(size_t value) {
-  return reinterpret_cast<SQLPOINTER>(value);
-}
+inline SQLPOINTER as_attribute(size_t value) { return reinterpret_cast<SQLPOINTER>(value); }
 
 // Every diagnostic record of a handle.
 std::vector<Diagnostic> diagnostics_of(SQLSMALLINT type, SQLHANDLE handle);

@@ -118,7 +118,7 @@ void OdbcFetcher::serve() {
   std::optional<ChangeQueries> queries;
   while (const std::optional<FetchRequest> request = next_request()) {
     if (!queries) {
-      queries.emplace(*connection_, *catalog_, groups_, pool_);
+      queries.emplace(*connection_, *catalog_, groups_, pool_, options_.value_bytes_max);
     }
     try {
       auto answer = std::make_unique<FetchAnswer>(queries->run(*request));

@@ -96,6 +96,8 @@ Options read(const Object& object) {
   options.page_rows = object.optValue<uint32_t>("page_rows", options.page_rows);
   options.read_ahead_bytes =
       object.optValue<Poco::UInt64>("read_ahead_bytes", options.read_ahead_bytes);
+  options.value_bytes_max =
+      object.optValue<Poco::UInt64>("value_bytes_max", options.value_bytes_max);
   options.login_timeout = seconds(object, "login_timeout", options.login_timeout);
   options.query_timeout = seconds(object, "query_timeout", options.query_timeout);
 

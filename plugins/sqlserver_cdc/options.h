@@ -26,6 +26,7 @@ struct Options {
   std::vector<TableOptions> tables;  // in the order of the file; names are distinct
   uint32_t page_rows = 10000;
   size_t read_ahead_bytes = 16 << 20;
+  size_t value_bytes_max = 16 << 20;
   std::chrono::seconds login_timeout{10};
   std::chrono::seconds query_timeout{30};
 };

@@ -14,10 +14,11 @@ std::string selected_columns(const CaptureInstance& instance) {
     out += "c.[__$command_id], ";
   }
   out += "c.[__$seqval], c.[__$operation]";
-  for (const CapturedColumn& column : instance.description.columns) {
-    if (column.type.fetch != Fetch::kAbsent) {
-      out += ", c." + quote_identifier(column.name);
-    }
+  if (instance.description.has_large()) {
+    out += ", c.[__$update_mask]";
+  }
+  for (const size_t index : fetched_columns(instance)) {
+    out += ", c." + quote_identifier(instance.description.columns[index].name);
   }
   return out;
 }
@@ -44,6 +45,19 @@ std::string after_key(const CaptureInstance& instance, bool null_command) {
 }
 
 }  // namespace
+
+std::vector<size_t> fetched_columns(const CaptureInstance& instance) {
+  const auto& columns = instance.description.columns;
+  std::vector<size_t> bound;
+  std::vector<size_t> large;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i].type.fetch != Fetch::kAbsent) {
+      (columns[i].type.large == Large::kNo ? bound : large).push_back(i);
+    }
+  }
+  bound.insert(bound.end(), large.begin(), large.end());
+  return bound;
+}
 
 std::string CaptureInstance::change_table() const {
   return "[cdc]." + quote_identifier(name + "_CT");

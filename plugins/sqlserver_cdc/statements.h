@@ -25,6 +25,10 @@ struct CaptureInstance {
   std::string change_table() const;  // [cdc].[dbo_Persons_CT]
 };
 
+// The columns that are read, as indexes into the description's: bound ones first, then large ones.
+// In a page they follow the columns of the key, and, where there are large ones, the update mask.
+std::vector<size_t> fetched_columns(const CaptureInstance& instance);
+
 // What is new? Result sets: (1) committed maximum and the server's offset from UTC in minutes,
 // (2...) number and newest LSN of each table, in parts, (last but one) commit times from parameter
 // 2, at most parameter 1, (last) object id and low end point of every change table.

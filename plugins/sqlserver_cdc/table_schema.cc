@@ -88,6 +88,12 @@ struct Registry {
 
 }  // namespace
 
+bool TableDescription::has_large() const {
+  return std::any_of(columns.begin(), columns.end(), [](const CapturedColumn& column) {
+    return column.type.fetch != Fetch::kAbsent && column.type.large != Large::kNo;
+  });
+}
+
 const dstream_schema* intern_schema(const TableDescription& description) {
   static Registry& registry = *new Registry;  // outlives every batch
   const std::string content = content_of(description);

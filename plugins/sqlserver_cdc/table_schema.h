@@ -23,6 +23,9 @@ struct TableDescription {
   TableName table;
   std::vector<CapturedColumn> columns;
   std::vector<uint32_t> key;  // indexes into columns, in key order; empty if there is no key
+
+  // Columns of this kind are read row by row, behind the others.
+  bool has_large() const;
 };
 
 // The schema of `description`. The same content gives the same schema and id for the life of the

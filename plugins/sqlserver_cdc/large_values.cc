@@ -1,0 +1,123 @@
+#include "plugins/sqlserver_cdc/large_values.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "plugins/sqlserver_cdc/utf16.h"
+
+namespace dstream::sqlserver {
+namespace {
+
+constexpr size_t kFirstPiece = 16 << 10;
+constexpr size_t kTerminator = sizeof(SQLWCHAR);
+// Never part of a text, so that it shows where the driver stopped writing.
+constexpr uint8_t kUnwritten = 0xFF;
+constexpr size_t kMarked = 16;
+
+// How many bytes of a piece the driver filled. It may leave a few at the end where a character
+// would not fit; behind what it wrote stands a terminator.
+size_t filled_text(const uint8_t* piece, size_t room) {
+  size_t end = room;
+  const size_t earliest = room > kMarked ? room - kMarked : 0;
+  while (end > earliest && piece[end - 1] == kUnwritten && piece[end - 2] == kUnwritten) {
+    end -= 2;
+  }
+  return end - kTerminator;
+}
+
+bool is_truncation(const std::vector<Diagnostic>& diagnostics) {
+  return std::all_of(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& each) {
+    return each.sqlstate == "01004" || is_information(each);
+  });
+}
+
+}  // namespace
+
+bool is_not_logged(Large kind, int32_t operation, std::string_view mask, size_t index) {
+  constexpr int32_t kDelete = 1;
+  constexpr int32_t kBefore = 3;
+  constexpr int32_t kAfter = 4;
+  if (kind == Large::kText && (operation == kDelete || operation == kBefore)) {
+    return true;
+  }
+  return (operation == kBefore || operation == kAfter) && !is_changed(mask, index);
+}
+
+bool LargeValueReader::gather(Statement& statement, SQLUSMALLINT column, const ColumnType& type,
+                              const std::string& name, size_t* size) {
+  const bool is_text = type.c_type == SQL_C_WCHAR;
+  size_t at = 0;
+  for (;;) {
+    const size_t wanted = std::max(kFirstPiece, at * 2);
+    bytes_.resize(std::max(bytes_.size(), at + wanted));
+    const size_t room = (bytes_.size() - at) / 2 * 2;
+    std::memset(bytes_.data() + at + room - kMarked, kUnwritten, kMarked);
+    SQLLEN left = 0;
+    const SQLRETURN result = SQLGetData(statement.handle(), column, type.c_type, bytes_.data() + at,
+                                        static_cast<SQLLEN>(room), &left);
+    if (result == SQL_NO_DATA && at > 0) {
+      *size = at;  // the piece before was the last, and just fitted
+      return true;
+    }
+    const bool is_cut =
+        result == SQL_SUCCESS_WITH_INFO &&
+        is_truncation(diagnostics_of(SQL_HANDLE_STMT, statement.handle())) &&
+        (left == SQL_NO_TOTAL || left > static_cast<SQLLEN>(room - (is_text ? kTerminator : 0)));
+    if (!is_cut) {
+      statement.check(result);
+      if (left == SQL_NULL_DATA) {
+        return false;
+      }
+      if (left < 0 || static_cast<size_t>(left) > room - (is_text ? kTerminator : 0)) {
+        throw SourceError(DSTREAM_FATAL, statement.doing() + " failed: the driver does not know " +
+                                             "how long the value of column " + name + " is.");
+      }
+      at += static_cast<size_t>(left);
+    } else {
+      at += is_text ? filled_text(bytes_.data() + at, room) : room;
+    }
+    if (at > value_bytes_max_) {
+      throw SourceError(DSTREAM_CONFIG,
+                        "value_bytes_max: " + statement.doing() + " failed: column " + name +
+                            " holds a value of more than " + std::to_string(value_bytes_max_) +
+                            " bytes. Raise value_bytes_max, or leave the column out of the "
+                            "capture instance.");
+    }
+    if (!is_cut) {
+      *size = at;
+      return true;
+    }
+  }
+}
+
+dstream_value LargeValueReader::read(Statement& statement, SQLUSMALLINT column,
+                                     const ColumnType& type, const std::string& name,
+                                     Arena& arena) {
+  dstream_value value{};
+  size_t size = 0;
+  if (!gather(statement, column, type, name, &size)) {
+    return value;
+  }
+  char* start = nullptr;
+  char* end = nullptr;
+  if (type.c_type == SQL_C_WCHAR) {
+    if (size % sizeof(SQLWCHAR) != 0) {
+      throw SourceError(DSTREAM_FATAL, statement.doing() + " failed: the value of column " + name +
+                                           " ends in half a character.");
+    }
+    const size_t units = size / sizeof(SQLWCHAR);
+    start = arena.reserve(utf8_size_max(units));
+    end = utf16_to_utf8(bytes_.data(), units, start);
+  } else {
+    start = arena.reserve(size);
+    std::memcpy(start, bytes_.data(), size);
+    end = start + size;
+  }
+  arena.use(end);
+  value.type = type.type;
+  value.size = static_cast<uint32_t>(end - start);
+  value.as.data = reinterpret_cast<const uint8_t*>(start);
+  return value;
+}
+
+}  // namespace dstream::sqlserver

@@ -1,0 +1,51 @@
+// Values of no fixed size: (max) types, text, ntext, image, xml, CLR types. They are not bound but
+// asked for piece by piece, behind the bound columns of each row.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dstream/abi.h"
+#include "plugins/sqlserver_cdc/column_types.h"
+#include "plugins/sqlserver_cdc/connection.h"
+#include "plugins/sqlserver_cdc/row_memory.h"
+
+namespace dstream::sqlserver {
+
+// What an __$update_mask says about one column, `index` from 0 in the order of
+// cdc.captured_columns. Bit 0 of byte 0 is the first column; bytes that are not there are zero, as
+// a server sends only as many as it needs.
+inline bool is_changed(std::string_view mask, size_t index) {
+  return index / 8 < mask.size() &&
+         (static_cast<unsigned char>(mask[index / 8]) >> (index % 8) & 1) != 0;
+}
+
+// True if NULL means "not logged" in this image rather than NULL. Change tables hold no (max) value
+// that an update left alone, and never a text, ntext or image before a change.
+bool is_not_logged(Large kind, int32_t operation, std::string_view mask, size_t index);
+
+// Reads large values of the rows of one statement. Keeps its memory from value to value.
+class LargeValueReader {
+ public:
+  // No value may be larger than `value_bytes_max` as it comes over the wire.
+  explicit LargeValueReader(size_t value_bytes_max) : value_bytes_max_(value_bytes_max) {}
+
+  // The value of `column` (from 1) in the current row, each column once and in ascending order.
+  // Text becomes UTF-8 in `arena`. Throws SourceError: CONFIG if the value is too large, and what
+  // Statement::check() throws.
+  dstream_value read(Statement& statement, SQLUSMALLINT column, const ColumnType& type,
+                     const std::string& name, Arena& arena);
+
+ private:
+  // Bytes in bytes_; false: NULL.
+  bool gather(Statement& statement, SQLUSMALLINT column, const ColumnType& type,
+              const std::string& name, size_t* size);
+
+  const size_t value_bytes_max_;
+  std::vector<uint8_t> bytes_;
+};
+
+}  // namespace dstream::sqlserver
