@@ -180,6 +180,27 @@ class GoMssqldb(Client):
         return [folder / "client", *server.arguments()], {}
 
 
+class Tiberius(Client):
+    name, title = "tiberius", "tiberius 0.13.0"
+    sources = ("tiberius/Cargo.toml", "tiberius/Cargo.lock", "tiberius/main.rs",
+               "tiberius/values.rs")
+    limits = (
+        Limit("read parameters prepared", "money", "tiberius makes doubles of money."),
+        Limit("cancel cancel_waiting", "then same_connection",
+              "tiberius looks for the acknowledgement of an attention in the interrupted message "
+              "only; SQL Server sends it in one of its own."),
+        Limit("catalog", "", "tiberius has no catalog functions."),
+        Limit("server_cursors", "", "tiberius has no server cursors."),
+    )
+
+    def build(self, folder, log):
+        run(["cargo", "build", "--quiet", "--locked", "--manifest-path",
+             HERE / "tiberius/Cargo.toml", "--target-dir", folder / "target"], log)
+
+    def command(self, folder, server):
+        return [folder / "target/debug/client", *server.arguments()], {}
+
+
 class Pytds(Client):
     name, title = "pytds", "pytds 1.17.1"
     sources = ("pytds/requirements.txt",)
@@ -222,7 +243,7 @@ class Jdbc(Client):
 
 
 def all_clients(odbc_program):
-    return [FreeTds(odbc_program), MsOdbc(odbc_program), Jdbc(), Tedious(), GoMssqldb(), Pytds()]
+    return [FreeTds(odbc_program), MsOdbc(odbc_program), Jdbc(), Tedious(), GoMssqldb(), Tiberius(), Pytds()]
 
 
 def cache_folder():
