@@ -152,7 +152,7 @@ def cell_of(client, name, answer, footnotes):
     if wrong:
         return "FAILED", wrong
     if not compares_types:
-        return "ok", []
+        return (f"client {marks}" if limits else "ok"), []
     exact = f"ok, {len(cases.TYPES) - len(client_types)} types"
     return exact + (f"; client, {len(client_types)} {marks}" if client_types else ""), []
 
