@@ -206,7 +206,8 @@ void AppendTable::rewrite(
     const std::function<void(const std::vector<SqlValue>&, std::string*)>& encode) {
   const std::lock_guard lock(mutex_);
   std::vector<SqlValue> values;
-  for (Run& run : state_.runs) {
+  std::vector<Run> rewritten;  // `encode` may throw: then nothing has happened
+  for (const Run& run : state_.runs) {
     auto segment = std::make_shared<Segment>();
     for (size_t i = run.first; i < run.last; ++i) {
       decode_row(*state_.columns, run.segment->rows.row(i), &values);
@@ -218,8 +219,10 @@ void AppendTable::rewrite(
         segment->steps.emplace_back(std::min(count, run.last) - run.first, sequence);
       }
     }
-    run = {segment, 0, segment->rows.size()};
+    const size_t count = segment->rows.size();
+    rewritten.push_back({std::move(segment), 0, count});
   }
+  state_.runs = std::move(rewritten);
   state_.layout = std::make_shared<const RowLayout>(columns);
   state_.columns = std::make_shared<const std::vector<ResultColumn>>(std::move(columns));
 }

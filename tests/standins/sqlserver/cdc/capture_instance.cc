@@ -81,7 +81,7 @@ struct CaptureInstance::PendingRow {
   Operation operation = kInsert;
   const sql::RowChange* change = nullptr;
   bool uses_after = true;
-  const std::string* mask = nullptr;
+  std::string mask;
 };
 
 CaptureInstance::CaptureInstance(std::string name, sql::TablePtr table, int32_t object_id,
@@ -127,16 +127,19 @@ std::string CaptureInstance::changed_mask(const sql::RowFormat& format,
   return mask;
 }
 
-bool CaptureInstance::is_left_out(const CapturedColumn& column, size_t place, Operation operation,
-                                  const std::string& mask) const {
+bool CaptureInstance::is_left_out(const CapturedColumn& column, size_t place, const PendingRow& row,
+                                  const Assumptions& assumptions) const {
   if (column.is_computed) {
     return true;
   }
   if (column.is_legacy_large) {
-    return operation == kDelete || operation == kUpdateBefore;
+    return row.operation == kDelete || row.operation == kUpdateBefore;
   }
-  return column.is_large && (operation == kUpdateBefore || operation == kUpdateAfter) &&
-         !is_bit_set(mask, static_cast<int64_t>(place) + 1);
+  const bool may_be_left_out =
+      row.operation == kUpdateBefore ||
+      (row.operation == kUpdateAfter && assumptions.unchanged_large_is_null != 0);
+  return column.is_large && may_be_left_out &&
+         !is_bit_set(row.mask, static_cast<int64_t>(place) + 1);
 }
 
 void CaptureInstance::append_header(const std::string& commit_lsn, const std::string& seqval,
@@ -154,15 +157,16 @@ void CaptureInstance::append_header(const std::string& commit_lsn, const std::st
 }
 
 void CaptureInstance::encode(const std::string& commit_lsn, const PendingRow& row,
-                             RowBatch* rows) const {
+                             const Assumptions& assumptions, RowBatch* rows) const {
   const sql::RowChange& change = *row.change;
   std::string* out = &rows->bytes;
-  append_header(commit_lsn, lsn_of_record(row.record), row.operation, *row.mask, out);
+  append_header(commit_lsn, lsn_of_record(row.record), row.operation,
+                sent_mask(row.mask, assumptions), out);
   std::vector<std::string_view> values;
   change.format->split(row.uses_after ? *change.after : *change.before, &values);
   for (size_t i = 0; i < columns_->size(); ++i) {
     const CapturedColumn& column = (*columns_)[i];
-    if (is_left_out(column, i, row.operation, *row.mask) || column.physical >= values.size()) {
+    if (is_left_out(column, i, row, assumptions) || column.physical >= values.size()) {
       append_value(column.type, SqlValue{}, out);
     } else if (values[column.physical].empty()) {
       append_value(column.type, change.format->missing(column.physical), out);
@@ -177,12 +181,14 @@ void CaptureInstance::encode(const std::string& commit_lsn, const PendingRow& ro
 
 namespace {
 
-// Records of the halves of a statement's key changes: a log has all deletes before all inserts.
+// Records of the halves of key changes, which a log has in another order than the rows.
 class SplitRecords {
  public:
-  explicit SplitRecords(const std::vector<sql::RowChange>& changes) {
+  SplitRecords(const std::vector<sql::RowChange>& changes, const Assumptions& assumptions)
+      : shares_(assumptions.key_change_shares_seqval != 0),
+        deletes_first_(assumptions.key_change_deletes_first != 0) {
     for (const sql::RowChange& change : changes) {
-      if (is_split(change)) {
+      if (change.key_changed) {
         std::vector<uint64_t>& records = of_command_[change.command].records;
         records.push_back(change.log_record);
         records.push_back(change.insert_record);
@@ -193,14 +199,17 @@ class SplitRecords {
     }
   }
 
-  // Of the next change in the order of the constructor's: (delete, insert).
+  // Of the next key change in the order of the constructor's: (delete, insert).
   std::pair<uint64_t, uint64_t> next(const sql::RowChange& change) {
-    if (!is_split(change)) {
+    Split& split = of_command_[change.command];
+    const size_t place = split.next++, rows = split.records.size() / 2;
+    if (rows == 1 && shares_) {
+      return {change.log_record, change.log_record};
+    }
+    if (!deletes_first_) {
       return {change.log_record, change.insert_record};
     }
-    Split& split = of_command_[change.command];
-    const size_t place = split.next++;
-    return {split.records[place], split.records[split.records.size() / 2 + place]};
+    return {split.records[place], split.records[rows + place]};
   }
 
  private:
@@ -208,62 +217,70 @@ class SplitRecords {
     std::vector<uint64_t> records;
     size_t next = 0;
   };
-  // A single row's halves share one record.
-  static bool is_split(const sql::RowChange& change) {
-    return change.key_changed && change.insert_record != change.log_record;
-  }
+  const bool shares_, deletes_first_;
   std::map<int32_t, Split> of_command_;
 };
 
 }  // namespace
 
-void CaptureInstance::append_changes(const std::string& commit_lsn,
-                                     const std::vector<sql::RowChange>& changes,
-                                     RowBatch* rows) const {
+std::vector<CaptureInstance::PendingRow> CaptureInstance::pending_rows(
+    const std::vector<sql::RowChange>& changes, const Assumptions& assumptions) const {
   std::vector<PendingRow> pending;
-  std::vector<std::unique_ptr<std::string>> masks;
   std::vector<std::string_view> before, after;
-  SplitRecords records(changes);
+  SplitRecords records(changes, assumptions);
   for (const sql::RowChange& change : changes) {
     if (change.table != table_) {
       continue;
     }
     const auto add = [&](Operation operation, bool uses_after, uint64_t record, int32_t command,
-                         const std::string* mask) {
+                         const std::string& mask) {
       pending.push_back({command, record, operation, &change, uses_after, mask});
     };
     if (change.kind == sql::ChangeKind::kInsert) {
-      add(kInsert, true, change.log_record, change.command, &all_mask_);
+      add(kInsert, true, change.log_record, change.command, all_mask_);
     } else if (change.kind == sql::ChangeKind::kDelete) {
-      add(kDelete, false, change.log_record, change.command, &all_mask_);
+      add(kDelete, false, change.log_record, change.command, all_mask_);
     } else if (change.key_changed) {
       const auto [delete_record, insert_record] = records.next(change);
-      add(kDelete, false, delete_record, change.command, &all_mask_);
-      add(kInsert, true, insert_record, change.command + 1, &all_mask_);
+      add(kDelete, false, delete_record, change.command, all_mask_);
+      add(kInsert, true, insert_record, change.command + 1, all_mask_);
     } else {
       change.format->split(*change.before, &before);
       change.format->split(*change.after, &after);
-      masks.push_back(std::make_unique<std::string>(changed_mask(*change.format, before, after)));
+      const std::string mask = changed_mask(*change.format, before, after);
       // An update that touches no captured column leaves no rows.
-      if (masks.back()->find_first_not_of('\0') != std::string::npos) {
-        add(kUpdateBefore, false, change.log_record, change.command, masks.back().get());
-        add(kUpdateAfter, true, change.log_record, change.command, masks.back().get());
+      if (mask.find_first_not_of('\0') != std::string::npos) {
+        add(kUpdateBefore, false, change.log_record, change.command, mask);
+        add(kUpdateAfter, true, change.log_record, change.command, mask);
       }
     }
   }
   std::stable_sort(pending.begin(), pending.end(), [](const PendingRow& a, const PendingRow& b) {
     return std::tie(a.command, a.record, a.operation) < std::tie(b.command, b.record, b.operation);
   });
-  for (const PendingRow& row : pending) {
-    encode(commit_lsn, row, rows);
+  return pending;
+}
+
+void CaptureInstance::append_changes(const std::string& commit_lsn,
+                                     const std::vector<sql::RowChange>& changes,
+                                     const Assumptions& assumptions, RowBatch* rows) const {
+  int32_t last_command = 0, own_command = 0;
+  for (PendingRow& row : pending_rows(changes, assumptions)) {
+    own_command += row.command != last_command ? 1 : 0;
+    last_command = row.command;
+    if (assumptions.command_id_spans_tables == 0) {
+      row.command = own_command;
+    }
+    encode(commit_lsn, row, assumptions, rows);
   }
 }
 
 void CaptureInstance::append_row(const std::string& commit_lsn, int32_t command,
                                  const std::string& seqval, Operation operation,
-                                 const std::vector<SqlValue>& values, RowBatch* rows) const {
+                                 const std::vector<SqlValue>& values,
+                                 const Assumptions& assumptions, RowBatch* rows) const {
   std::string* out = &rows->bytes;
-  append_header(commit_lsn, seqval, operation, all_mask_, out);
+  append_header(commit_lsn, seqval, operation, sent_mask(all_mask_, assumptions), out);
   const Columns captured = columns();
   for (size_t i = 0; i < captured->size(); ++i) {
     append_value((*captured)[i].type, values[i], out);
@@ -291,6 +308,14 @@ void CaptureInstance::alter_column(int32_t column_id, const SqlType& type) {
   changes_->rewrite(columns, [&](const std::vector<SqlValue>& values, std::string* out) {
     std::vector<SqlValue> converted = values;
     converted[place] = sql::convert_value(values[place], from, columns[place].type);
+    const sql::Family family = sql::family_of(type.id);
+    const bool has_length = family == sql::Family::kText || family == sql::Family::kBytes;
+    if (has_length && converted[place].text.size() < values[place].text.size()) {
+      throw sql::SqlError(2628, 16, 1,
+                          "String or binary data would be truncated in table 'cdc." + name_ +
+                              "_CT', column '" + columns[place].name + "'. Truncated value: '" +
+                              converted[place].text + "'.");
+    }
     encode_row(columns, converted, out);
   });
   const std::lock_guard lock(columns_mutex_);
@@ -303,6 +328,25 @@ bool is_bit_set(std::string_view mask, int64_t ordinal) {
   }
   const auto bit = static_cast<size_t>(ordinal - 1);
   return (static_cast<unsigned char>(mask[bit / 8]) >> (bit % 8) & 1) != 0;
+}
+
+std::string sent_mask(std::string_view mask, const Assumptions& assumptions) {
+  std::string sent(mask);
+  const auto bytes_min =
+      static_cast<size_t>(std::clamp<int64_t>(assumptions.update_mask_bytes_min, 0, kMaskLength));
+  sent.resize(std::max(sent.size(), bytes_min));
+  if (assumptions.update_mask_is_reversed != 0) {
+    std::reverse(sent.begin(), sent.end());
+  }
+  return sent;
+}
+
+std::string mask_of_sent(std::string_view sent, const Assumptions& assumptions) {
+  std::string mask(sent);
+  if (assumptions.update_mask_is_reversed != 0) {
+    std::reverse(mask.begin(), mask.end());
+  }
+  return mask;
 }
 
 }  // namespace dstream::standin::cdc

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/standins/sqlserver/cdc/append_table.h"
+#include "tests/standins/sqlserver/cdc/assumptions.h"
 #include "tests/standins/sqlserver/sql/catalog.h"
 #include "tests/standins/sqlserver/sql/transaction.h"
 
@@ -65,26 +66,32 @@ class CaptureInstance {
   std::vector<KeyColumn> key_columns;
   // nullopt until the capture scan has passed the record that enabled the instance.
   std::optional<std::string> start_lsn;
+  // What is shown until then, if anything is.
+  std::optional<std::string> announced_lsn;
 
   // Appends the change table's rows for one transaction's changes of this table, in key order.
   void append_changes(const std::string& commit_lsn, const std::vector<sql::RowChange>& changes,
-                      RowBatch* rows) const;
+                      const Assumptions& assumptions, RowBatch* rows) const;
   // ALTER COLUMN reached the scan: the change table's column takes the new type.
   void alter_column(int32_t column_id, const SqlType& type);
   // One row from values of the captured columns, all bits of the mask set: for bulk filling.
   void append_row(const std::string& commit_lsn, int32_t command, const std::string& seqval,
-                  Operation operation, const std::vector<SqlValue>& values, RowBatch* rows) const;
+                  Operation operation, const std::vector<SqlValue>& values,
+                  const Assumptions& assumptions, RowBatch* rows) const;
 
  private:
   struct PendingRow;
   void append_header(const std::string& commit_lsn, const std::string& seqval, Operation operation,
                      const std::string& mask, std::string* out) const;
-  void encode(const std::string& commit_lsn, const PendingRow& row, RowBatch* rows) const;
+  void encode(const std::string& commit_lsn, const PendingRow& row, const Assumptions& assumptions,
+              RowBatch* rows) const;
   std::string changed_mask(const sql::RowFormat& format,
                            const std::vector<std::string_view>& before,
                            const std::vector<std::string_view>& after) const;
-  bool is_left_out(const CapturedColumn& column, size_t place, Operation operation,
-                   const std::string& mask) const;
+  bool is_left_out(const CapturedColumn& column, size_t place, const PendingRow& row,
+                   const Assumptions& assumptions) const;
+  std::vector<PendingRow> pending_rows(const std::vector<sql::RowChange>& changes,
+                                       const Assumptions& assumptions) const;
 
   const std::string name_;
   const sql::TablePtr table_;
@@ -98,5 +105,8 @@ using InstancePtr = std::shared_ptr<CaptureInstance>;
 
 // Bit n-1 of the mask is column ordinal n; byte 0 holds ordinals 1 to 8, lowest bit first.
 bool is_bit_set(std::string_view mask, int64_t ordinal);
+// A mask as it is sent, and back.
+std::string sent_mask(std::string_view mask, const Assumptions& assumptions);
+std::string mask_of_sent(std::string_view sent, const Assumptions& assumptions);
 
 }  // namespace dstream::standin::cdc

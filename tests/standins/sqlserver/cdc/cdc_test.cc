@@ -1,46 +1,13 @@
 // Change Data Capture against what its documentation says.
 #include <gtest/gtest.h>
 
-#include "tests/standins/sqlserver/cdc/change_data_capture.h"
+#include "tests/standins/sqlserver/cdc/cdc_fixture.h"
 #include "tests/standins/sqlserver/cdc/lsn.h"
-#include "tests/standins/sqlserver/sql/session_driver.h"
-#include "tests/standins/sqlserver/sql/temporal.h"
 
 namespace dstream::standin::cdc {
 namespace {
 
 using sql::SessionDriver;
-
-class CdcTest : public testing::Test {
- protected:
-  int64_t now_ = sql::days_from_civil(2026, 11, 23) * sql::kTicksPerDay;
-  sql::Engine engine_{options()};
-  ChangeDataCapture capture_{&engine_, {.starts_job = false}};
-  SessionDriver driver_{&engine_};
-
-  sql::EngineOptions options() {
-    sql::EngineOptions result;
-    result.utc_ticks = [this] { return now_; };
-    return result;
-  }
-  void ok(std::string_view sql) {
-    EXPECT_EQ(driver_.error(sql), 0) << sql << ": " << driver_.error_text();
-  }
-  void enable(const std::string& table, const std::string& more = "") {
-    if (!engine_.main_database().is_cdc_enabled) {
-      ok("EXEC sys.sp_cdc_enable_db");
-    }
-    ok("EXEC sys.sp_cdc_enable_table N'dbo', N'" + table + "', @role_name = NULL" + more);
-    capture_.scan_all();
-  }
-  void SetUp() override {
-    ok("CREATE TABLE t (id int PRIMARY KEY, a nvarchar(20) NULL, b decimal(9,2) NULL)");
-  }
-  std::string changes(const std::string& columns, const std::string& instance = "dbo_t") {
-    return driver_.table("SELECT " + columns + " FROM cdc." + instance +
-                         "_CT ORDER BY __$start_lsn, __$command_id, __$seqval, __$operation");
-  }
-};
 
 TEST(Lsn, GrowsInOrderAndCountsOnTheWholeNumber) {
   std::string before = lsn_of_record(0);

@@ -33,9 +33,49 @@ std::vector<sql::Engine::SystemObject> capture_objects(ChangeDataCapture* captur
     function.name = "fn_cdc_get_all_changes_" + instance->name();
     function.type = "IF";
     function.create_ticks = instance->create_ticks;
-    objects.push_back(std::move(function));
+    objects.push_back(function);
+    if (instance->supports_net_changes) {
+      function.id = instance->object_id() + 2;
+      function.name = "fn_cdc_get_net_changes_" + instance->name();
+      objects.push_back(std::move(function));
+    }
   }
   return objects;
+}
+
+// What a tracked table does not allow.
+void check_change(const sql::Engine::DefinitionChange& change, const CaptureInstance& instance,
+                  const Assumptions& assumptions) {
+  if (instance.has_index) {
+    const auto& indexes = change.next->indexes;
+    const bool is_there = std::any_of(indexes.begin(), indexes.end(), [&](const sql::Index& index) {
+      return sql::equal_names(index.name, instance.index_name);
+    });
+    if (!is_there && change.is_index) {
+      throw sql::SqlError(22983, 16, 1,
+                          "The unique index '" + instance.index_name + "' on source table '" +
+                              change.table->full_name() +
+                              "' is used by Change Data Capture. To alter or drop the index, you "
+                              "must first disable Change Data Capture on the table.");
+    }
+    if (!is_there) {
+      throw sql::SqlError(22979, 16, 1,
+                          "The unique index '" + instance.index_name + "' on table '" +
+                              change.table->full_name() +
+                              "' is used by Change Data Capture. The constraint using this index "
+                              "cannot be dropped or disabled.");
+    }
+  }
+  if (!change.is_rename || assumptions.column_rename_is_refused == 0) {
+    return;
+  }
+  const CaptureInstance::Columns columns = instance.columns();
+  for (const CapturedColumn& column : *columns) {
+    if (sql::equal_names(column.name, change.dropped_columns.front())) {
+      throw sql::SqlError(4928, 16, 1,
+                          "Cannot alter column '" + column.name + "' because it is 'REPLICATED'.");
+    }
+  }
 }
 
 }  // namespace
@@ -64,6 +104,7 @@ ChangeDataCapture::~ChangeDataCapture() {
 void ChangeDataCapture::register_everything() {
   add_functions(this);
   add_procedures(this);
+  add_job_procedures(this);
   add_help_procedures(this);
   add_views(this);
   add_control_procedures(this);
@@ -83,50 +124,73 @@ void ChangeDataCapture::register_everything() {
 
 void ChangeDataCapture::run_job() {
   std::unique_lock lock(job_mutex_);
+  Time wake = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.interval_ms);
   while (!is_stopping_) {
-    job_wake_.wait_for(lock, std::chrono::milliseconds(options_.interval_ms),
-                       [this] { return is_stopping_; });
+    job_wake_.wait_until(lock, wake, [this] { return is_stopping_; });
     if (is_stopping_) {
       return;
     }
     lock.unlock();
-    if (!is_paused_) {
-      job_turn();
-    }
+    wake = job_turn();
     lock.lock();
   }
 }
 
-// What SQL Server's two jobs do when their time has come.
-void ChangeDataCapture::job_turn() {
+std::vector<DatabaseCapture*> ChangeDataCapture::enabled_databases() const {
+  const std::lock_guard lock(mutex_);
   std::vector<DatabaseCapture*> enabled;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [database, capture] : databases_) {
-      if (database->is_cdc_enabled) {
-        enabled.push_back(capture.get());
-      }
+  for (const auto& [database, capture] : databases_) {
+    if (database->is_cdc_enabled) {
+      enabled.push_back(capture.get());
     }
   }
-  const int64_t now = engine_->local_ticks();
-  for (DatabaseCapture* capture : enabled) {
-    const JobSettings jobs = capture->jobs();
-    if (!jobs.has_capture_job) {
+  return enabled;
+}
+
+// What SQL Server's two jobs do when their time has come.
+ChangeDataCapture::Time ChangeDataCapture::job_turn() {
+  const Time now = std::chrono::steady_clock::now();
+  const auto interval_max = std::chrono::milliseconds(options_.interval_ms);
+  Time wake = now + interval_max;
+  if (is_paused_) {
+    return wake;
+  }
+  for (DatabaseCapture* capture : enabled_databases()) {
+    const std::optional<JobSettings> job = capture->running_job();
+    if (!job) {
+      next_scan_.erase(capture);
       continue;
     }
-    for (int64_t i = 0; i < jobs.scans_max; ++i) {
-      if (capture->scan(jobs.transactions_max) < jobs.transactions_max) {
-        break;
-      }
+    Time& next = next_scan_[capture];
+    // A job that was started since then with a shorter interval does not wait for the longer one.
+    const auto interval = std::chrono::milliseconds(std::max<int64_t>(job->polling_interval_ms, 1));
+    next = std::min(next, now + interval);
+    if (next <= now) {
+      scan_by_job(capture, *job);
+      next = std::chrono::steady_clock::now() + interval;
     }
-    if (now - capture->last_entry_ticks() >=
-        options_.dummy_interval_ms * sql::kTicksPerMillisecond) {
-      capture->add_dummy_entry();
+    wake = std::min(wake, next);
+  }
+  const int64_t ticks = engine_->local_ticks();
+  if (ticks - last_cleanup_ticks_ >= options_.cleanup_interval_ms * sql::kTicksPerMillisecond) {
+    last_cleanup_ticks_ = ticks;
+    clean_up();
+  }
+  return wake;
+}
+
+void ChangeDataCapture::scan_by_job(DatabaseCapture* capture, const JobSettings& job) {
+  for (int64_t i = 0; i < job.scans_max; ++i) {
+    if (capture->scan(job.transactions_max) < job.transactions_max) {
+      break;
     }
   }
-  if (now - last_cleanup_ticks_ >= options_.cleanup_interval_ms * sql::kTicksPerMillisecond) {
-    last_cleanup_ticks_ = now;
-    clean_up();
+  if (engine_->local_ticks() - capture->last_entry_ticks() >=
+      assumptions_.get().dummy_interval_ms * sql::kTicksPerMillisecond) {
+    capture->add_dummy_entry();
+  }
+  if (!job.continuous) {
+    capture->stop_job();
   }
 }
 
@@ -182,7 +246,7 @@ DatabaseCapture& ChangeDataCapture::of(sql::Database& database) {
   const std::lock_guard lock(mutex_);
   std::unique_ptr<DatabaseCapture>& capture = databases_[&database];
   if (capture == nullptr) {
-    capture = std::make_unique<DatabaseCapture>(engine_, &database);
+    capture = std::make_unique<DatabaseCapture>(engine_, &database, &assumptions_);
   }
   return *capture;
 }
@@ -223,6 +287,12 @@ void ChangeDataCapture::definition_changed(const sql::Engine::DefinitionChange& 
       change.session.statement_transaction().on_rollback(
           [capture, instance] { capture->add_instance(instance); });
     }
+    return;
+  }
+  for (const InstancePtr& instance : instances) {
+    check_change(change, *instance, assumptions_.get());
+  }
+  if (change.is_index) {
     return;
   }
   const sql::TablePtr table = change.table;

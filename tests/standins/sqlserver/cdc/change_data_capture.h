@@ -11,6 +11,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -20,6 +21,7 @@
 #include <string_view>
 #include <thread>
 
+#include "tests/standins/sqlserver/cdc/assumptions.h"
 #include "tests/standins/sqlserver/cdc/database_capture.h"
 #include "tests/standins/sqlserver/sql/engine.h"
 
@@ -27,9 +29,11 @@ namespace dstream::standin::cdc {
 
 struct CaptureOptions {
   int64_t interval_ms = 5'000;               // between scans; SQL Server's default
-  int64_t dummy_interval_ms = 300'000;       // a row in lsn_time_mapping in quiet periods
   int64_t cleanup_interval_ms = 86'400'000;  // the retention job runs daily
   bool starts_job = true;                    // false: only scan_once() scans
+  // As in Azure SQL Database: no SQL Server Agent, the jobs of a database are listed in its own
+  // cdc.cdc_jobs, and only how much a scan takes and what is kept can be changed.
+  bool is_azure = false;
 };
 
 class ChangeDataCapture final : public sql::CommitListener {
@@ -39,7 +43,7 @@ class ChangeDataCapture final : public sql::CommitListener {
   ChangeDataCapture(const ChangeDataCapture&) = delete;
   ChangeDataCapture& operator=(const ChangeDataCapture&) = delete;
 
-  // The capture job. A paused job finishes the scan it is in.
+  // All capture jobs, running or not. A paused job finishes the scan it is in.
   void pause();
   void resume();
   bool is_paused() const { return is_paused_.load(); }
@@ -60,15 +64,21 @@ class ChangeDataCapture final : public sql::CommitListener {
 
   sql::Engine& engine() { return *engine_; }
   const CaptureOptions& options() const { return options_; }
+  AssumptionSet& assumptions() { return assumptions_; }
 
  private:
+  using Time = std::chrono::steady_clock::time_point;
   void run_job();
-  void job_turn();
+  // Returns when the next turn is due.
+  Time job_turn();
+  std::vector<DatabaseCapture*> enabled_databases() const;
+  void scan_by_job(DatabaseCapture* capture, const JobSettings& job);
   void register_everything();
   void definition_changed(const sql::Engine::DefinitionChange& change);
 
   sql::Engine* const engine_;
   const CaptureOptions options_;
+  AssumptionSet assumptions_;
 
   mutable std::mutex mutex_;  // guards databases_
   std::map<const sql::Database*, std::unique_ptr<DatabaseCapture>> databases_;
@@ -78,12 +88,14 @@ class ChangeDataCapture final : public sql::CommitListener {
   std::condition_variable job_wake_;
   bool is_stopping_ = false;
   int64_t last_cleanup_ticks_ = 0;
+  std::map<DatabaseCapture*, Time> next_scan_;  // the job thread's
   std::thread job_;
 };
 
 // What the constructor registers with the engine, by file.
 void add_functions(ChangeDataCapture* capture);           // functions.cc
 void add_procedures(ChangeDataCapture* capture);          // procedures.cc
+void add_job_procedures(ChangeDataCapture* capture);      // job_procedures.cc
 void add_help_procedures(ChangeDataCapture* capture);     // help_procedures.cc
 void add_views(ChangeDataCapture* capture);               // views.cc
 void add_control_procedures(ChangeDataCapture* capture);  // control_procedures.cc
@@ -93,7 +105,7 @@ void add_control_procedures(ChangeDataCapture* capture);  // control_procedures.
 std::shared_ptr<const sql::Relation> find_relation(ChangeDataCapture* capture,
                                                    sql::Database& database, std::string_view schema,
                                                    std::string_view name);
-// cdc.fn_cdc_get_all_changes_<instance>.
+// cdc.fn_cdc_get_all_changes_<instance> and cdc.fn_cdc_get_net_changes_<instance>.
 const sql::TableFunction* find_table_function(ChangeDataCapture* capture, sql::Database& database,
                                               std::string_view schema, std::string_view name);
 

@@ -3,6 +3,7 @@
 
 #include "tests/standins/sqlserver/cdc/change_data_capture.h"
 #include "tests/standins/sqlserver/cdc/lsn.h"
+#include "tests/standins/sqlserver/cdc/procedure_support.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/procedures.h"
@@ -17,16 +18,6 @@ using sql::ProcedureCall;
 using sql::SqlError;
 
 constexpr size_t kFillBatchBytes = size_t{8} << 20;
-
-DatabaseCapture& enabled(ChangeDataCapture* capture, const ProcedureCall& call) {
-  DatabaseCapture* cdc = capture->find(call.database);
-  if (cdc == nullptr) {
-    throw SqlError(
-        22901, 16, 1,
-        "The database '" + call.database.name() + "' is not enabled for Change Data Capture.");
-  }
-  return *cdc;
-}
 
 void send_count(ProcedureCall& call, const char* name, int64_t count) {
   sql::send_rows(call, {sql::view_column(name, sql::bigint_type(), false)},
@@ -110,6 +101,7 @@ void fill_batch(ChangeDataCapture* capture, const CaptureInstance& instance, int
                 std::vector<CommitEntry>* entries) {
   sql::TransactionManager& transactions = capture->engine().transactions();
   const CaptureInstance::Columns columns = instance.columns();
+  const Assumptions assumptions = capture->assumptions().get();
   std::vector<SqlValue> values(columns->size());
   while (*first < rows && batch->bytes.size() < kFillBatchBytes) {
     const int64_t count = std::min(per_transaction, rows - *first);
@@ -121,7 +113,7 @@ void fill_batch(ChangeDataCapture* capture, const CaptureInstance& instance, int
         values[c] = column.is_computed ? SqlValue{} : filler(column.type, *first + i);
       }
       instance.append_row(commit, 1, lsn_of_record(begin + static_cast<uint64_t>(i) + 1), kInsert,
-                          values, batch);
+                          values, assumptions, batch);
     }
     const int64_t now = capture->engine().local_ticks();
     entries->push_back({commit, now, now, std::string("\0\0\0\1\0\0", 6), lsn_of_record(begin)});
@@ -152,6 +144,38 @@ void fill_changes(ChangeDataCapture* capture, ProcedureCall& call) {
   send_count(call, "rows", rows);
 }
 
+// EXEC dstream.assume [@name, @value]: assumptions.h. Without arguments a list.
+void assume(ChangeDataCapture* capture, ProcedureCall& call) {
+  call.bind({"@name", "@value"});
+  if (call.has(0)) {
+    if (!capture->assumptions().set(call.text(0), call.number(1, 0))) {
+      throw SqlError(50000, 16, 1, "There is no assumption '" + call.text(0) + "'.");
+    }
+    return;
+  }
+  const Assumptions now = capture->assumptions().get(), by_default;
+  Rows rows;
+  for (const AssumptionName& entry : assumption_names()) {
+    rows.push_back({text(std::string(entry.name)), number(now.*(entry.member)),
+                    number(by_default.*(entry.member))});
+  }
+  sql::send_rows(call,
+                 {sql::view_column("name", sql::sysname_type(), false),
+                  sql::view_column("value", sql::bigint_type(), false),
+                  sql::view_column("by_default", sql::bigint_type(), false)},
+                 rows);
+}
+
+// EXEC dstream.fail_scan @number, @message, @times = 1: the next scans of the log fail.
+void fail_scan(ChangeDataCapture* capture, ProcedureCall& call) {
+  call.bind({"@number", "@message", "@times"});
+  ScanFault fault;
+  fault.number = static_cast<int32_t>(call.number(0, 18807));
+  fault.text = call.has(1) ? call.text(1) : "The scan was asked to fail by dstream.fail_scan.";
+  fault.times = call.number(2, 1);
+  enabled(capture, call).add_scan_fault(std::move(fault));
+}
+
 }  // namespace
 
 void add_control_procedures(ChangeDataCapture* capture) {
@@ -173,6 +197,9 @@ void add_control_procedures(ChangeDataCapture* capture) {
   engine.add_procedure("dstream.dummy_entry", [capture](ProcedureCall& call) {
     enabled(capture, call).add_dummy_entry();
   });
+  engine.add_procedure("dstream.assume", [capture](ProcedureCall& call) { assume(capture, call); });
+  engine.add_procedure("dstream.fail_scan",
+                       [capture](ProcedureCall& call) { fail_scan(capture, call); });
   engine.add_procedure("dstream.fill_changes",
                        [capture](ProcedureCall& call) { fill_changes(capture, call); });
 }

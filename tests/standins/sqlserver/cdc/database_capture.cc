@@ -14,7 +14,6 @@ namespace {
 
 using sql::view_column;
 
-constexpr size_t kSessionsMax = 100;
 constexpr size_t kTransactionIdBytes = 6;
 
 std::shared_ptr<AppendTable> make_time_mapping() {
@@ -52,10 +51,15 @@ struct DatabaseCapture::Batch {
   std::vector<CommitEntry> entries;
   std::map<InstancePtr, RowBatch> rows;
   int64_t transactions = 0, commands = 0, schema_changes = 0;
+  Assumptions assumptions;
 };
 
-DatabaseCapture::DatabaseCapture(sql::Engine* engine, sql::Database* database)
-    : engine_(engine), database_(database), time_mapping_(make_time_mapping()) {}
+DatabaseCapture::DatabaseCapture(sql::Engine* engine, sql::Database* database,
+                                 const AssumptionSet* assumptions)
+    : engine_(engine),
+      database_(database),
+      assumptions_(assumptions),
+      time_mapping_(make_time_mapping()) {}
 
 void DatabaseCapture::add_transaction(sql::CommittedTransaction transaction) {
   const std::lock_guard lock(log_mutex_);
@@ -65,7 +69,7 @@ void DatabaseCapture::add_transaction(sql::CommittedTransaction transaction) {
   log_.push_back(std::move(entry));
 }
 
-void DatabaseCapture::add_note(std::function<void(const std::string&)> apply) {
+std::string DatabaseCapture::add_note(std::function<void(const std::string&)> apply) {
   // Between two commits: the log is in the order of its records.
   const std::lock_guard commit_lock(engine_->transactions().commit_mutex());
   const std::lock_guard lock(log_mutex_);
@@ -73,6 +77,7 @@ void DatabaseCapture::add_note(std::function<void(const std::string&)> apply) {
   entry.record = engine_->transactions().next_record();
   entry.apply = std::move(apply);
   log_.push_back(std::move(entry));
+  return lsn_of_record(log_.back().record);
 }
 
 size_t DatabaseCapture::log_size() const {
@@ -83,29 +88,64 @@ size_t DatabaseCapture::log_size() const {
 int64_t DatabaseCapture::scan(int64_t transactions_max) {
   const std::lock_guard lock(scan_mutex_);
   const int64_t start = engine_->local_ticks();
+  if (const std::optional<sql::SqlError> fault = next_fault()) {
+    note_failure({}, start, *fault);
+    return 0;
+  }
   int64_t transactions = 0;
-  // A note changes what the rows behind it mean, so it ends a step.
-  while (true) {
-    Batch batch;
-    collect(transactions_max - transactions, &batch);
-    if (batch.log.empty()) {
-      break;
-    }
-    publish(&batch);
-    note_session(batch, start);
-    transactions += batch.transactions;
-    if (transactions >= transactions_max) {
-      break;
-    }
+  bool has_found = false, has_failed = false;
+  // A note changes what the rows behind it mean, so it is a step of its own.
+  while (transactions < transactions_max &&
+         scan_step(transactions_max - transactions, start, &transactions, &has_failed)) {
+    has_found = true;
+  }
+  if (!has_found && !has_failed) {
+    ScanSession empty;
+    empty.start_ticks = start;
+    empty.end_ticks = engine_->local_ticks();
+    history_.add(std::move(empty));
   }
   return transactions;
+}
+
+// False if there was nothing to do, or no way on.
+bool DatabaseCapture::scan_step(int64_t transactions_max, int64_t start_ticks,
+                                int64_t* transactions, bool* has_failed) {
+  Batch batch;
+  collect(transactions_max, &batch);
+  if (batch.log.empty()) {
+    return false;
+  }
+  try {
+    publish(&batch);
+  } catch (const sql::SqlError& error) {
+    note_failure(batch, start_ticks, error);
+    put_back(&batch);
+    *has_failed = true;
+    return false;
+  }
+  note_session(batch, start_ticks);
+  *transactions += batch.transactions;
+  return true;
+}
+
+void DatabaseCapture::put_back(Batch* batch) {
+  const std::lock_guard lock(log_mutex_);
+  while (!batch->log.empty()) {
+    log_.push_front(std::move(batch->log.back()));
+    batch->log.pop_back();
+  }
 }
 
 void DatabaseCapture::collect(int64_t transactions_max, Batch* batch) {
   {
     const std::lock_guard lock(log_mutex_);
-    while (!log_.empty() && (batch->transactions < transactions_max || log_.front().apply)) {
+    while (!log_.empty()) {
       const bool is_note = !log_.front().transaction.has_value();
+      if ((is_note && !batch->log.empty()) ||
+          (!is_note && batch->transactions >= transactions_max)) {
+        break;
+      }
       batch->transactions += is_note ? 0 : 1;
       batch->schema_changes += is_note ? 1 : 0;
       batch->log.push_back(std::move(log_.front()));
@@ -115,11 +155,51 @@ void DatabaseCapture::collect(int64_t transactions_max, Batch* batch) {
       }
     }
   }
+  batch->assumptions = assumptions_->get();
   for (const LogEntry& entry : batch->log) {
     if (entry.transaction) {
       encode(*entry.transaction, batch);
     }
   }
+}
+
+std::optional<sql::SqlError> DatabaseCapture::next_fault() {
+  const std::lock_guard lock(mutex_);
+  if (scan_faults_.empty()) {
+    return std::nullopt;
+  }
+  ScanFault& fault = scan_faults_.front();
+  sql::SqlError error(fault.number, 16, 1, fault.text);
+  if (--fault.times == 0) {
+    scan_faults_.pop_front();
+  }
+  return error;
+}
+
+void DatabaseCapture::add_scan_fault(ScanFault fault) {
+  const std::lock_guard lock(mutex_);
+  scan_faults_.push_back(std::move(fault));
+}
+
+void DatabaseCapture::clear_scan_faults() {
+  const std::lock_guard lock(mutex_);
+  scan_faults_.clear();
+}
+
+void DatabaseCapture::note_failure(const Batch& batch, int64_t start_ticks,
+                                   const sql::SqlError& error) {
+  ScanSession session;
+  session.start_ticks = start_ticks;
+  session.end_ticks = engine_->local_ticks();
+  ScanError row;
+  row.ticks = session.end_ticks;
+  row.number = error.message.number;
+  row.severity = error.message.severity;
+  row.state = error.message.state;
+  row.text = error.message.text;
+  row.lsn = batch.log.empty() ? std::string() : lsn_of_record(batch.log.front().record);
+  session.start_lsn = session.end_lsn = row.lsn;
+  history_.add_failure(std::move(session), std::move(row));
 }
 
 void DatabaseCapture::encode(const sql::CommittedTransaction& transaction, Batch* batch) {
@@ -131,7 +211,7 @@ void DatabaseCapture::encode(const sql::CommittedTransaction& transaction, Batch
     }
     RowBatch& rows = batch->rows[instance];
     const size_t before = rows.size();
-    instance->append_changes(commit_lsn, transaction.changes, &rows);
+    instance->append_changes(commit_lsn, transaction.changes, batch->assumptions, &rows);
     has_rows = has_rows || rows.size() > before;
   }
   batch->commands += static_cast<int64_t>(transaction.changes.size());
@@ -149,10 +229,6 @@ void DatabaseCapture::encode(const sql::CommittedTransaction& transaction, Batch
 
 void DatabaseCapture::publish(Batch* batch) {
   engine_->transactions().publish([&](uint64_t sequence) {
-    for (auto& [instance, rows] : batch->rows) {
-      instance->changes()->append(std::move(rows), sequence);
-    }
-    append_entries(batch->entries, sequence);
     for (const LogEntry& entry : batch->log) {
       if (entry.apply) {
         const std::string lsn = lsn_of_record(entry.record);
@@ -161,6 +237,10 @@ void DatabaseCapture::publish(Batch* batch) {
         append_entries({{lsn, now, now, std::string(1, '\0'), zero_lsn()}}, sequence);
       }
     }
+    for (auto& [instance, rows] : batch->rows) {
+      instance->changes()->append(std::move(rows), sequence);
+    }
+    append_entries(batch->entries, sequence);
   });
 }
 
@@ -193,15 +273,11 @@ void DatabaseCapture::note_session(const Batch& batch, int64_t start_ticks) {
   session.log_records = batch.commands + 2 * batch.transactions;
   session.schema_changes = batch.schema_changes;
   if (!batch.entries.empty()) {
+    session.last_commit_lsn = batch.entries.back().start_lsn;
     session.last_commit_ticks = batch.entries.back().end_ticks;
     session.latency_s = (session.end_ticks - session.last_commit_ticks) / sql::kTicksPerSecond;
   }
-  const std::lock_guard lock(mutex_);
-  session.id = ++last_session_;
-  sessions_.push_back(std::move(session));
-  if (sessions_.size() > kSessionsMax) {
-    sessions_.pop_front();
-  }
+  history_.add(std::move(session));
 }
 
 void DatabaseCapture::add_dummy_entry() {
@@ -274,8 +350,10 @@ void DatabaseCapture::clear() {
   instances_.clear();
   entries_.clear();
   definitions_.clear();
-  sessions_.clear();
+  scan_faults_.clear();
   jobs_ = {};
+  running_job_.reset();
+  history_.clear();
   time_mapping_ = make_time_mapping();
 }
 
@@ -292,7 +370,15 @@ std::string DatabaseCapture::max_lsn() const {
 std::optional<std::string> DatabaseCapture::min_lsn(std::string_view name) const {
   const InstancePtr instance = find_instance(name);
   const std::lock_guard lock(mutex_);
-  return instance == nullptr ? std::nullopt : instance->start_lsn;
+  if (instance == nullptr) {
+    return std::nullopt;
+  }
+  return instance->start_lsn ? instance->start_lsn : instance->announced_lsn;
+}
+
+void DatabaseCapture::announce(const InstancePtr& instance, const std::string& lsn) {
+  const std::lock_guard lock(mutex_);
+  instance->announced_lsn = lsn;
 }
 
 void DatabaseCapture::activate(const InstancePtr& instance, const std::string& lsn) {
@@ -396,11 +482,6 @@ void DatabaseCapture::fill(const InstancePtr& instance, const Filler& filler) {
   }
 }
 
-std::vector<ScanSession> DatabaseCapture::sessions() const {
-  const std::lock_guard lock(mutex_);
-  return {sessions_.begin(), sessions_.end()};
-}
-
 JobSettings DatabaseCapture::jobs() const {
   const std::lock_guard lock(mutex_);
   return jobs_;
@@ -409,6 +490,24 @@ JobSettings DatabaseCapture::jobs() const {
 void DatabaseCapture::set_jobs(const JobSettings& jobs) {
   const std::lock_guard lock(mutex_);
   jobs_ = jobs;
+  if (!jobs.has_capture_job) {
+    running_job_.reset();
+  }
+}
+
+std::optional<JobSettings> DatabaseCapture::running_job() const {
+  const std::lock_guard lock(mutex_);
+  return running_job_;
+}
+
+void DatabaseCapture::start_job() {
+  const std::lock_guard lock(mutex_);
+  running_job_ = jobs_;
+}
+
+void DatabaseCapture::stop_job() {
+  const std::lock_guard lock(mutex_);
+  running_job_.reset();
 }
 
 }  // namespace dstream::standin::cdc

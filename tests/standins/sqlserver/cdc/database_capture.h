@@ -15,8 +15,11 @@
 #include <vector>
 
 #include "tests/standins/sqlserver/cdc/append_table.h"
+#include "tests/standins/sqlserver/cdc/assumptions.h"
 #include "tests/standins/sqlserver/cdc/capture_instance.h"
+#include "tests/standins/sqlserver/cdc/scan_history.h"
 #include "tests/standins/sqlserver/sql/engine.h"
+#include "tests/standins/sqlserver/sql/error.h"
 
 namespace dstream::standin::cdc {
 
@@ -38,42 +41,43 @@ struct DefinitionEntry {
   std::string instance;
 };
 
-// A row of sys.dm_cdc_log_scan_sessions.
-struct ScanSession {
-  int32_t id = 0;
-  int64_t start_ticks = 0, end_ticks = 0;
-  std::string start_lsn, end_lsn;  // empty for an empty scan
-  int64_t transactions = 0, log_records = 0, commands = 0, schema_changes = 0;
-  int64_t last_commit_ticks = 0;
-  int64_t latency_s = 0;
-};
-
 struct JobSettings {
   int64_t transactions_max = 500;  // @maxtrans
   int64_t scans_max = 10;          // @maxscans
   bool continuous = true;
   int64_t polling_interval_s = 5;  // as the job tables show it
+  int64_t polling_interval_ms = 5'000;
   int64_t retention_min = 4320;
   int64_t threshold = 5000;
   bool has_capture_job = false, has_cleanup_job = false;
 };
 
+// An error that the scan meets instead of the log: for tests.
+struct ScanFault {
+  int32_t number = 0;
+  std::string text;
+  int64_t times = 1;
+};
+
 class DatabaseCapture {
  public:
-  DatabaseCapture(sql::Engine* engine, sql::Database* database);
+  DatabaseCapture(sql::Engine* engine, sql::Database* database, const AssumptionSet* assumptions);
 
   sql::Database& database() { return *database_; }
 
   // Log: in commit order.
   void add_transaction(sql::CommittedTransaction transaction);
   // Something the scan does when it has passed all transactions before; `apply` gets the record's
-  // LSN.
-  void add_note(std::function<void(const std::string& lsn)> apply);
+  // LSN, which is returned as well. If it throws SqlError the scan has failed, and stays there.
+  std::string add_note(std::function<void(const std::string& lsn)> apply);
   size_t log_size() const;
 
   // One scan: up to `transactions_max` transactions into the change tables, in one step for
-  // readers. Returns how many.
+  // readers. Returns how many. A scan that fails leaves the log as it was and a row in errors.
   int64_t scan(int64_t transactions_max);
+  // The next scans fail. Faults are used up in their order.
+  void add_scan_fault(ScanFault fault);
+  void clear_scan_faults();
   // A row without changes in lsn_time_mapping: "captured up to here".
   void add_dummy_entry();
   int64_t last_entry_ticks() const;
@@ -90,6 +94,8 @@ class DatabaseCapture {
   std::string max_lsn() const;  // "" if there is none
   std::optional<std::string> min_lsn(std::string_view instance) const;
   // The capture scan has passed the record that enabled the instance.
+  // Shows an LSN before the scan has activated the instance.
+  void announce(const InstancePtr& instance, const std::string& lsn);
   void activate(const InstancePtr& instance, const std::string& lsn);
   bool has_entry(std::string_view lsn) const;
 
@@ -108,9 +114,14 @@ class DatabaseCapture {
   using Filler = std::function<void(RowBatch*, std::vector<CommitEntry>*)>;
   void fill(const InstancePtr& instance, const Filler& filler);
 
-  std::vector<ScanSession> sessions() const;
+  const ScanHistory& history() const { return history_; }
+  // As sys.sp_cdc_change_job has left them.
   JobSettings jobs() const;
   void set_jobs(const JobSettings& jobs);
+  // As the capture job took them when it was started last; nullopt while it is stopped.
+  std::optional<JobSettings> running_job() const;
+  void start_job();
+  void stop_job();
 
  private:
   struct LogEntry {
@@ -120,7 +131,12 @@ class DatabaseCapture {
   };
   struct Batch;
 
+  bool scan_step(int64_t transactions_max, int64_t start_ticks, int64_t* transactions,
+                 bool* has_failed);
   void collect(int64_t transactions_max, Batch* batch);
+  void put_back(Batch* batch);
+  std::optional<sql::SqlError> next_fault();
+  void note_failure(const Batch& batch, int64_t start_ticks, const sql::SqlError& error);
   void encode(const sql::CommittedTransaction& transaction, Batch* batch);
   void publish(Batch* batch);
   void append_entries(const std::vector<CommitEntry>& entries, uint64_t sequence);
@@ -128,6 +144,7 @@ class DatabaseCapture {
 
   sql::Engine* const engine_;
   sql::Database* const database_;
+  const AssumptionSet* const assumptions_;
 
   mutable std::mutex log_mutex_;  // guards log_
   std::deque<LogEntry> log_;
@@ -138,10 +155,11 @@ class DatabaseCapture {
   std::vector<InstancePtr> instances_;
   std::vector<CommitEntry> entries_;
   std::vector<DefinitionEntry> definitions_;
-  std::deque<ScanSession> sessions_;
-  int32_t last_session_ = 0;
+  std::deque<ScanFault> scan_faults_;
   JobSettings jobs_;
+  std::optional<JobSettings> running_job_;
   std::shared_ptr<AppendTable> time_mapping_;
+  ScanHistory history_;
 };
 
 std::vector<ResultColumn> time_mapping_columns();

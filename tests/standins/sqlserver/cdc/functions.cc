@@ -3,6 +3,8 @@
 
 #include "tests/standins/sqlserver/cdc/change_data_capture.h"
 #include "tests/standins/sqlserver/cdc/lsn.h"
+#include "tests/standins/sqlserver/cdc/net_changes.h"
+#include "tests/standins/sqlserver/cdc/procedure_support.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/functions.h"
@@ -17,6 +19,7 @@ using Values = std::span<const SqlValue>;
 using Body = std::function<SqlValue(const sql::CallContext&, Values)>;
 
 constexpr std::string_view kAllChanges = "fn_cdc_get_all_changes_";
+constexpr std::string_view kNetChanges = "fn_cdc_get_net_changes_";
 
 sql::ScalarFunction function(std::vector<std::optional<SqlType>> parameters, SqlType result,
                              Body body) {
@@ -67,14 +70,19 @@ void add_bounds(ChangeDataCapture* capture, sql::FunctionRegistry* registry) {
                   const DatabaseCapture* cdc = capture->find(call.database);
                   return cdc == nullptr ? SqlValue{} : lsn_value(cdc->max_lsn());
                 }));
-  registry->add("sys.fn_cdc_get_min_lsn",
-                function({sql::sysname_type()}, sql::binary_type(10),
-                         [capture](const sql::CallContext& call, Values values) {
-                           const DatabaseCapture* cdc = capture->find(call.database);
-                           const auto lsn =
-                               cdc == nullptr ? std::nullopt : cdc->min_lsn(values[0].text);
-                           return SqlValue::of_text(lsn.value_or(zero_lsn()));
-                         }));
+  registry->add(
+      "sys.fn_cdc_get_min_lsn",
+      function({sql::sysname_type()}, sql::binary_type(10),
+               [capture](const sql::CallContext& call, Values values) {
+                 // No such instance, or not for this caller: the same answer.
+                 const DatabaseCapture* cdc = capture->find(call.database);
+                 const InstancePtr instance =
+                     cdc == nullptr ? nullptr : cdc->find_instance(values[0].text);
+                 if (instance == nullptr || !may_read(call.session, call.database, *instance)) {
+                   return SqlValue::of_text(zero_lsn());
+                 }
+                 return SqlValue::of_text(cdc->min_lsn(instance->name()).value_or(zero_lsn()));
+               }));
   registry->add("sys.fn_cdc_increment_lsn",
                 function({sql::binary_type(10)}, sql::binary_type(10),
                          [](const sql::CallContext&, Values values) {
@@ -128,17 +136,20 @@ int64_t ordinal_of(ChangeDataCapture* capture, const sql::CallContext& call, Val
 
 void add_masks(ChangeDataCapture* capture, sql::FunctionRegistry* registry) {
   const SqlType mask = sql::varbinary_type(128);
-  registry->add(
-      "sys.fn_cdc_is_bit_set",
-      function({sql::int_type(), mask}, sql::bit_type(),
-               [](const sql::CallContext&, Values values) {
-                 return SqlValue::of_number(is_bit_set(values[1].text, values[0].number) ? 1 : 0);
-               }));
+  registry->add("sys.fn_cdc_is_bit_set",
+                function({sql::int_type(), mask}, sql::bit_type(),
+                         [capture](const sql::CallContext&, Values values) {
+                           const std::string bits =
+                               mask_of_sent(values[1].text, capture->assumptions().get());
+                           return SqlValue::of_number(is_bit_set(bits, values[0].number) ? 1 : 0);
+                         }));
   registry->add("sys.fn_cdc_has_column_changed",
                 function({sql::sysname_type(), sql::sysname_type(), mask}, sql::bit_type(),
                          [capture](const sql::CallContext& call, Values values) {
                            const int64_t ordinal = ordinal_of(capture, call, values);
-                           return SqlValue::of_number(is_bit_set(values[2].text, ordinal) ? 1 : 0);
+                           const std::string bits =
+                               mask_of_sent(values[2].text, capture->assumptions().get());
+                           return SqlValue::of_number(is_bit_set(bits, ordinal) ? 1 : 0);
                          }));
   registry->add("sys.fn_cdc_get_column_ordinal",
                 function({sql::sysname_type(), sql::sysname_type()}, sql::int_type(),
@@ -233,11 +244,11 @@ std::unique_ptr<sql::Cursor> AllChanges::open(const sql::ScanRequest& request) c
                                           with_old_, request.needed, std::move(places));
 }
 
-sql::SqlError insufficient_arguments() {
+sql::SqlError insufficient_arguments(std::string_view function) {
   // With " ... " in place of the name, as a real server has it.
   return {313, 16, 3,
-          "An insufficient number of arguments were supplied for the procedure or "
-          "function cdc.fn_cdc_get_all_changes_ ... ."};
+          "An insufficient number of arguments were supplied for the procedure or function cdc." +
+              std::string(function) + " ... ."};
 }
 
 std::string trimmed_lower(const std::string& text) {
@@ -247,27 +258,61 @@ std::string trimmed_lower(const std::string& text) {
                                    : sql::lower_text(text.substr(from, to - from + 1));
 }
 
-std::shared_ptr<const sql::Relation> all_changes(const DatabaseCapture& cdc,
-                                                 const InstancePtr& instance, Values values,
-                                                 std::span<const SqlType> types) {
+// The arguments of both functions, checked as the real ones' bodies do.
+struct Range {
+  std::string from, to, filter;
+};
+
+Range checked_range(const DatabaseCapture& cdc, const CaptureInstance& instance,
+                    std::string_view function, Values values, std::span<const SqlType> types,
+                    std::initializer_list<std::string_view> filters) {
   if (values.size() != 3) {
-    throw sql::SqlError(313, 16, 2,
-                        "An insufficient number of arguments were supplied for the "
-                        "procedure or function cdc." +
-                            std::string(kAllChanges) + instance->name() + ".");
+    const bool too_few = values.size() < 3;
+    throw sql::SqlError(too_few ? 313 : 8144, 16, too_few ? 3 : 2,
+                        too_few ? "An insufficient number of arguments were supplied for the "
+                                  "procedure or function cdc." +
+                                      std::string(function) + instance.name() + "."
+                                : "Procedure or function cdc." + std::string(function) +
+                                      instance.name() + " has too many arguments specified.");
   }
   const SqlType lsn = sql::binary_type(10);
   const SqlValue from = sql::convert_value(values[0], types[0], lsn);
   const SqlValue to = sql::convert_value(values[1], types[1], lsn);
   const SqlValue option = sql::convert_value(values[2], types[2], sql::nvarchar_type(30));
-  const std::string filter = trimmed_lower(option.text);
-  const auto minimum = cdc.min_lsn(instance->name());
-  const std::string maximum = cdc.max_lsn();
-  if (from.null || to.null || option.null || (filter != "all" && filter != "all update old") ||
-      !minimum || from.text < *minimum || from.text > to.text || to.text > maximum) {
-    throw insufficient_arguments();
+  Range range{from.text, to.text, trimmed_lower(option.text)};
+  const auto minimum = cdc.min_lsn(instance.name());
+  const bool is_filter = std::find(filters.begin(), filters.end(), range.filter) != filters.end();
+  if (from.null || to.null || option.null || !is_filter || !minimum || range.from < *minimum ||
+      range.from > range.to || range.to > cdc.max_lsn()) {
+    throw insufficient_arguments(function);
   }
-  return std::make_shared<AllChanges>(instance, from.text, to.text, filter != "all");
+  return range;
+}
+
+std::shared_ptr<const sql::Relation> all_changes(const DatabaseCapture& cdc,
+                                                 const InstancePtr& instance, Values values,
+                                                 std::span<const SqlType> types) {
+  const Range range =
+      checked_range(cdc, *instance, kAllChanges, values, types, {"all", "all update old"});
+  return std::make_shared<AllChanges>(instance, range.from, range.to, range.filter != "all");
+}
+
+std::shared_ptr<const sql::Relation> net_changes_of(const DatabaseCapture& cdc,
+                                                    const InstancePtr& instance, Values values,
+                                                    std::span<const SqlType> types) {
+  const Range range = checked_range(cdc, *instance, kNetChanges, values, types,
+                                    {"all", "all with mask", "all with merge"});
+  sql::KeyRange keys;
+  keys.begin = lsn_key(range.from);
+  keys.end = lsn_key(increment_lsn(range.to));
+  return net_changes(*instance, keys,
+                     range.filter == "all"             ? NetFilter::kAll
+                     : range.filter == "all with mask" ? NetFilter::kAllWithMask
+                                                       : NetFilter::kAllWithMerge);
+}
+
+bool starts_with(std::string_view name, std::string_view prefix) {
+  return name.size() > prefix.size() && sql::equal_names(name.substr(0, prefix.size()), prefix);
 }
 
 }  // namespace
@@ -282,19 +327,26 @@ void add_functions(ChangeDataCapture* capture) {
 const sql::TableFunction* find_table_function(ChangeDataCapture* capture, sql::Database& database,
                                               std::string_view schema, std::string_view name) {
   const DatabaseCapture* cdc = capture->find(database);
-  if (cdc == nullptr || !sql::equal_names(schema, "cdc") || name.size() <= kAllChanges.size() ||
-      !sql::equal_names(name.substr(0, kAllChanges.size()), kAllChanges)) {
+  const bool is_net = starts_with(name, kNetChanges);
+  if (cdc == nullptr || !sql::equal_names(schema, "cdc") ||
+      !(is_net || starts_with(name, kAllChanges))) {
     return nullptr;
   }
-  const InstancePtr instance = cdc->find_instance(name.substr(kAllChanges.size()));
-  if (instance == nullptr) {
+  const std::string_view prefix = is_net ? kNetChanges : kAllChanges;
+  const InstancePtr instance = cdc->find_instance(name.substr(prefix.size()));
+  if (instance == nullptr || (is_net && !instance->supports_net_changes)) {
     return nullptr;
   }
   // Used by the caller at once, on its own thread.
   thread_local sql::TableFunction function;
-  function.make = [cdc, instance](sql::SqlSession&, sql::Database&, Values values,
-                                  std::span<const SqlType> types) {
-    return all_changes(*cdc, instance, values, types);
+  function.make = [cdc, instance, is_net](sql::SqlSession& session, sql::Database& of,
+                                          Values values, std::span<const SqlType> types) {
+    if (!may_read(session, of, *instance)) {
+      throw sql::select_denied(of.name(), "cdc",
+                               std::string(is_net ? kNetChanges : kAllChanges) + instance->name());
+    }
+    return is_net ? net_changes_of(*cdc, instance, values, types)
+                  : all_changes(*cdc, instance, values, types);
   };
   return &function;
 }

@@ -1,5 +1,6 @@
 // sys.sp_cdc_help_*, sp_cdc_get_*.
 #include "tests/standins/sqlserver/cdc/change_data_capture.h"
+#include "tests/standins/sqlserver/cdc/procedure_support.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/functions.h"
@@ -13,30 +14,6 @@ namespace {
 
 using sql::ProcedureCall;
 using sql::view_column;
-using Rows = std::vector<std::vector<SqlValue>>;
-
-SqlValue number(int64_t value) { return SqlValue::of_number(value); }
-SqlValue text(const std::string& value) { return SqlValue::of_text(value); }
-SqlValue flag(bool value) { return SqlValue::of_number(value ? 1 : 0); }
-SqlValue optional_text(bool has, const std::string& value) {
-  return has ? text(value) : SqlValue{};
-}
-SqlValue date_time(int64_t ticks) { return number(sql::round_ticks(sql::datetime_type(), ticks)); }
-
-DatabaseCapture& enabled(ChangeDataCapture* capture, const ProcedureCall& call) {
-  DatabaseCapture* cdc = capture->find(call.database);
-  if (cdc == nullptr) {
-    throw sql::SqlError(
-        22901, 16, 1,
-        "The database '" + call.database.name() +
-            "' is not enabled for Change Data "
-            "Capture. Ensure that the correct database context is set and retry the "
-            "operation. To report on the databases enabled for Change Data Capture, "
-            "query the is_cdc_enabled column in the sys.databases catalog view.");
-  }
-  return *cdc;
-}
-
 template <class List>
 std::string name_list(const List& columns) {
   std::string result;
@@ -46,13 +23,39 @@ std::string name_list(const List& columns) {
   return result;
 }
 
+void check_source(const DatabaseCapture& cdc, const ProcedureCall& call, const std::string& schema,
+                  const std::string& name) {
+  if (schema.empty() != name.empty()) {
+    throw sql::SqlError(22972, 16, 1,
+                        "When calling stored procedure [sys].sp_cdc_help_change_data capture, if "
+                        "either @source_schema or @source_name is non-null and non-empty, the "
+                        "other parameter must also be non-null and non-empty.");
+  }
+  if (name.empty()) {
+    return;
+  }
+  const sql::TablePtr table = call.database.find_table(schema, name);
+  if (table == nullptr || cdc.instances_of(*table).empty()) {
+    throw sql::SqlError(22985, 16, 1,
+                        "Change data capture has not been enabled for source table '" + schema +
+                            "." + name +
+                            "'. Specify the name of a table enabled for Change Data Capture. To "
+                            "report on the tables enabled for Change Data Capture, query the "
+                            "is_tracked_by_cdc column in the sys.tables catalog view.");
+  }
+}
+
 void help_capture(ChangeDataCapture* capture, ProcedureCall& call) {
   call.bind({"@source_schema", "@source_name"});
   DatabaseCapture& cdc = enabled(capture, call);
   const std::string schema = call.text(0), name = call.text(1);
+  check_source(cdc, call, schema, name);
   Rows rows;
   for (const InstancePtr& instance : cdc.instances()) {
     const sql::Table& table = *instance->table();
+    if (!may_read(call.session, call.database, *instance)) {
+      continue;
+    }
     if ((!schema.empty() && !sql::equal_names(schema, table.schema())) ||
         (!name.empty() && !sql::equal_names(name, table.name()))) {
       continue;
@@ -90,32 +93,46 @@ void help_capture(ChangeDataCapture* capture, ProcedureCall& call) {
 }
 
 void help_jobs(ChangeDataCapture* capture, ProcedureCall& call) {
-  const DatabaseCapture& cdc = enabled(capture, call);
+  const DatabaseCapture& cdc = owned(capture, call);
+  const bool has_name = capture->assumptions().get().help_jobs_has_job_name != 0;
   const JobSettings jobs = cdc.jobs();
   Rows rows;
-  std::string id = "stand-in job " + std::to_string(call.database.id());
-  id.resize(16, '.');
-  const std::string prefix = "cdc." + call.database.name() + "_";
+  const auto add = [&](std::string id, const std::string& type, std::vector<SqlValue> settings) {
+    id.resize(16, type == "capture" ? '.' : '+');
+    std::vector<SqlValue> row = {text(id), text(type)};
+    if (has_name) {
+      row.push_back(text("cdc." + call.database.name() + "_" + type));
+    }
+    row.insert(row.end(), settings.begin(), settings.end());
+    rows.push_back(std::move(row));
+  };
+  const std::string id = "stand-in job " + std::to_string(call.database.id());
   if (jobs.has_capture_job) {
-    rows.push_back({text(id), text("capture"), text(prefix + "capture"),
-                    number(jobs.transactions_max), number(jobs.scans_max), flag(jobs.continuous),
-                    number(jobs.polling_interval_s), number(0), number(0)});
+    add(id, "capture",
+        {number(jobs.transactions_max), number(jobs.scans_max), flag(jobs.continuous),
+         number(jobs.polling_interval_s), number(0), number(0)});
   }
   if (jobs.has_cleanup_job) {
-    id.back() = '+';
-    rows.push_back({text(id), text("cleanup"), text(prefix + "cleanup"), number(0), number(0),
-                    flag(false), number(0), number(jobs.retention_min), number(jobs.threshold)});
+    add(id, "cleanup",
+        {number(0), number(0), flag(false), number(0), number(jobs.retention_min),
+         number(jobs.threshold)});
   }
   const SqlType bigint = sql::bigint_type();
-  sql::send_rows(
-      call,
-      {view_column("job_id", sql::make_type(TypeId::kUniqueIdentifier, {}, {})),
-       view_column("job_type", sql::nvarchar_type(20)),
-       view_column("job_name", sql::sysname_type()), view_column("maxtrans", sql::int_type()),
-       view_column("maxscans", sql::int_type()), view_column("continuous", sql::bit_type()),
-       view_column("pollinginterval", bigint), view_column("retention", bigint),
-       view_column("threshold", bigint)},
-      rows);
+  std::vector<ResultColumn> columns = {
+      view_column("job_id", sql::make_type(TypeId::kUniqueIdentifier, {}, {})),
+      view_column("job_type", sql::nvarchar_type(20))};
+  if (has_name) {
+    columns.push_back(view_column("job_name", sql::sysname_type()));
+  }
+  for (const auto& [name, type] : {std::pair{"maxtrans", sql::int_type()},
+                                   {"maxscans", sql::int_type()},
+                                   {"continuous", sql::bit_type()},
+                                   {"pollinginterval", bigint},
+                                   {"retention", bigint},
+                                   {"threshold", bigint}}) {
+    columns.push_back(view_column(name, type));
+  }
+  sql::send_rows(call, columns, rows);
 }
 
 InstancePtr required_instance(const DatabaseCapture& cdc, const ProcedureCall& call) {
@@ -123,7 +140,7 @@ InstancePtr required_instance(const DatabaseCapture& cdc, const ProcedureCall& c
     throw sql::missing_parameter(call.name, "@capture_instance");
   }
   InstancePtr instance = cdc.find_instance(call.text(0));
-  if (instance == nullptr) {
+  if (instance == nullptr || !may_read(call.session, call.database, *instance)) {
     throw sql::SqlError(22981, 16, 1, "Object does not exist or access is denied.");
   }
   return instance;

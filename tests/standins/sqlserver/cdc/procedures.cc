@@ -3,6 +3,7 @@
 
 #include "tests/standins/sqlserver/cdc/change_data_capture.h"
 #include "tests/standins/sqlserver/cdc/lsn.h"
+#include "tests/standins/sqlserver/cdc/procedure_support.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/interpreter.h"
 #include "tests/standins/sqlserver/sql/lexer.h"
@@ -18,49 +19,45 @@ using sql::SqlError;
 
 constexpr int64_t kInstanceNameMax = 100;
 constexpr size_t kInstancesPerTableMax = 2;
+constexpr size_t kNoColumn = SIZE_MAX;
+constexpr size_t kCapturedColumnsMax = 1019;  // 1024 with those in front of them
 
-SqlError not_enabled(const std::string& database) {
-  return {22901, 16, 1,
-          "The database '" + database +
-              "' is not enabled for Change Data Capture. "
-              "Ensure that the correct database context is set and retry the operation. "
-              "To report on the databases enabled for Change Data Capture, query the "
-              "is_cdc_enabled column in the sys.databases catalog view."};
-}
-
-DatabaseCapture& enabled(ChangeDataCapture* capture, const ProcedureCall& call) {
-  DatabaseCapture* cdc = capture->find(call.database);
-  if (cdc == nullptr) {
-    throw not_enabled(call.database.name());
+void sysadmin_only(const ProcedureCall& call) {
+  if (!call.session.owns(call.database)) {
+    throw SqlError(22902, 16, 1,
+                   "Caller is not authorized to initiate the requested action. sysadmin "
+                   "privileges are required.");
   }
-  return *cdc;
-}
-
-std::string required(const ProcedureCall& call, size_t index, std::string_view name) {
-  if (!call.has(index)) {
-    throw sql::missing_parameter(call.name, name);
-  }
-  return call.text(index);
 }
 
 void enable_database(ChangeDataCapture* capture, ProcedureCall& call) {
   sql::Database& database = call.database;
+  sysadmin_only(call);
   if (database.is_cdc_enabled) {
+    ServerMessage information;
+    information.number = 22905;
+    information.severity = 10;
+    information.text =
+        "Database '" + database.name() +
+        "' is already enabled for Change Data Capture. Ensure that the correct database context "
+        "is set, and retry the operation. To report on the databases enabled for Change Data "
+        "Capture, query the is_cdc_enabled column in the sys.databases catalog view.";
+    call.out.message(information);
     return;
   }
   if (database.id() <= 4) {
-    throw SqlError(22902, 16, 1,
-                   "Caller is not authorized to initiate the requested action. "
-                   "System databases cannot be enabled for Change Data Capture.");
+    throw SqlError(22989, 16, 1,
+                   "Could not enable Change Data Capture for database '" + database.name() +
+                       "'. Change data capture is not supported on system databases, or on a "
+                       "distribution database.");
   }
   if (database.find_schema("cdc")) {
     throw SqlError(22906, 16, 1,
                    "The database '" + database.name() +
-                       "' cannot be enabled for "
-                       "Change Data Capture because a database user named 'cdc' or a "
-                       "schema named 'cdc' already exists in the current database. These "
-                       "objects are required exclusively by CDC. Drop or rename the user "
-                       "or schema and retry the operation.");
+                       "' cannot be enabled for Change Data Capture because a database user named "
+                       "'cdc' or a schema named 'cdc' already exists in the current database. "
+                       "These objects are required exclusively by Change Data Capture. Drop or "
+                       "rename the user or schema and retry the operation.");
   }
   capture->of(database).clear();
   database.add_schema("cdc");
@@ -69,6 +66,7 @@ void enable_database(ChangeDataCapture* capture, ProcedureCall& call) {
 }
 
 void disable_database(ChangeDataCapture* capture, ProcedureCall& call) {
+  sysadmin_only(call);
   sql::Database& database = call.database;
   if (!database.is_cdc_enabled) {
     return;
@@ -105,42 +103,82 @@ CapturedColumn captured(const sql::Column& column) {
   return result;
 }
 
+// What @captured_column_list names, in its quotes or brackets or without.
+std::vector<size_t> listed_columns(const sql::TableDefinition& definition, const std::string& table,
+                                   const std::string& list) {
+  const SqlError unmapped(22942, 16, 1,
+                          "Columns specified in the captured column list could not be mapped to "
+                          "columns in source table '" +
+                              table +
+                              "'. Verify that the columns specified in the parameter "
+                              "@captured_column_list are delimited properly and match columns in "
+                              "the source table.");
+  std::vector<sql::Token> tokens;
+  try {
+    tokens = sql::tokenize(list);
+  } catch (const SqlError&) {
+    throw SqlError(22965, 16, 1,
+                   "A quoted column in the column list is not properly terminated. Verify that "
+                   "columns are correctly delimited and retry the operation. For more "
+                   "information, see 'Delimited Identifiers' in Books Online.");
+  }
+  std::vector<size_t> chosen;
+  bool wants_name = true;
+  for (const sql::Token& token : tokens) {
+    if (token.kind == sql::TokenKind::kEnd) {
+      break;
+    }
+    if (wants_name) {
+      const bool is_name =
+          token.kind == sql::TokenKind::kWord || token.kind == sql::TokenKind::kName;
+      const size_t column =
+          is_name ? definition.find_column(token.text).value_or(kNoColumn) : kNoColumn;
+      if (column == kNoColumn) {
+        throw unmapped;
+      }
+      chosen.push_back(column);
+    } else if (!token.is_operator(",")) {
+      throw unmapped;
+    }
+    wants_name = !wants_name;
+  }
+  if (wants_name) {
+    throw unmapped;
+  }
+  return chosen;
+}
+
 // The named columns in the table's own order, or all.
 std::vector<CapturedColumn> choose_columns(const sql::TableDefinition& definition,
-                                           const std::string& table, const std::string& list,
-                                           bool has_list) {
-  std::vector<CapturedColumn> columns;
+                                           const std::string& table, const std::string& list) {
   std::vector<size_t> chosen;
-  if (has_list) {
-    for (const sql::Token& token : sql::tokenize(list)) {
-      if (token.kind != sql::TokenKind::kWord && token.kind != sql::TokenKind::kName) {
-        continue;
-      }
-      const auto column = definition.find_column(token.text);
-      if (!column) {
-        throw SqlError(22977, 16, 1,
-                       "Capture column '" + token.text +
-                           "' was not found in source "
-                           "table '" +
-                           table +
-                           "'. Ensure that the columns named in "
-                           "@captured_column_list are columns of the source table.");
-      }
-      chosen.push_back(*column);
-    }
+  if (!list.empty()) {
+    chosen = listed_columns(definition, table, list);
   }
+  std::vector<CapturedColumn> columns;
   for (size_t i = 0; i < definition.columns.size(); ++i) {
-    if (!has_list || std::find(chosen.begin(), chosen.end(), i) != chosen.end()) {
+    if (list.empty() || std::find(chosen.begin(), chosen.end(), i) != chosen.end()) {
       columns.push_back(captured(definition.columns[i]));
     }
   }
   for (const CapturedColumn& column : columns) {
     if (column.name.starts_with("__$")) {
-      throw SqlError(22979, 16, 1,
-                     "The column name '" + column.name +
-                         "' is reserved for Change "
-                         "Data Capture.");
+      throw SqlError(22975, 16, 1,
+                     "Source table '" + table +
+                         "' contains one of the following reserved column names: __$start_lsn, "
+                         "__$end_lsn, __$seqval, __$operation, and __$update_mask. To enable "
+                         "Change Data Capture for this table, specify a captured column list and "
+                         "ensure that these columns are excluded from the list.");
     }
+  }
+  if (columns.size() > kCapturedColumnsMax) {
+    throw SqlError(
+        22925, 16, 1,
+        "The number of columns captured by capture instance '" + table +
+            "' exceeds the maximum allowed number: " + std::to_string(kCapturedColumnsMax) +
+            ". Use the @captured_columns_list parameter to specify a subset of the "
+            "columns less than or equal to the maximum allowed and resubmit the "
+            "request.");
   }
   return columns;
 }
@@ -152,14 +190,20 @@ const sql::Index* identifying_index(const sql::TableDefinition& definition,
     return definition.primary_key();
   }
   for (const sql::Index& index : definition.indexes) {
-    if (sql::equal_names(index.name, name) && index.unique) {
-      return &index;
+    if (!sql::equal_names(index.name, name)) {
+      continue;
     }
+    if (!index.unique) {
+      throw SqlError(22929, 16, 1,
+                     "Index '" + name +
+                         "' must be either a primary key or a unique index for table '" + table +
+                         "'. Specify an index that meets at least one of these requirements.");
+    }
+    return &index;
   }
-  throw SqlError(22940, 16, 1,
-                 "Could not use index '" + name + "' of table '" + table +
-                     "' for "
-                     "Change Data Capture: it does not exist or is not unique.");
+  throw SqlError(22928, 16, 1,
+                 "Index name '" + name + "' is not an index for table '" + table +
+                     "'. Specify a valid index name for the table.");
 }
 
 void add_keys(const sql::TableDefinition& definition, const sql::Index* index,
@@ -174,11 +218,12 @@ void add_keys(const sql::TableDefinition& definition, const sql::Index* index,
         std::any_of(columns->begin(), columns->end(),
                     [&](const CapturedColumn& c) { return c.column_id == column.id; });
     if (!is_captured) {
-      throw SqlError(22983, 16, 1,
-                     "The unique index '" + index->name +
-                         "' on the source table is "
-                         "used by Change Data Capture, and its column '" +
-                         column.name + "' must be in @captured_column_list.");
+      throw SqlError(22943, 16, 1,
+                     "Columns used to uniquely identify a row for net change tracking must be "
+                     "included in the list of captured columns. Add either the primary key "
+                     "columns of the source table, or the columns defined for the index specified "
+                     "in the parameter @index_name to the list of captured columns and retry the "
+                     "operation.");
     }
     instance->key_columns.push_back({column.name, column.id});
   }
@@ -188,10 +233,9 @@ void check_new_instance(const DatabaseCapture& cdc, const sql::Table& table,
                         const std::string& name) {
   if (static_cast<int64_t>(name.size()) > kInstanceNameMax) {
     throw SqlError(22927, 16, 1,
-                   "The capture instance name '" + name +
-                       "' exceeds the length limit "
-                       "of 100 characters. Specify a name that satisfies the length "
-                       "constraint.");
+                   "Capture instance name '" + name +
+                       "' exceeds the length limit of 100 characters. Specify a name that "
+                       "satisfies the length constraint.");
   }
   if (cdc.find_instance(name) != nullptr) {
     throw SqlError(22926, 16, 1,
@@ -246,8 +290,7 @@ InstancePtr make_instance(ProcedureCall& call, const DatabaseCapture& cdc,
   const int32_t object_id = call.database.new_object_id();
   auto instance = std::make_shared<CaptureInstance>(
       name, table, object_id,
-      choose_columns(*definition, table->full_name(), call.text(kColumnList),
-                     !call.text(kColumnList).empty()));
+      choose_columns(*definition, table->full_name(), call.text(kColumnList)));
   add_keys(*definition, index, instance.get());
   instance->supports_net_changes = net_changes;
   instance->role_name = call.text(kRoleName);
@@ -264,9 +307,12 @@ InstancePtr make_instance(ProcedureCall& call, const DatabaseCapture& cdc,
 // The first instance of a database brings its jobs with it.
 void add_jobs(ChangeDataCapture* capture, DatabaseCapture* cdc) {
   JobSettings jobs = cdc->jobs();
-  jobs.polling_interval_s = std::max<int64_t>(capture->options().interval_ms / 1000, 0);
+  const CaptureOptions& options = capture->options();
+  jobs.polling_interval_ms = options.interval_ms;
+  jobs.polling_interval_s = options.is_azure ? 0 : options.interval_ms / 1000;
   jobs.has_capture_job = jobs.has_cleanup_job = true;
   cdc->set_jobs(jobs);
+  cdc->start_job();
 }
 
 void enable_table(ChangeDataCapture* capture, ProcedureCall& call) {
@@ -275,8 +321,19 @@ void enable_table(ChangeDataCapture* capture, ProcedureCall& call) {
              "@allow_partition_switch"});
   const std::string schema = required(call, kSourceSchema, "@source_schema");
   const std::string name = required(call, kSourceName, "@source_name");
-  required(call, kRoleName, "@role_name");
-  DatabaseCapture* cdc = &enabled(capture, call);
+  const std::string role = required(call, kRoleName, "@role_name");
+  DatabaseCapture* cdc = &owned(capture, call);
+  if (role.empty() && !call.get(kRoleName, sql::sysname_type()).null) {
+    throw SqlError(22907, 16, 1,
+                   "Parameter @role_name cannot be empty. Specify a value for @role_name and "
+                   "retry the operation. Supply null as the value if no role is to be used to "
+                   "gate access to captured change data.");
+  }
+  if (sql::equal_names(schema, "cdc")) {
+    throw SqlError(22974, 16, 1,
+                   "Tables contained in the cdc schema cannot be enabled for Change Data "
+                   "Capture.");
+  }
   const sql::TablePtr table = call.database.find_table(schema, name);
   if (table == nullptr) {
     throw no_source(schema, name);
@@ -290,13 +347,21 @@ void enable_table(ChangeDataCapture* capture, ProcedureCall& call) {
       add_jobs(capture, cdc);
     }
     cdc->add_instance(instance);
+    if (instance->has_role) {
+      call.session.engine().principals().add_role(call.database.name(), instance->role_name);
+    }
+    const bool waits = capture->assumptions().get().start_lsn_waits_for_scan != 0;
     sql::Transaction& transaction = call.session.statement_transaction();
     transaction.on_rollback([cdc, instance, table, was_tracked] {
       cdc->remove_instance(instance);
       table->is_tracked = was_tracked;
     });
-    transaction.on_commit([cdc, instance] {
-      cdc->add_note([cdc, instance](const std::string& lsn) { cdc->activate(instance, lsn); });
+    transaction.on_commit([cdc, instance, waits] {
+      const std::string at =
+          cdc->add_note([cdc, instance](const std::string& lsn) { cdc->activate(instance, lsn); });
+      if (!waits) {
+        cdc->announce(instance, at);
+      }
     });
     call.session.engine().table_changed(table, false);
   });
@@ -318,7 +383,7 @@ void disable_table(ChangeDataCapture* capture, ProcedureCall& call) {
   const std::string schema = required(call, 0, "@source_schema");
   const std::string name = required(call, 1, "@source_name");
   const std::string wanted = required(call, 2, "@capture_instance");
-  DatabaseCapture* cdc = &enabled(capture, call);
+  DatabaseCapture* cdc = &owned(capture, call);
   const sql::TablePtr table = call.database.find_table(schema, name);
   if (table == nullptr) {
     throw no_source(schema, name);
@@ -346,7 +411,7 @@ void disable_table(ChangeDataCapture* capture, ProcedureCall& call) {
 
 void cleanup_change_table(ChangeDataCapture* capture, ProcedureCall& call) {
   call.bind({"@capture_instance", "@low_water_mark", "@threshold", "@fCleanupFailed"});
-  DatabaseCapture& cdc = enabled(capture, call);
+  DatabaseCapture& cdc = owned(capture, call);
   const std::string name = required(call, 0, "@capture_instance");
   const InstancePtr instance = cdc.find_instance(name);
   if (instance == nullptr) {
@@ -363,52 +428,12 @@ void cleanup_change_table(ChangeDataCapture* capture, ProcedureCall& call) {
   if (!cdc.has_entry(mark.text)) {
     throw SqlError(22964, 16, 1,
                    "LSN 0x" + sql::hex(mark.text) +
-                       ", specified as the new low end "
-                       "point for change table 'cdc." +
-                       name +
-                       "_CT', is not within the "
-                       "Change Data Capture timeline.");
+                       ", specified as the new low end point for change table cleanup must "
+                       "represent the start_lsn value of a current entry in the "
+                       "cdc.lsn_time_mapping table. Choose an LSN value that satisfies this "
+                       "requirement.");
   }
   cdc.raise_low_water(instance, mark.text);
-}
-
-void scan(ChangeDataCapture* capture, ProcedureCall& call) {
-  call.bind({"@maxtrans", "@maxscans", "@continuous", "@pollinginterval"});
-  DatabaseCapture& cdc = enabled(capture, call);
-  const int64_t transactions = call.number(0, cdc.jobs().transactions_max);
-  for (int64_t i = 0; i < call.number(1, cdc.jobs().scans_max); ++i) {
-    if (cdc.scan(transactions) < transactions) {
-      break;
-    }
-  }
-}
-
-void change_job(ChangeDataCapture* capture, ProcedureCall& call) {
-  call.bind({"@job_type", "@maxtrans", "@maxscans", "@continuous", "@pollinginterval", "@retention",
-             "@threshold"});
-  DatabaseCapture& cdc = enabled(capture, call);
-  JobSettings jobs = cdc.jobs();
-  jobs.transactions_max = call.number(1, jobs.transactions_max);
-  jobs.scans_max = call.number(2, jobs.scans_max);
-  jobs.continuous = call.number(3, jobs.continuous ? 1 : 0) != 0;
-  jobs.polling_interval_s = call.number(4, jobs.polling_interval_s);
-  jobs.retention_min = call.number(5, jobs.retention_min);
-  jobs.threshold = call.number(6, jobs.threshold);
-  if (jobs.transactions_max < 1 || jobs.scans_max < 1) {
-    throw SqlError(22991, 16, 1,
-                   "The value specified for the parameter @maxscans or @maxtrans must "
-                   "be greater than 0.");
-  }
-  cdc.set_jobs(jobs);
-}
-
-bool is_cleanup(const ProcedureCall& call) { return sql::equal_names(call.text(0), "cleanup"); }
-
-void set_job(ChangeDataCapture* capture, ProcedureCall& call, bool exists) {
-  DatabaseCapture& cdc = enabled(capture, call);
-  JobSettings jobs = cdc.jobs();
-  (is_cleanup(call) ? jobs.has_cleanup_job : jobs.has_capture_job) = exists;
-  cdc.set_jobs(jobs);
 }
 
 }  // namespace
@@ -423,26 +448,6 @@ void add_procedures(ChangeDataCapture* capture) {
   add("sys.sp_cdc_enable_table", enable_table);
   add("sys.sp_cdc_disable_table", disable_table);
   add("sys.sp_cdc_cleanup_change_table", cleanup_change_table);
-  add("sys.sp_cdc_scan", scan);
-  add("sys.sp_cdc_change_job", change_job);
-  add("sys.sp_cdc_add_job",
-      [](ChangeDataCapture* c, ProcedureCall& call) { set_job(c, call, true); });
-  add("sys.sp_cdc_drop_job",
-      [](ChangeDataCapture* c, ProcedureCall& call) { set_job(c, call, false); });
-  add("sys.sp_cdc_start_job", [](ChangeDataCapture* c, ProcedureCall& call) {
-    enabled(c, call);
-    if (!is_cleanup(call)) {
-      c->resume();
-    } else {
-      c->clean_up();
-    }
-  });
-  add("sys.sp_cdc_stop_job", [](ChangeDataCapture* c, ProcedureCall& call) {
-    enabled(c, call);
-    if (!is_cleanup(call)) {
-      c->pause();
-    }
-  });
 }
 
 }  // namespace dstream::standin::cdc

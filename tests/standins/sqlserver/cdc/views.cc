@@ -1,6 +1,7 @@
 // The cdc schema as tables, and the views of jobs and scans.
 #include "tests/standins/sqlserver/cdc/change_data_capture.h"
 #include "tests/standins/sqlserver/cdc/lsn.h"
+#include "tests/standins/sqlserver/cdc/procedure_support.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/functions.h"
 #include "tests/standins/sqlserver/sql/session.h"
@@ -11,15 +12,7 @@ namespace dstream::standin::cdc {
 namespace {
 
 using sql::view_column;
-using Rows = std::vector<std::vector<SqlValue>>;
-
-SqlValue number(int64_t value) { return SqlValue::of_number(value); }
-SqlValue text(const std::string& value) { return SqlValue::of_text(value); }
-SqlValue flag(bool value) { return SqlValue::of_number(value ? 1 : 0); }
-SqlValue optional_text(bool has, const std::string& value) {
-  return has ? SqlValue::of_text(value) : SqlValue{};
-}
-SqlValue date_time(int64_t ticks) { return number(sql::round_ticks(sql::datetime_type(), ticks)); }
+constexpr int64_t kSchemaVersioningPhase = 6;
 
 std::shared_ptr<const sql::Relation> relation(std::vector<ResultColumn> columns, Rows rows) {
   return std::make_shared<sql::RowsRelation>(std::move(columns), std::move(rows));
@@ -56,29 +49,29 @@ std::shared_ptr<const sql::Relation> change_tables(const DatabaseCapture& cdc) {
       std::move(rows));
 }
 
-std::shared_ptr<const sql::Relation> captured_columns(const DatabaseCapture& cdc) {
+std::shared_ptr<const sql::Relation> captured_columns(const DatabaseCapture& cdc,
+                                                      bool has_masking_function) {
   const SqlType name = sql::sysname_type();
   Rows rows;
   for (const InstancePtr& instance : cdc.instances()) {
     int64_t ordinal = 0;
     const CaptureInstance::Columns columns = instance->columns();
     for (const CapturedColumn& column : *columns) {
-      rows.push_back({number(instance->object_id()),
-                      text(column.name),
-                      number(column.column_id),
-                      text(column.source_type),
-                      number(++ordinal),
-                      flag(column.is_computed),
-                      {}});
+      rows.push_back({number(instance->object_id()), text(column.name), number(column.column_id),
+                      text(column.source_type), number(++ordinal), flag(column.is_computed)});
+      rows.back().resize(has_masking_function ? 7 : 6);
     }
   }
-  return relation(
-      {view_column("object_id", sql::int_type(), false), view_column("column_name", name, false),
-       view_column("column_id", sql::int_type()), view_column("column_type", name, false),
-       view_column("column_ordinal", sql::int_type(), false),
-       view_column("is_computed", sql::bit_type()),
-       view_column("masking_function", sql::nvarchar_type(4000))},
-      std::move(rows));
+  std::vector<ResultColumn> columns = {view_column("object_id", sql::int_type(), false),
+                                       view_column("column_name", name, false),
+                                       view_column("column_id", sql::int_type()),
+                                       view_column("column_type", name, false),
+                                       view_column("column_ordinal", sql::int_type(), false),
+                                       view_column("is_computed", sql::bit_type())};
+  if (has_masking_function) {
+    columns.push_back(view_column("masking_function", sql::nvarchar_type(4000)));
+  }
+  return relation(std::move(columns), std::move(rows));
 }
 
 std::shared_ptr<const sql::Relation> index_columns(const DatabaseCapture& cdc) {
@@ -113,39 +106,44 @@ std::shared_ptr<const sql::Relation> ddl_history(const DatabaseCapture& cdc) {
                   std::move(rows));
 }
 
+std::vector<ResultColumn> job_columns() {
+  const SqlType bigint = sql::bigint_type();
+  return {view_column("database_id", sql::int_type(), false),
+          view_column("job_type", sql::nvarchar_type(20), false),
+          view_column("job_id", sql::make_type(TypeId::kUniqueIdentifier, {}, {})),
+          view_column("maxtrans", sql::int_type()),
+          view_column("maxscans", sql::int_type()),
+          view_column("continuous", sql::bit_type()),
+          view_column("pollinginterval", bigint),
+          view_column("retention", bigint),
+          view_column("threshold", bigint)};
+}
+
+void add_jobs(const DatabaseCapture& cdc, int64_t database, Rows* rows) {
+  const JobSettings jobs = cdc.jobs();
+  std::string id = "stand-in job " + std::to_string(database);
+  id.resize(16, '.');
+  if (jobs.has_capture_job) {
+    rows->push_back({number(database), text("capture"), text(id), number(jobs.transactions_max),
+                     number(jobs.scans_max), flag(jobs.continuous), number(jobs.polling_interval_s),
+                     number(0), number(0)});
+  }
+  if (jobs.has_cleanup_job) {
+    id.back() = '+';
+    rows->push_back({number(database), text("cleanup"), text(id), number(0), number(0), flag(false),
+                     number(0), number(jobs.retention_min), number(jobs.threshold)});
+  }
+}
+
+// msdb's, of all databases.
 sql::SystemView jobs_view(ChangeDataCapture* capture) {
   sql::SystemView view;
-  const SqlType bigint = sql::bigint_type();
-  view.columns = {view_column("database_id", sql::int_type(), false),
-                  view_column("job_type", sql::nvarchar_type(20), false),
-                  view_column("job_id", sql::make_type(TypeId::kUniqueIdentifier, {}, {})),
-                  view_column("maxtrans", sql::int_type()),
-                  view_column("maxscans", sql::int_type()),
-                  view_column("continuous", sql::bit_type()),
-                  view_column("pollinginterval", bigint),
-                  view_column("retention", bigint),
-                  view_column("threshold", bigint)};
+  view.columns = job_columns();
   view.rows = [capture](sql::SqlSession& session, sql::Database&) {
     Rows rows;
     for (sql::Database* database : session.engine().databases()) {
-      const DatabaseCapture* cdc = capture->find(*database);
-      if (cdc == nullptr) {
-        continue;
-      }
-      const JobSettings jobs = cdc->jobs();
-      std::string id = "stand-in job " + std::to_string(database->id());
-      id.resize(16, '.');
-      if (jobs.has_capture_job) {
-        rows.push_back({number(database->id()), text("capture"), text(id),
-                        number(jobs.transactions_max), number(jobs.scans_max),
-                        flag(jobs.continuous), number(jobs.polling_interval_s), number(0),
-                        number(0)});
-      }
-      if (jobs.has_cleanup_job) {
-        id.back() = '+';
-        rows.push_back({number(database->id()), text("cleanup"), text(id), number(0), number(0),
-                        flag(false), number(0), number(jobs.retention_min),
-                        number(jobs.threshold)});
+      if (const DatabaseCapture* cdc = capture->find(*database)) {
+        add_jobs(*cdc, database->id(), &rows);
       }
     }
     return rows;
@@ -178,6 +176,35 @@ std::vector<ResultColumn> session_columns() {
           view_column("failed_sessions_count", sql::int_type())};
 }
 
+std::vector<SqlValue> session_row(const ScanSession& session) {
+  const auto lsn = [](const std::string& value) {
+    return text(lsn_text(value.empty() ? zero_lsn() : value));
+  };
+  const SqlValue commit_time =
+      session.last_commit_ticks == 0 ? SqlValue{} : date_time(session.last_commit_ticks);
+  return {number(session.id),
+          date_time(session.start_ticks),
+          date_time(session.end_ticks),
+          number((session.end_ticks - session.start_ticks) / sql::kTicksPerSecond),
+          text(session.phase),
+          number(session.errors),
+          lsn(session.start_lsn),
+          lsn(session.end_lsn),
+          lsn(session.end_lsn),
+          number(session.transactions),
+          lsn(session.last_commit_lsn),
+          commit_time,
+          number(session.log_records),
+          number(session.schema_changes),
+          number(session.commands),
+          lsn(session.start_lsn),
+          lsn(session.last_commit_lsn),
+          commit_time,
+          number(session.latency_s),
+          number(session.empty_scans),
+          number(session.failed_sessions)};
+}
+
 sql::SystemView sessions_view(ChangeDataCapture* capture) {
   sql::SystemView view;
   view.columns = session_columns();
@@ -187,38 +214,15 @@ sql::SystemView sessions_view(ChangeDataCapture* capture) {
     if (cdc == nullptr) {
       return rows;
     }
-    for (const ScanSession& session : cdc->sessions()) {
-      const std::string start = lsn_text(session.start_lsn), end = lsn_text(session.end_lsn);
-      const SqlValue commit_time =
-          session.last_commit_ticks == 0 ? SqlValue{} : date_time(session.last_commit_ticks);
-      rows.push_back({number(session.id),
-                      date_time(session.start_ticks),
-                      date_time(session.end_ticks),
-                      number((session.end_ticks - session.start_ticks) / sql::kTicksPerSecond),
-                      text("Done"),
-                      number(0),
-                      text(start),
-                      text(end),
-                      text(end),
-                      number(session.transactions),
-                      text(end),
-                      commit_time,
-                      number(session.log_records),
-                      number(session.schema_changes),
-                      number(session.commands),
-                      text(start),
-                      text(end),
-                      commit_time,
-                      number(session.latency_s),
-                      number(0),
-                      number(0)});
+    for (const ScanSession& session : cdc->history().sessions()) {
+      rows.push_back(session_row(session));
     }
     return rows;
   };
   return view;
 }
 
-sql::SystemView errors_view() {
+sql::SystemView errors_view(ChangeDataCapture* capture) {
   sql::SystemView view;
   const SqlType lsn = sql::nvarchar_type(23);
   view.columns = {view_column("session_id", sql::int_type()),
@@ -231,7 +235,18 @@ sql::SystemView errors_view() {
                   view_column("start_lsn", lsn),
                   view_column("begin_lsn", lsn),
                   view_column("sequence_value", lsn)};
-  view.rows = [](sql::SqlSession&, sql::Database&) { return Rows(); };
+  view.rows = [capture](sql::SqlSession&, sql::Database& database) {
+    Rows rows;
+    const DatabaseCapture* cdc = capture->find(database);
+    for (const ScanError& error :
+         cdc == nullptr ? std::vector<ScanError>() : cdc->history().errors()) {
+      const SqlValue at = text(lsn_text(error.lsn.empty() ? zero_lsn() : error.lsn));
+      rows.push_back({number(error.session), number(kSchemaVersioningPhase), date_time(error.ticks),
+                      number(error.number), number(error.severity), number(error.state),
+                      text(error.text), at, at, at});
+    }
+    return rows;
+  };
   return view;
 }
 
@@ -252,13 +267,18 @@ std::shared_ptr<const sql::Relation> find_relation(ChangeDataCapture* capture,
     return change_tables(*cdc);
   }
   if (folded == "captured_columns") {
-    return captured_columns(*cdc);
+    return captured_columns(*cdc, capture->assumptions().get().has_masking_function != 0);
   }
   if (folded == "index_columns") {
     return index_columns(*cdc);
   }
   if (folded == "ddl_history") {
     return ddl_history(*cdc);
+  }
+  if (folded == "cdc_jobs" && capture->options().is_azure) {
+    Rows rows;
+    add_jobs(*cdc, database.id(), &rows);
+    return relation(job_columns(), std::move(rows));
   }
   if (folded.ends_with("_ct")) {
     const InstancePtr instance = cdc->find_instance(name.substr(0, name.size() - 3));
@@ -271,9 +291,11 @@ std::shared_ptr<const sql::Relation> find_relation(ChangeDataCapture* capture,
 
 void add_views(ChangeDataCapture* capture) {
   sql::Engine& engine = capture->engine();
-  engine.add_view("msdb.dbo.cdc_jobs", jobs_view(capture));
+  if (!capture->options().is_azure) {
+    engine.add_view("msdb.dbo.cdc_jobs", jobs_view(capture));
+  }
   engine.add_view("sys.dm_cdc_log_scan_sessions", sessions_view(capture));
-  engine.add_view("sys.dm_cdc_errors", errors_view());
+  engine.add_view("sys.dm_cdc_errors", errors_view(capture));
 }
 
 }  // namespace dstream::standin::cdc

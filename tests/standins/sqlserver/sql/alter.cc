@@ -224,10 +224,10 @@ void drop_index(const TablePtr& table, size_t position, TableDefinition* definit
     throw not_understood("dropping a clustered index");
   }
   if (index.primary && table->is_tracked) {
-    throw SqlError(22938, 16, 1,
-                   "The primary key of table '" + table->full_name() +
-                       "' cannot be dropped because it is used by Change Data "
-                       "Capture.");
+    throw SqlError(22979, 16, 1,
+                   "The unique index '" + index.name + "' on table '" + table->full_name() +
+                       "' is used by Change Data Capture. The constraint using this index cannot "
+                       "be dropped or disabled.");
   }
   // From now on the statement cannot fail, and the store forgets the index when it commits.
   definition->indexes.erase(definition->indexes.begin() + static_cast<std::ptrdiff_t>(position));
@@ -333,10 +333,10 @@ void alter_table(SqlSession* session, const Statement& statement, std::string_vi
   } else {
     alter(session, table, statement, definition.get(), &change);
   }
-  if (!table->is_temporary && session->engine().definition_listener() &&
-      statement.kind == StatementKind::kAlterTable) {
-    session->engine().definition_listener()({*session, table, std::string(text), false,
-                                             change.column_type_changed, change.dropped_columns});
+  if (!table->is_temporary && session->engine().definition_listener()) {
+    session->engine().definition_listener()(
+        {*session, table, std::string(text), false, change.column_type_changed,
+         change.dropped_columns, definition, false, statement.kind != StatementKind::kAlterTable});
   }
   replace_definition(session, table, std::move(definition));
 }
@@ -358,8 +358,15 @@ void rename_column(SqlSession* session, const TablePtr& table, std::string_view 
                        "name and would cause a duplicate that is not permitted.");
   }
   if (session->engine().definition_listener()) {
-    session->engine().definition_listener()(
-        {*session, table, std::string(text), false, false, {definition->columns[*column].name}});
+    session->engine().definition_listener()({*session,
+                                             table,
+                                             std::string(text),
+                                             false,
+                                             false,
+                                             {definition->columns[*column].name},
+                                             definition,
+                                             true,
+                                             false});
   }
   definition->columns[*column].name = to;
   replace_definition(session, table, std::move(definition));

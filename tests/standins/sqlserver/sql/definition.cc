@@ -379,7 +379,8 @@ void drop_table(SqlSession* session, const TablePtr& table, std::string_view tex
   }
   session->lock_table(table, TableLock::kExclusive);
   if (session->engine().definition_listener()) {
-    session->engine().definition_listener()({*session, table, std::string(text), true, false, {}});
+    session->engine().definition_listener()(
+        {*session, table, std::string(text), true, false, {}, nullptr, false, false});
   }
   database.remove_table(*table);
   session->engine().table_changed(table, true);

@@ -60,12 +60,15 @@ Engine::Engine(EngineOptions options) : options_(std::move(options)) {
   add_catalog_procedures(this);
   add_catalog_views(this);
   add_table_functions(this);
+  add_security_procedures(this);
 }
 
 Engine::~Engine() = default;
 
 std::unique_ptr<Session> Engine::login(const LoginRequest& request, ServerMessage* refusal) {
-  if (!equal_names(request.user, options_.user) || request.password != options_.password) {
+  const bool is_own = equal_names(request.user, options_.user);
+  if (is_own ? request.password != options_.password
+             : !principals_.is_password(request.user, request.password)) {
     refusal->number = 18456;
     refusal->severity = 14;
     refusal->state = 1;
@@ -86,7 +89,7 @@ std::unique_ptr<Session> Engine::login(const LoginRequest& request, ServerMessag
 
 std::unique_ptr<SqlSession> Engine::internal_session(std::string_view database) {
   LoginRequest login;
-  login.user = "sa";
+  login.user = options_.user;
   login.application = "stand-in";
   Database* found = database.empty() ? main_database_ : find_database(database);
   if (found == nullptr) {

@@ -24,6 +24,7 @@
 #include "tests/standins/sqlserver/protocol/handler.h"
 #include "tests/standins/sqlserver/sql/catalog.h"
 #include "tests/standins/sqlserver/sql/functions.h"
+#include "tests/standins/sqlserver/sql/principals.h"
 #include "tests/standins/sqlserver/sql/transaction.h"
 
 namespace dstream::standin::sql {
@@ -90,6 +91,8 @@ class Engine final : public Handler {
   const EngineOptions& options() const { return options_; }
   EngineCounters& counters() { return counters_; }
   TransactionManager& transactions() { return transactions_; }
+  // Who may log in beside options().user, and what they may read.
+  Principals& principals() { return principals_; }
 
   Database* find_database(std::string_view name);
   Database* find_database(int32_t id);
@@ -145,6 +148,9 @@ class Engine final : public Handler {
     bool is_drop = false;
     bool column_type_changed = false;
     std::vector<std::string> dropped_columns;
+    DefinitionPtr next;      // what the table will be; nullptr if it is dropped
+    bool is_rename = false;  // of the column in dropped_columns
+    bool is_index = false;   // CREATE or DROP INDEX
   };
   using DefinitionListener = std::function<void(const DefinitionChange&)>;
   void set_definition_listener(DefinitionListener listener) {
@@ -178,6 +184,7 @@ class Engine final : public Handler {
   EngineOptions options_;
   EngineCounters counters_;
   TransactionManager transactions_;
+  Principals principals_;
   FunctionRegistry functions_;
   std::map<std::string, SystemView, std::less<>> views_;
   std::map<std::string, TableFunction, std::less<>> table_functions_;

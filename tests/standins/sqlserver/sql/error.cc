@@ -45,6 +45,13 @@ SqlError invalid_object(std::string_view name) {
   return {208, 16, 1, join({"Invalid object name '", name, "'."})};
 }
 
+SqlError select_denied(std::string_view database, std::string_view schema,
+                       std::string_view object) {
+  return {229, 14, 5,
+          "The SELECT permission was denied on the object '" + std::string(object) +
+              "', database '" + std::string(database) + "', schema '" + std::string(schema) + "'."};
+}
+
 SqlError ambiguous_column(std::string_view name) {
   return {209, 16, 1, join({"Ambiguous column name '", name, "'."})};
 }

@@ -172,8 +172,11 @@ StatementPtr Parser::short_statement() {
     take();
     return result;
   }
-  if (is_any_word({"MERGE", "GRANT", "DENY", "REVOKE", "BACKUP", "RESTORE", "DBCC", "BULK", "GOTO",
-                   "OPEN", "FETCH", "CLOSE", "DEALLOCATE", "KILL", "REVERT", "SHUTDOWN"})) {
+  if (is_any_word({"GRANT", "REVOKE"})) {
+    return grant_statement();
+  }
+  if (is_any_word({"MERGE", "DENY", "BACKUP", "RESTORE", "DBCC", "BULK", "GOTO", "OPEN", "FETCH",
+                   "CLOSE", "DEALLOCATE", "KILL", "REVERT", "SHUTDOWN"})) {
     throw not_understood(text_between(first.start, std::min(text_.size(), first.start + 200)));
   }
   fail();

@@ -25,6 +25,9 @@ StatementPtr Parser::create_statement() {
   if (accept_word("TABLE")) {
     return create_table();
   }
+  if (StatementPtr principal = create_principal()) {
+    return principal;
+  }
   if (accept_word("SCHEMA")) {
     NewStatement result = make(StatementKind::kCreateSchema);
     result->name.parts = {identifier()};
@@ -326,6 +329,9 @@ StatementPtr Parser::alter_statement() {
   const size_t start = peek().start;
   NewStatement result = make(StatementKind::kAlterTable);
   take();
+  if (StatementPtr role = alter_role()) {
+    return role;
+  }
   if (accept_word("DATABASE")) {
     // Recovery model, snapshot isolation and the like change nothing here.
     if (!accept_word("CURRENT")) {

@@ -84,6 +84,13 @@ class Parser {
   }
   size_t last_end() const { return at_ == 0 ? 0 : tokens_[at_ - 1].end; }
 
+  // parser_security.cc
+  StatementPtr call_of(std::string_view schema, std::string_view procedure,
+                       const std::vector<std::string>& arguments);
+  StatementPtr create_principal();
+  StatementPtr alter_role();
+  StatementPtr grant_statement();
+
   // parser.cc
   NewStatement make(StatementKind kind) const;
   StatementPtr statement_body();

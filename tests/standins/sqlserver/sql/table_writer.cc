@@ -300,8 +300,7 @@ void TableWriter::update(std::vector<Update>* updates) {
       continue;  // Nothing changed: nothing is logged.
     }
     const uint64_t record = next_record();
-    // The insert half of a single row's key change shares the record of the delete half.
-    const uint64_t insert_record = moving_keys > 1 && update.key_changed ? next_record() : record;
+    const uint64_t insert_record = update.key_changed ? next_record() : record;
     log(ChangeKind::kUpdate, update.key_changed, update.before, update.after, record, insert_record,
         command_);
   }

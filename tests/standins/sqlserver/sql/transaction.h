@@ -41,7 +41,7 @@ struct RowChange {
   bool key_changed = false;  // an update that changed a unique key: logged as delete and insert
   RowBytes before, after;
   uint64_t log_record = 0;     // place in the log, grows with time
-  uint64_t insert_record = 0;  // of the insert half, if it has a record of its own
+  uint64_t insert_record = 0;  // of the insert half of a changed key
   int32_t command = 0;         // the statement within the transaction, from 1
 };
 
