@@ -233,12 +233,12 @@ ChunkPointer ChangeQueries::decode_block(BlockReader& reader, const CatalogTable
   auto chunk = std::make_shared<Chunk>(pool_, std::max(rows * row_bytes, values_size + 64));
   auto* values = static_cast<dstream_value*>(chunk->arena.allocate(values_size));
 
+  const KeyColumns key_columns(reader, instance);
   chunk->rows.resize(rows);
   for (size_t row = 0; row < rows; ++row) {
-    chunk->rows[row] = {next_key(reader, table, row, request, &last),
-                        values + row * columns.size()};
+    chunk->rows[row] = {next_key(key_columns, row, request, &last), values + row * columns.size()};
   }
-  size_t at = key_column_count(instance);
+  size_t at = key_columns.count();
   for (size_t i = 0; i < columns.size(); ++i) {
     FetchedColumn fetched{&columns[i].type, nullptr, nullptr};
     if (columns[i].type.fetch != Fetch::kAbsent) {
@@ -251,18 +251,15 @@ ChunkPointer ChangeQueries::decode_block(BlockReader& reader, const CatalogTable
   return chunk;
 }
 
-ChangeKey ChangeQueries::next_key(const BlockReader& reader, const CatalogTable& table, size_t row,
-                                  const PageRequest& request, ChangeKey* last) const {
-  const CaptureInstance& instance = table.instance;
-  const std::string& doing = instance.description.table.text();
-  size_t at = 0;
+ChangeKey ChangeQueries::next_key(const KeyColumns& columns, size_t row, const PageRequest& request,
+                                  ChangeKey* last) {
   ChangeKey key;
-  key.commit = lsn_at(reader.column(at++), row, doing);
-  key.command = instance.has_command_id ? int_at(reader.column(at++), row, -1) : 0;
-  key.sequence = lsn_at(reader.column(at++), row, doing);
-  key.operation = int_at(reader.column(at), row, 0);
+  key.commit = lsn_at(columns.commit, row, columns.table);
+  key.command = columns.has_command ? int_at(columns.command, row, -1) : 0;
+  key.sequence = lsn_at(columns.sequence, row, columns.table);
+  key.operation = int_at(columns.operation, row, 0);
   if (key <= *last || key.commit > request.to) {
-    throw SourceError(DSTREAM_FATAL, "The change table of " + instance.description.table.text() +
+    throw SourceError(DSTREAM_FATAL, "The change table of " + columns.table +
                                          " gave rows out of order at commit LSN " +
                                          key.commit.text() + '.');
   }

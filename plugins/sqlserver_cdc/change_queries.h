@@ -14,10 +14,21 @@
 
 namespace dstream::sqlserver {
 
-// The columns of the key at the beginning of a page's rows.
-inline size_t key_column_count(const CaptureInstance& instance) {
-  return instance.has_command_id ? 4 : 3;
-}
+// The columns of the key, at the beginning of a page's rows.
+struct KeyColumns {
+  KeyColumns(const BlockReader& reader, const CaptureInstance& instance)
+      : has_command(instance.has_command_id),
+        commit(reader.column(0)),
+        command(has_command ? reader.column(1) : FetchedColumn{}),
+        sequence(reader.column(count() - 2)),
+        operation(reader.column(count() - 1)),
+        table(instance.description.table.text()) {}
+  size_t count() const { return has_command ? 4 : 3; }
+
+  bool has_command;
+  FetchedColumn commit, command, sequence, operation;
+  std::string table;  // for messages
+};
 
 // What the bound columns of a page are, in order.
 std::vector<const ColumnType*> result_columns(const CaptureInstance& instance);
@@ -42,8 +53,8 @@ class ChangeQueries {
   ChunkPointer decode_block(BlockReader& reader, const CatalogTable& table, size_t rows,
                             const PageRequest& request, ChangeKey& last);
   // Throws FATAL unless the key of a fetched row follows *last, which it becomes.
-  ChangeKey next_key(const BlockReader& reader, const CatalogTable& table, size_t row,
-                     const PageRequest& request, ChangeKey* last) const;
+  static ChangeKey next_key(const KeyColumns& columns, size_t row, const PageRequest& request,
+                            ChangeKey* last);
   // large_rows.cc: tables with values of no fixed size, row by row. False if the page holds so much
   // memory that it ends before the result does.
   bool read_large_rows(Statement& statement, const CatalogTable& table, const PageRequest& request,

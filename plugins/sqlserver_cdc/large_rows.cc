@@ -55,14 +55,15 @@ ChunkPointer ChangeQueries::decode_large_rows(Statement& statement, BlockReader&
   const CaptureInstance& instance = table.instance;
   const std::vector<CapturedColumn>& columns = instance.description.columns;
   const std::vector<size_t> fetched = fetched_columns(instance);
-  const size_t mask_column = key_column_count(instance);
+  const KeyColumns key_columns(reader, instance);
+  const size_t mask_column = key_columns.count();
   const size_t row_size = columns.size() * sizeof(dstream_value);
   auto chunk = std::make_shared<Chunk>(
       pool_, kChunkRowsMax * row_size + std::min(row_bytes_[request.table], kChunkBytes));
   auto* values = static_cast<dstream_value*>(chunk->arena.allocate(kChunkRowsMax * row_size));
   chunk->rows.reserve(kChunkRowsMax);
   do {
-    const ChangeKey key = next_key(reader, table, 0, request, &last);
+    const ChangeKey key = next_key(key_columns, 0, request, &last);
     const std::string_view mask = mask_of(reader.column(mask_column));
     for (size_t i = 0; i < columns.size(); ++i) {
       values[i] = {};
