@@ -84,6 +84,7 @@ void run_with_parameters(ProcedureCall* call, size_t first,
   Variables variables = bind_parameters(*call, first, parameters);
   Variables* const outer = session.variables;
   session.variables = &variables;
+  const OptionsScope options(&session);
   Interpreter interpreter(&session, batch);
   try {
     interpreter.run();

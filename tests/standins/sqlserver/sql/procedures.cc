@@ -119,6 +119,7 @@ int32_t run_nested(SqlSession* session, std::string_view sql, Variables* variabl
   Variables* const outer = session->variables;
   session->variables = variables;
   ++session->nesting_level;
+  const OptionsScope options(session);
   Interpreter interpreter(session, batch);
   try {
     interpreter.run();

@@ -18,6 +18,19 @@ namespace dstream::standin::sql {
 int32_t call_procedure(SqlSession* session, std::string_view name,
                        std::vector<ProcedureArgument>* arguments);
 
+// What SET says within a procedure or dynamic SQL holds until that returns.
+class OptionsScope {
+ public:
+  explicit OptionsScope(SqlSession* session) : session_(session), before_(session->options()) {}
+  ~OptionsScope() { session_->options() = before_; }
+  OptionsScope(const OptionsScope&) = delete;
+  OptionsScope& operator=(const OptionsScope&) = delete;
+
+ private:
+  SqlSession* session_;
+  SessionOptions before_;
+};
+
 // EXEC inside of INSERT ... EXEC.
 void run_execute(SqlSession* session, const Statement& statement);
 // A batch inside of the one being run, with its own variables.

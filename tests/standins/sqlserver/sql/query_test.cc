@@ -96,6 +96,14 @@ TEST_F(QueryTest, SubqueriesAndSets) {
   EXPECT_EQ(driver_.error("SELECT (SELECT id FROM p)"), 512);
 }
 
+// mssql-jdbc asks for the columns of a bulk load's table so, and reads rows right after it.
+TEST_F(QueryTest, OptionsOfDynamicSqlEndWithIt) {
+  EXPECT_EQ(driver_.table("EXEC sp_executesql N'SET FMTONLY ON SELECT id FROM p'"), "");
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM p"), "4");
+  EXPECT_EQ(driver_.table("EXEC (N'SET ROWCOUNT 1')"), "");
+  EXPECT_EQ(driver_.table("SELECT id FROM p ORDER BY id"), "1\n2\n3\n4\n");
+}
+
 TEST_F(QueryTest, TextBecomesADecimalOfAll38Digits) {
   EXPECT_EQ(driver_.value("SELECT CAST('-9999999999999999999999999999.9999999999' "
                           "AS decimal(38,10))"),
