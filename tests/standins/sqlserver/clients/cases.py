@@ -146,8 +146,10 @@ CASES = {
     "cdc": {"change_tables": "dbo_orders", "captured_columns": "id,customer,amount",
             "lsn_time_mapping": "4", "max_lsn_bytes": "10", "help": "dbo.orders dbo_orders",
             "changes": ";".join(CHANGES)},
-    "catalog": {"tables": "big,orders,prepared_values,transaction_rows,typed_values",
+    "catalog": {"tables": "big,bulk_rows,orders,prepared_values,transaction_rows,typed_values",
                 "columns": "id int,customer nvarchar,amount decimal", "keys": "id"},
+    "bulk_load": {"rows": "1000", "sum_id": "500500", "name_length": "7893", "nulls": "100",
+                  "sum_amount": "125125.0000", "last": "2024-01-02 03:04:05.678"},
     "server_cursors": {"array_after_execute": "0", "array_before_execute": "1",
                        "array_prepared": "1"},
 }
@@ -170,7 +172,7 @@ def script():
         "CREATE TABLE dbo.transaction_rows (id int NOT NULL PRIMARY KEY)",
         *(f"CREATE TABLE dbo.{table} (id int NOT NULL PRIMARY KEY, name nvarchar(40) NOT NULL, "
           "amount decimal(18,4) NOT NULL, at datetime2(3) NOT NULL, note varchar(60) NULL)"
-          for table in ("big",)),
+          for table in ("big", "bulk_rows")),
         _fill_big(),
         "EXEC sys.sp_cdc_enable_db",
         "CREATE TABLE dbo.orders (id int NOT NULL PRIMARY KEY, customer nvarchar(40), "

@@ -96,6 +96,7 @@ class FreeTds(Odbc):
         Limit("parameters prepared", _DATES, "FreeTDS sends the day before 0001-01-01 for it."),
         Limit("parameters prepared", _OFFSETS + " " + _OFFSETS.replace("offset", "offset3"),
               "FreeTDS has no way to send a datetimeoffset (SQLSTATE 22018)."),
+        Limit("bulk_load", "", "unixODBC has no bulk load."),
     )
     expected = {"server_cursors": NO_SERVER_CURSORS}
 
@@ -111,6 +112,7 @@ class MsOdbc(Odbc):
 
     name, title = "msodbcsql18", "msodbcsql18 18.6.2.2"
     sources = ("msodbcsql18/requirements.txt",)
+    limits = (Limit("bulk_load", "", "unixODBC has no bulk load."),)
     library = "mssql_python_odbc/libs/linux/debian_ubuntu/x86_64/lib/libmsodbcsql-18.6.so.2.1"
 
     def why_not(self):
@@ -223,7 +225,7 @@ class Pytds(Client):
 
 class Jdbc(Client):
     name, title = "jdbc", "mssql-jdbc 13.2.1"
-    sources = ("jdbc/pom.xml", "jdbc/Client.java", "jdbc/Values.java")
+    sources = ("jdbc/pom.xml", "jdbc/Client.java", "jdbc/Values.java", "jdbc/BulkRows.java")
     limits = (
         Limit("parameters prepared", "datetimeoffset.low datetimeoffset3.low",
               "mssql-jdbc sends an OffsetDateTime of the year 1 by the Julian calendar."),
@@ -235,7 +237,7 @@ class Jdbc(Client):
              "dependency:copy-dependencies", "-DincludeScope=runtime",
              f"-DoutputDirectory={folder / 'jars'}"], log)
         run(["javac", "-encoding", "UTF-8", "-cp", folder / "jars/*", "-d", folder / "classes",
-             HERE / "jdbc/Client.java", HERE / "jdbc/Values.java"], log)
+             *(HERE / source for source in self.sources[1:])], log)
 
     def command(self, folder, server):
         return (["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp",

@@ -363,6 +363,33 @@ func cdc() values {
 	}
 }
 
+func bulkLoad() values {
+	conn, done := connect()
+	defer done()
+	statement, err := conn.PrepareContext(background, mssql.CopyIn("dbo.bulk_rows", mssql.BulkOptions{},
+		"id", "name", "amount", "at", "note"))
+	check(err)
+	at := time.Date(2024, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
+	for i := 1; i <= 1000; i++ {
+		var note interface{} = "note"
+		if i%10 == 0 {
+			note = nil
+		}
+		_, err := statement.Exec(i, fmt.Sprintf("name %d", i), float64(i)/4, at, note)
+		check(err)
+	}
+	_, err = statement.Exec() // without values: sends what is left and ends
+	check(err)
+	check(statement.Close())
+	row := ask(conn, "SELECT COUNT(*), SUM(id), SUM(LEN(name)), SUM(amount), MAX(at), "+
+		"SUM(CASE WHEN note IS NULL THEN 1 ELSE 0 END) FROM dbo.bulk_rows")[0]
+	return values{
+		"rows": fmt.Sprint(row[0]), "sum_id": fmt.Sprint(row[1]), "name_length": fmt.Sprint(row[2]),
+		"sum_amount": fmt.Sprintf("%s", row[3]), "nulls": fmt.Sprint(row[5]),
+		"last": row[4].(time.Time).Format("2006-01-02 15:04:05.000"),
+	}
+}
+
 // The case's line; a panic is its error.
 func report(name string, run func() values) (line map[string]interface{}) {
 	line = map[string]interface{}{"case": name, "values": values{}}
@@ -401,6 +428,7 @@ func main() {
 		{"connections_50", connections50},
 		{"errors", errorNumbers},
 		{"cdc", cdc},
+		{"bulk_load", bulkLoad},
 	} {
 		if len(chosen) == 0 || chosen[one.name] {
 			check(out.Encode(report(one.name, one.run)))

@@ -1,3 +1,4 @@
+import com.microsoft.sqlserver.jdbc.SQLServerBulkCopy;
 import java.io.PrintStream;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
@@ -326,6 +327,23 @@ public final class Client {
     }
   }
 
+  private static void bulkLoad(Map<String, String> values) throws SQLException {
+    try (Connection connection = connect(); Statement statement = connection.createStatement();
+        SQLServerBulkCopy copy = new SQLServerBulkCopy(connection)) {
+      copy.setDestinationTableName("dbo.bulk_rows");
+      copy.writeToServer(new BulkRows());
+      ResultSet rows = statement.executeQuery("SELECT COUNT(*), SUM(id), SUM(LEN(name)), SUM(amount), MAX(at), "
+          + "SUM(CASE WHEN note IS NULL THEN 1 ELSE 0 END) FROM dbo.bulk_rows");
+      rows.next();
+      values.put("rows", rows.getString(1));
+      values.put("sum_id", rows.getString(2));
+      values.put("name_length", rows.getString(3));
+      values.put("sum_amount", rows.getBigDecimal(4).toPlainString());
+      values.put("last", rows.getString(5));
+      values.put("nulls", rows.getString(6));
+    }
+  }
+
   private static long serverCursors(Statement statement) throws SQLException {
     try (ResultSet rows = statement.executeQuery("EXEC dstream.request_counts")) {
       while (rows.next()) {
@@ -414,6 +432,7 @@ public final class Client {
     cases.put("errors", Client::errors);
     cases.put("cdc", Client::cdc);
     cases.put("catalog", Client::catalog);
+    cases.put("bulk_load", Client::bulkLoad);
     cases.put("server_cursors", Client::serverCursors);
     Set<String> chosen = new HashSet<>(Arrays.asList(arguments).subList(3, arguments.length));
     cases.forEach((name, body) -> {

@@ -326,8 +326,27 @@ def cdc():
     return values
 
 
+def bulk_load():
+    columns = [tds_base.Column("id", type=tds_types.IntType(), flags=0),
+               tds_base.Column("name", type=tds_types.NVarCharType(40), flags=0),
+               tds_base.Column("amount", type=tds_types.DecimalType(18, 4), flags=0),
+               tds_base.Column("at", type=tds_types.DateTime2Type(3), flags=0),
+               tds_base.Column("note", type=tds_types.VarCharType(60))]
+    at = datetime.datetime(2024, 1, 2, 3, 4, 5, 678000)
+    rows = [[i, f"name {i}", decimal.Decimal(i) / 4, at, None if i % 10 == 0 else "note"]
+            for i in range(1, 1001)]
+    with connect() as connection, connection.cursor() as cursor:
+        cursor.copy_to(table_or_view="bulk_rows", schema="dbo", columns=columns, data=rows)
+        cursor.execute("SELECT COUNT(*), SUM(id), SUM(LEN(name)), SUM(amount), MAX(at), "
+                       "SUM(CASE WHEN note IS NULL THEN 1 ELSE 0 END) FROM dbo.bulk_rows")
+        row = cursor.fetchone()
+    return {"rows": text_of(row[0]), "sum_id": text_of(row[1]), "name_length": text_of(row[2]),
+            "sum_amount": f"{row[3]:.4f}", "last": row[4].isoformat(sep=" ", timespec="milliseconds"),
+            "nulls": text_of(row[5])}
+
+
 CASES = [connect_plain, connect_tls, wrong_password, read, parameters, prepared, transactions,
-         rows_100000, cancel, cancel_waiting, connections_50, errors, cdc]
+         rows_100000, cancel, cancel_waiting, connections_50, errors, cdc, bulk_load]
 
 for case in CASES:
     if CHOSEN and case.__name__ not in CHOSEN:

@@ -317,6 +317,29 @@ const cdc = async () => using(await connect(), async (connection) => {
   };
 });
 
+const bulkLoad = async () => using(await connect(), async (connection) => {
+  const count = await new Promise((resolve, reject) => {
+    const load = connection.newBulkLoad('dbo.bulk_rows', (error, rows) => (error ? reject(error) : resolve(rows)));
+    load.addColumn('id', TYPES.Int, { nullable: false });
+    load.addColumn('name', TYPES.NVarChar, { length: 40, nullable: false });
+    load.addColumn('amount', TYPES.Decimal, { precision: 18, scale: 4, nullable: false });
+    load.addColumn('at', TYPES.DateTime2, { scale: 3, nullable: false });
+    load.addColumn('note', TYPES.VarChar, { length: 60, nullable: true });
+    const at = new Date('2024-01-02T03:04:05.678Z');
+    connection.execBulkLoad(load, Array.from({ length: 1000 }, (_, index) => ({
+      id: index + 1, name: `name ${index + 1}`, amount: (index + 1) / 4, at,
+      note: (index + 1) % 10 === 0 ? null : 'note',
+    })));
+  });
+  const row = (await ask(connection, 'SELECT COUNT(*), SUM(id), SUM(LEN(name)), SUM(amount), MAX(at), '
+    + 'SUM(CASE WHEN note IS NULL THEN 1 ELSE 0 END) FROM dbo.bulk_rows'))[0];
+  return {
+    rows: count === row[0] ? String(count) : `${row[0]}, said ${count}`, sum_id: String(row[1]),
+    name_length: String(row[2]), sum_amount: row[3].toFixed(4),
+    last: row[4].toISOString().replace('T', ' ').replace('Z', ''), nulls: String(row[5]),
+  };
+});
+
 const certificate = fs.readFileSync(certificateFile, 'utf8');
 const trusted = { trustServerCertificate: false, cryptoCredentialsDetails: { ca: certificate } };
 const cases = {
@@ -336,6 +359,7 @@ const cases = {
   connections_50: connections50,
   errors,
   cdc,
+  bulk_load: bulkLoad,
 };
 
 async function main() {

@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use tiberius::{AuthMethod, Client, ColumnData, Command, Config, EncryptionLevel, ToSql};
+use tiberius::numeric::Numeric;
+use tiberius::{
+    AuthMethod, Client, ColumnData, Command, Config, EncryptionLevel, IntoSql, ToSql, TokenRow,
+};
 use tokio::net::TcpStream;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 use values::{hex_of, parameter, read_types, text_of, Failure, Type, Value, ROWS};
@@ -361,6 +364,42 @@ async fn cdc(setup: &Setup) -> Answer {
     Ok(values)
 }
 
+async fn bulk_load(setup: &Setup) -> Answer {
+    let mut on = setup.connect().await?;
+    let columns = ["id", "name", "amount", "at", "note"];
+    let at = chrono::NaiveDateTime::parse_from_str("2024-01-02 03:04:05.678", "%F %T%.f")?;
+    let mut load = on.bulk_insert_columns("dbo.bulk_rows", &columns).await?;
+    for i in 1..=1000 {
+        let mut row = TokenRow::new();
+        row.push(ColumnData::I32(Some(i)));
+        row.push(format!("name {i}").into_sql());
+        row.push(ColumnData::Numeric(Some(Numeric::new_with_scale(
+            i128::from(i) * 2500,
+            4,
+        ))));
+        row.push(ColumnData::DateTime2(Some(values::tds_datetime2(at, 3))));
+        row.push((i % 10 != 0).then(|| "note".to_string()).into_sql());
+        load.send(row).await?;
+    }
+    load.finalize().await?;
+    let sql = "SELECT COUNT(*), SUM(id), SUM(LEN(name)), SUM(amount), CONVERT(varchar(30), MAX(at), 121), \
+               SUM(CASE WHEN note IS NULL THEN 1 ELSE 0 END) FROM dbo.bulk_rows";
+    let row = ask(&mut on, sql, &[]).await?.remove(0);
+    let keys = [
+        "rows",
+        "sum_id",
+        "name_length",
+        "sum_amount",
+        "last",
+        "nulls",
+    ];
+    Ok(keys
+        .iter()
+        .zip(row)
+        .map(|(key, text)| pair(key, text))
+        .collect())
+}
+
 fn json(text: &str) -> String {
     let mut json = String::from("\"");
     for c in text.chars() {
@@ -407,11 +446,12 @@ async fn run_case(name: &str, setup: &Setup) -> Answer {
         "cancel_waiting" => cancel_waiting(setup).await,
         "connections_50" => connections_50(setup).await,
         "errors" => errors(setup).await,
-        _ => cdc(setup).await,
+        "cdc" => cdc(setup).await,
+        _ => bulk_load(setup).await,
     }
 }
 
-const CASES: [&str; 14] = [
+const CASES: [&str; 15] = [
     "connect_plain",
     "connect_tls",
     "connect_strict",
@@ -426,6 +466,7 @@ const CASES: [&str; 14] = [
     "connections_50",
     "errors",
     "cdc",
+    "bulk_load",
 ];
 
 fn main() -> Result<(), Failure> {

@@ -80,7 +80,7 @@ fn tds_time(time: NaiveTime, scale: u8) -> tds::Time {
     tds::Time::new(nanoseconds / 10u64.pow(9 - u32::from(scale)), scale)
 }
 
-fn tds_datetime2(at: NaiveDateTime, scale: u8) -> tds::DateTime2 {
+pub fn tds_datetime2(at: NaiveDateTime, scale: u8) -> tds::DateTime2 {
     tds::DateTime2::new(
         tds::Date::new(days_since(1, at.date()) as u32),
         tds_time(at.time(), scale),
