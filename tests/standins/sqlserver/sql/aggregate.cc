@@ -176,6 +176,68 @@ void rank_rows(const std::string& function, const std::vector<WindowRow>& sorted
   }
 }
 
+// Groups of NTILE: the first ones take what is left over.
+void tile_rows(int64_t tiles, const std::vector<WindowRow>& sorted, size_t from, size_t to,
+               size_t window, std::vector<std::vector<SqlValue>>* results) {
+  if (tiles < 1) {
+    throw SqlError(4116, 16, 1,
+                   "The function 'ntile' takes only a positive int or bigint expression as its "
+                   "input.");
+  }
+  const auto count = static_cast<int64_t>(to - from);
+  const int64_t size = count / tiles, larger = count % tiles;
+  for (size_t i = from; i < to; ++i) {
+    const auto at = static_cast<int64_t>(i - from);
+    const int64_t in_larger = larger * (size + 1);
+    const int64_t tile =
+        at < in_larger ? at / (size + 1) : larger + (size == 0 ? 0 : (at - in_larger) / size);
+    (*results)[sorted[i].row][window] = SqlValue::of_number(tile + 1);
+  }
+}
+
+// LAG, LEAD, FIRST_VALUE and LAST_VALUE over one partition.
+class OffsetRows {
+ public:
+  OffsetRows(const WindowCall& call, const std::vector<WindowRow>& sorted,
+             const std::vector<std::vector<SqlValue>>& rows, EvaluationContext context)
+      : call_(call), sorted_(sorted), rows_(rows), context_(context) {}
+
+  SqlValue value(size_t i, size_t from, size_t to) {
+    if (call_.function == "FIRST_VALUE") {
+      return argument(0, from);
+    }
+    if (call_.function == "LAST_VALUE") {
+      // The frame ends with the last row of equal order.
+      while (i + 1 < to && sorted_[i + 1].order == sorted_[i].order) {
+        ++i;
+      }
+      return argument(0, i);
+    }
+    const SqlValue offset = call_.arguments.size() > 1 ? argument(1, i) : SqlValue::of_number(1);
+    if (offset.null || offset.number < 0) {
+      throw SqlError(8730, 16, 1,
+                     "Offset parameter for Lag and Lead functions cannot be a negative value.");
+    }
+    const auto distance = static_cast<uint64_t>(offset.number);
+    const bool back = call_.function == "LAG";
+    if (back ? distance <= i - from : distance < to - i) {
+      return argument(0, back ? i - distance : i + distance);
+    }
+    return call_.arguments.size() > 2 ? argument(2, i) : SqlValue{};
+  }
+
+ private:
+  SqlValue argument(size_t number, size_t i) {
+    context_.row = rows_[sorted_[i].row].data();
+    return call_.arguments[number].evaluate(context_);
+  }
+
+  const WindowCall& call_;
+  const std::vector<WindowRow>& sorted_;
+  const std::vector<std::vector<SqlValue>>& rows_;
+  EvaluationContext context_;
+};
+
 void compute_window(const WindowCall& call, size_t window,
                     const std::vector<std::vector<SqlValue>>& rows, EvaluationContext context,
                     std::vector<std::vector<SqlValue>>* results) {
@@ -186,7 +248,7 @@ void compute_window(const WindowCall& call, size_t window,
     for (const BoundValue& value : call.partition_by) {
       append_key(value.type, value.evaluate(context), false, &sorted[i].partition);
     }
-    for (const WindowCall::Order& order : call.order_by) {
+    for (const OrderKey& order : call.order_by) {
       append_key(order.value.type, order.value.evaluate(context), order.descending,
                  &sorted[i].order);
     }
@@ -199,7 +261,16 @@ void compute_window(const WindowCall& call, size_t window,
     while (to < sorted.size() && sorted[to].partition == sorted[from].partition) {
       ++to;
     }
-    if (!is_window_aggregate(call.function)) {
+    if (call.function == "NTILE") {
+      context.row = rows[sorted[from].row].data();
+      const SqlValue tiles = call.arguments[0].evaluate(context);
+      tile_rows(tiles.null ? 0 : tiles.number, sorted, from, to, window, results);
+    } else if (!call.arguments.empty() && !is_window_aggregate(call.function)) {
+      OffsetRows offsets(call, sorted, rows, context);
+      for (size_t i = from; i < to; ++i) {
+        (*results)[sorted[i].row][window] = offsets.value(i, from, to);
+      }
+    } else if (!is_window_aggregate(call.function)) {
       rank_rows(call.function, sorted, from, to, window, results);
     } else {
       Aggregate aggregate;
@@ -232,7 +303,9 @@ void compute_window(const WindowCall& call, size_t window,
 }  // namespace
 
 bool is_window_aggregate(const std::string& function) {
-  return function != "ROW_NUMBER" && function != "RANK" && function != "DENSE_RANK";
+  static constexpr std::string_view kOthers[] = {"ROW_NUMBER", "RANK", "DENSE_RANK",  "NTILE",
+                                                 "LAG",        "LEAD", "FIRST_VALUE", "LAST_VALUE"};
+  return std::find(std::begin(kOthers), std::end(kOthers), function) == std::end(kOthers);
 }
 
 SqlType aggregate_type(const std::string& function, const BoundValue& argument) {
@@ -305,6 +378,7 @@ GroupState::GroupState(const std::vector<Aggregate>& aggregates) : aggregates_(&
     accumulators_.push_back(make_accumulator(aggregate));
   }
   seen_.resize(aggregates.size());
+  ordered_.resize(aggregates.size());
 }
 
 void GroupState::add(const EvaluationContext& context) {
@@ -326,12 +400,31 @@ void GroupState::add(const EvaluationContext& context) {
         continue;
       }
     }
-    accumulators_[i]->add(value);
+    if (aggregate.order.empty()) {
+      accumulators_[i]->add(value);
+      continue;
+    }
+    std::string key;
+    for (const OrderKey& order : aggregate.order) {
+      append_key(order.value.type, order.value.evaluate(context), order.descending, &key);
+    }
+    ordered_[i].emplace_back(std::move(key), value);
   }
 }
 
 void GroupState::results(std::vector<SqlValue>* row) const {
-  for (const auto& accumulator : accumulators_) {
+  for (size_t i = 0; i < accumulators_.size(); ++i) {
+    if ((*aggregates_)[i].order.empty()) {
+      row->push_back(accumulators_[i]->result());
+      continue;
+    }
+    auto sorted = ordered_[i];
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    const auto accumulator = make_accumulator((*aggregates_)[i]);
+    for (const auto& [key, value] : sorted) {
+      accumulator->add(value);
+    }
     row->push_back(accumulator->result());
   }
 }

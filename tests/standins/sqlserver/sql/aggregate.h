@@ -35,6 +35,8 @@ class GroupState {
   const std::vector<Aggregate>* aggregates_;
   std::vector<std::unique_ptr<Accumulator>> accumulators_;
   std::vector<std::set<std::string>> seen_;  // DISTINCT: keys
+  // WITHIN GROUP: values with the keys of their order.
+  std::vector<std::vector<std::pair<std::string, SqlValue>>> ordered_;
   bool has_value_ = false;
 };
 

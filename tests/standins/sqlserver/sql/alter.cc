@@ -6,6 +6,8 @@
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/definition.h"
 #include "tests/standins/sqlserver/sql/error.h"
+#include "tests/standins/sqlserver/sql/expression_columns.h"
+#include "tests/standins/sqlserver/sql/plan.h"
 #include "tests/standins/sqlserver/sql/text.h"
 
 namespace dstream::standin::sql {
@@ -80,17 +82,34 @@ void add_table_columns(SqlSession* session, const TablePtr& table, const Stateme
   definition->format = std::make_shared<const RowFormat>(std::move(types), std::move(missing));
 }
 
-bool is_used(const TableDefinition& definition, size_t column) {
-  const auto in_index =
-      std::any_of(definition.indexes.begin(), definition.indexes.end(), [&](const Index& index) {
-        return std::any_of(index.parts.begin(), index.parts.end(),
-                           [&](const Index::Part& part) { return part.column == column; });
-      });
-  return in_index || std::any_of(definition.foreign_keys.begin(), definition.foreign_keys.end(),
-                                 [&](const ForeignKey& key) {
-                                   return std::find(key.columns.begin(), key.columns.end(),
-                                                    column) != key.columns.end();
-                                 });
+// The name of a default, index or key that needs the column, "" if none does.
+std::string user_of(const TableDefinition& definition, size_t column) {
+  if (!definition.columns[column].default_text.empty()) {
+    return definition.columns[column].default_name;
+  }
+  for (const Index& index : definition.indexes) {
+    for (const Index::Part& part : index.parts) {
+      if (part.column == column) {
+        return index.name;
+      }
+    }
+  }
+  for (const ForeignKey& key : definition.foreign_keys) {
+    if (std::find(key.columns.begin(), key.columns.end(), column) != key.columns.end()) {
+      return key.name;
+    }
+  }
+  for (const Check& check : definition.checks) {
+    if (mentions(*check.condition, definition.columns[column].name)) {
+      return check.name;
+    }
+  }
+  for (const Column& other : definition.columns) {
+    if (other.computed != nullptr && mentions(*other.computed, definition.columns[column].name)) {
+      return other.name;
+    }
+  }
+  return {};
 }
 
 void drop_columns(const TablePtr& table, const Statement& statement, TableDefinition* definition,
@@ -105,8 +124,14 @@ void drop_columns(const TablePtr& table, const Statement& statement, TableDefini
                      "ALTER TABLE DROP COLUMN failed because column '" + name +
                          "' does not exist in table '" + table->name() + "'.");
     }
-    if (is_used(*definition, *column) || !definition->columns[*column].default_text.empty()) {
-      throw SqlError(5074, 16, 1, "The object is dependent on column '" + name + "'.");
+    if (!user_of(*definition, *column).empty()) {
+      const std::string used_by = user_of(*definition, *column);
+      throw caused_by(
+          SqlError(5074, 16, 1,
+                   "The object '" + used_by + "' is dependent on column '" + name + "'."),
+          SqlError(4922, 16, 9,
+                   "ALTER TABLE DROP COLUMN " + name +
+                       " failed because one or more objects access this column."));
     }
     change->dropped_columns.push_back(definition->columns[*column].name);
     definition->columns.erase(definition->columns.begin() + static_cast<std::ptrdiff_t>(*column));
@@ -132,11 +157,18 @@ void alter_column(SqlSession* session, const TablePtr& table, const Statement& s
                    "ALTER TABLE ALTER COLUMN failed because column '" + statement.column.name +
                        "' does not exist in table '" + table->name() + "'.");
   }
-  if (is_used(*definition, *place)) {
-    throw SqlError(5074, 16, 1,
-                   "The object is dependent on column '" + statement.column.name + "'.");
-  }
   Column& column = definition->columns[*place];
+  const std::string used_by = user_of(*definition, *place);
+  // A default stands in the way of another type, not of another length.
+  const bool same_type = resolve_type(statement.column.type).id == column.type.id;
+  if (!used_by.empty() && !(same_type && used_by == column.default_name)) {
+    throw caused_by(
+        SqlError(5074, 16, 1,
+                 "The object '" + used_by + "' is dependent on column '" + column.name + "'."),
+        SqlError(4922, 16, 9,
+                 "ALTER TABLE ALTER COLUMN " + column.name +
+                     " failed because one or more objects access this column."));
+  }
   const SqlType from = column.type;
   column.type = resolve_type(statement.column.type);
   column.type.nullable = statement.column.nullable.value_or(true);
@@ -256,7 +288,8 @@ void drop_constraints(const TablePtr& table, const Statement& statement,
       column->default_text.clear();
       column->default_name.clear();
     } else if (keys + checks == 0 && !statement.if_exists) {
-      throw SqlError(3728, 16, 1, "'" + name + "' is not a constraint.");
+      throw caused_by(SqlError(3728, 16, 1, "'" + name + "' is not a constraint."),
+                      SqlError(3727, 16, 0, "Could not drop constraint. See previous errors."));
     }
   }
 }
@@ -276,6 +309,96 @@ void add_default(const TablePtr& table, const Statement& statement, TableDefinit
   target.default_id = table->database->new_object_id();
 }
 
+ExpressionPtr column_of(const Name& table, const std::string& column) {
+  auto expression = std::make_shared<Expression>();
+  expression->kind = ExpressionKind::kColumn;
+  expression->name = Name{{table.last(), column}};
+  return expression;
+}
+
+ExpressionPtr node_of(ExpressionKind kind, std::vector<ExpressionPtr> operands) {
+  auto expression = std::make_shared<Expression>();
+  expression->kind = kind;
+  expression->operands = std::move(operands);
+  return expression;
+}
+
+// SELECT 1 FROM table WHERE condition.
+std::shared_ptr<Query> rows_where(const Name& table, ExpressionPtr condition) {
+  auto one = std::make_shared<Expression>();
+  one->type = int_type();
+  one->value = SqlValue::of_number(1);
+  auto from = std::make_shared<TableRef>();
+  from->name = table;
+  auto query = std::make_shared<Query>();
+  query->core.emplace();
+  query->core->items.push_back({one, "", ""});
+  query->core->from.push_back(from);
+  query->core->where = std::move(condition);
+  return query;
+}
+
+// Rows whose key has no parent: NOT EXISTS (SELECT 1 FROM parent WHERE parent.k = child.k ...).
+std::shared_ptr<Query> orphans(SqlSession* session, const Name& table, const ForeignKeySpec& key) {
+  const TablePtr parent = session->find_table(key.referenced);
+  std::vector<std::string> parent_columns = key.referenced_columns;
+  if (parent_columns.empty() && parent->definition()->primary_key() != nullptr) {
+    for (const Index::Part& part : parent->definition()->primary_key()->parts) {
+      parent_columns.push_back(parent->definition()->columns[part.column].name);
+    }
+  }
+  ExpressionPtr same, all;
+  const auto with = [](const ExpressionPtr& left, ExpressionPtr right) {
+    return left == nullptr ? right : node_of(ExpressionKind::kAnd, {left, right});
+  };
+  for (size_t i = 0; i < key.columns.size() && i < parent_columns.size(); ++i) {
+    auto equal = std::make_shared<Expression>();
+    equal->kind = ExpressionKind::kCompare;
+    equal->text = "=";
+    equal->operands = {column_of(Name{{"$parent"}}, parent_columns[i]),
+                       column_of(table, key.columns[i])};
+    same = with(same, equal);
+    auto known = std::make_shared<Expression>();
+    known->kind = ExpressionKind::kIsNull;
+    known->negated = true;
+    known->operands = {column_of(table, key.columns[i])};
+    all = with(all, known);
+  }
+  const std::shared_ptr<Query> parents = rows_where(key.referenced, same);
+  auto from = std::make_shared<TableRef>(*parents->core->from[0]);
+  from->alias = "$parent";
+  parents->core->from[0] = from;
+  auto exists = std::make_shared<Expression>();
+  exists->kind = ExpressionKind::kExists;
+  exists->query = parents;
+  return rows_where(table, with(all, node_of(ExpressionKind::kNot, {exists})));
+}
+
+// WITH CHECK: the rows there are have to keep a constraint that is added.
+void check_rows(SqlSession* session, const Name& table, const TableSpec& spec,
+                const TableDefinition& definition) {
+  const auto check = [&](const std::shared_ptr<Query>& query, const char* kind,
+                         const std::string& name) {
+    const QueryPlan plan(session, *query, nullptr);
+    std::vector<SqlValue> row;
+    if (plan.open(nullptr)->next(&row)) {
+      throw SqlError(547, 16, 0,
+                     std::string("The ALTER TABLE statement conflicted with the ") + kind +
+                         " constraint \"" + name + "\".");
+    }
+  };
+  const size_t checks = definition.checks.size() - spec.checks.size();
+  for (size_t i = 0; i < spec.checks.size(); ++i) {
+    check(rows_where(table, node_of(ExpressionKind::kNot, {spec.checks[i].condition})), "CHECK",
+          definition.checks[checks + i].name);
+  }
+  const size_t keys = definition.foreign_keys.size() - spec.foreign_keys.size();
+  for (size_t i = 0; i < spec.foreign_keys.size(); ++i) {
+    check(orphans(session, table, spec.foreign_keys[i]), "FOREIGN KEY",
+          definition.foreign_keys[keys + i].name);
+  }
+}
+
 void alter(SqlSession* session, const TablePtr& table, const Statement& statement,
            TableDefinition* definition, Change* change) {
   switch (statement.alter) {
@@ -291,6 +414,9 @@ void alter(SqlSession* session, const TablePtr& table, const Statement& statemen
         add_index(session, table, key, definition);
       }
       add_constraints(session, table->database, table->name(), *statement.table, definition);
+      if (statement.alter == AlterAction::kAddConstraint && !statement.without_check) {
+        check_rows(session, statement.name, *statement.table, *definition);
+      }
       return;
     case AlterAction::kDropColumns:
       return drop_columns(table, statement, definition, change);

@@ -146,6 +146,7 @@ struct Query {
   QueryPtr left, right;
   std::vector<OrderItem> order_by;
   ExpressionPtr offset, fetch;
+  std::optional<int32_t> recursion_max;  // OPTION (MAXRECURSION n)
 };
 
 struct ColumnSpec {
@@ -275,9 +276,14 @@ struct Statement {
   std::vector<Name> targets;       // DROP TABLE a, b
   bool if_exists = false;
   bool default_values = false;
-  StatementPtr execute;                 // INSERT ... EXEC
-  std::vector<SelectItem> output;       // OUTPUT inserted.x
-  std::string output_into;              // OUTPUT ... INTO @table
+  StatementPtr execute;            // INSERT ... EXEC
+  std::vector<SelectItem> output;  // OUTPUT inserted.x
+  struct OutputTarget {            // OUTPUT ... INTO @table or table (columns)
+    Name table;
+    std::vector<std::string> columns;
+  };
+  OutputTarget output_into;
+  std::vector<SelectItem> output_rows;  // a second OUTPUT, behind one with INTO
   std::vector<Assignment> assignments;  // UPDATE SET, SET @v
   std::vector<TableRefPtr> from;
   ExpressionPtr where;
@@ -287,8 +293,9 @@ struct Statement {
 
   std::shared_ptr<const TableSpec> table;  // CREATE TABLE, ALTER TABLE ADD
   AlterAction alter = AlterAction::kAddColumns;
-  ColumnSpec column;  // ALTER COLUMN
-  KeySpec index;      // CREATE INDEX
+  bool without_check = false;  // ALTER TABLE ... WITH NOCHECK
+  ColumnSpec column;           // ALTER COLUMN
+  KeySpec index;               // CREATE INDEX
 
   std::vector<DeclaredVariable> variables;
   std::vector<std::string> option_names;   // SET NOCOUNT ON, INSERT BULK ... WITH: capitals

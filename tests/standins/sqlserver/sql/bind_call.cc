@@ -14,8 +14,14 @@
 namespace dstream::standin::sql {
 namespace {
 
+// Functions that give another row's value.
+bool is_offset_name(const std::string& name) {
+  return name == "LAG" || name == "LEAD" || name == "FIRST_VALUE" || name == "LAST_VALUE";
+}
+
 bool is_window_name(const std::string& name) {
-  return name == "ROW_NUMBER" || name == "RANK" || name == "DENSE_RANK";
+  return name == "ROW_NUMBER" || name == "RANK" || name == "DENSE_RANK" || name == "NTILE" ||
+         is_offset_name(name);
 }
 
 // TIMEFROMPARTS and relatives: the last argument is the precision of the result.
@@ -122,6 +128,11 @@ BoundValue Binder::function_call(const Expression& expression) {
 }
 
 BoundValue Binder::aggregate(const Expression& expression, const std::string& name) {
+  if (is_in_aggregate_) {
+    throw SqlError(130, 15, 1,
+                   "Cannot perform an aggregate function on an expression containing an aggregate "
+                   "or a subquery.");
+  }
   if (scope_->grouping == nullptr) {
     throw SqlError(147, 15, 1,
                    "An aggregate may not appear in the WHERE clause unless it is in a "
@@ -137,16 +148,26 @@ BoundValue Binder::aggregate(const Expression& expression, const std::string& na
       throw argument_count(lower_text(name), 1);
     }
     scope_->grouping = nullptr;
+    is_in_aggregate_ = true;
     try {
       result.argument = value(expression.operands[0]);
       if (name == "STRING_AGG" && expression.operands.size() > 1) {
         const EvaluationContext context{session_, nullptr, nullptr, nullptr};
         result.separator = value(expression.operands[1]).evaluate(context).text;
       }
+      for (const OrderItem& item : expression.window_order) {
+        if (name != "STRING_AGG") {
+          throw SqlError(10757, 15, 1,
+                         "The function '" + name + "' may not have a WITHIN GROUP clause.");
+        }
+        result.order.push_back({value(item.expression), item.descending});
+      }
     } catch (...) {
+      is_in_aggregate_ = false;
       scope_->grouping = grouping;
       throw;
     }
+    is_in_aggregate_ = false;
     scope_->grouping = grouping;
   } else if (name != "COUNT" && name != "COUNT_BIG") {
     throw syntax_error("*");
@@ -164,7 +185,42 @@ BoundValue Binder::aggregate(const Expression& expression, const std::string& na
   return bound;
 }
 
+// NTILE(n), LAG(value, offset, default), FIRST_VALUE(value); ROW_NUMBER and RANK have none.
+void Binder::window_arguments(const Expression& expression, const std::string& name,
+                              WindowCall* call) {
+  const bool shifts = name == "LAG" || name == "LEAD";
+  const size_t least = name == "NTILE" || is_offset_name(name) ? 1 : 0;
+  const size_t most = shifts ? 3 : least;
+  const size_t count = expression.operands.size();
+  if (count < least || count > most) {
+    throw argument_count(lower_text(name), least);
+  }
+  for (const ExpressionPtr& operand : expression.operands) {
+    call->arguments.push_back(value(operand));
+  }
+  if (name == "NTILE") {
+    call->arguments[0] = converted(std::move(call->arguments[0]), bigint_type());
+    return;
+  }
+  if (count == 0) {
+    return;
+  }
+  call->type = call->arguments[0].type;
+  call->type.nullable = true;
+  if (count > 1) {
+    call->arguments[1] = converted(std::move(call->arguments[1]), bigint_type());
+  }
+  if (count > 2) {
+    call->arguments[2] = converted(std::move(call->arguments[2]), call->type);
+  }
+}
+
 BoundValue Binder::window(const Expression& expression, const std::string& name) {
+  if (is_in_aggregate_ || is_in_window_) {
+    throw SqlError(4109, 15, 1,
+                   "Windowed functions cannot be used in the context of another windowed function "
+                   "or aggregate.");
+  }
   if (windows_ == nullptr) {
     throw SqlError(4108, 15, 1,
                    "Windowed functions can only appear in the SELECT or ORDER BY "
@@ -173,6 +229,23 @@ BoundValue Binder::window(const Expression& expression, const std::string& name)
   if (!is_window_name(name) && !is_aggregate_name(name)) {
     throw not_understood(expression.name.text() + "() OVER");
   }
+  is_in_window_ = true;
+  try {
+    WindowCall call = window_call(expression, name);
+    is_in_window_ = false;
+    BoundValue bound;
+    bound.type = call.type;
+    const size_t at = windows_->size();
+    windows_->push_back(std::move(call));
+    bound.evaluate = [at](const EvaluationContext& context) { return context.windows[at]; };
+    return bound;
+  } catch (...) {
+    is_in_window_ = false;
+    throw;
+  }
+}
+
+WindowCall Binder::window_call(const Expression& expression, const std::string& name) {
   WindowCall call;
   call.function = name;
   call.type = bigint_type();
@@ -183,6 +256,7 @@ BoundValue Binder::window(const Expression& expression, const std::string& name)
                          "' must have an OVER clause with ORDER "
                          "BY.");
     }
+    window_arguments(expression, name, &call);
   } else if (!expression.star) {
     if (expression.operands.empty()) {
       throw argument_count(lower_text(name), 1);
@@ -198,12 +272,7 @@ BoundValue Binder::window(const Expression& expression, const std::string& name)
   for (const OrderItem& item : expression.window_order) {
     call.order_by.push_back({value(item.expression), item.descending});
   }
-  BoundValue bound;
-  bound.type = call.type;
-  const size_t at = windows_->size();
-  windows_->push_back(std::move(call));
-  bound.evaluate = [at](const EvaluationContext& context) { return context.windows[at]; };
-  return bound;
+  return call;
 }
 
 // Functions whose arguments are not all values, or whose type is a rule of its own.
@@ -290,6 +359,11 @@ BoundValue Binder::coalesce_call(const Expression& expression) {
   }
   if (values.size() < 2) {
     throw syntax_error(")");
+  }
+  if (!typed) {
+    throw SqlError(4127, 16, 1,
+                   "At least one of the arguments to COALESCE must be an expression that is not "
+                   "the NULL constant.");
   }
   for (BoundValue& v : values) {
     v = converted(std::move(v), bound.type);

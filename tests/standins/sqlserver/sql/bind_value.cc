@@ -355,6 +355,21 @@ BoundValue Binder::outer_value(const Expression& expression) {
   return value(std::make_shared<const Expression>(expression));
 }
 
+namespace {
+
+// "t.a" whatever the statement wrote, as messages name columns.
+std::string qualified(const Scope& scope, int column, const Name& name) {
+  for (const Source& source : scope.sources) {
+    const auto at = static_cast<size_t>(column);
+    if (at >= source.first && at < source.first + source.columns.size() && !source.alias.empty()) {
+      return source.alias + "." + source.columns[at - source.first].name;
+    }
+  }
+  return name.text();
+}
+
+}  // namespace
+
 BoundValue Binder::column(const Expression& expression) {
   const int found = find_column(expression.name);
   if (found < 0) {
@@ -374,7 +389,7 @@ BoundValue Binder::column(const Expression& expression) {
   }
   if (scope_->grouping != nullptr) {
     throw SqlError(8120, 16, 1,
-                   "Column '" + expression.name.text() +
+                   "Column '" + qualified(*scope_, found, expression.name) +
                        "' is invalid in the select list because it is not contained "
                        "in either an aggregate function or the GROUP BY clause.");
   }
@@ -560,6 +575,11 @@ BoundValue Binder::case_value(const Expression& expression) {
     nullable = nullable || branch.result.type.nullable || branch.result.is_null;
   }
   include(otherwise);
+  if (!typed) {
+    throw SqlError(8133, 16, 1,
+                   "At least one of the result expressions in a CASE specification must be an "
+                   "expression other than the NULL constant.");
+  }
   bound.type.nullable = nullable || otherwise.type.nullable;
   for (Branch& branch : branches) {
     branch.result = converted(branch.result, bound.type);

@@ -57,23 +57,25 @@ struct Source {
   bool is_target = false;  // UPDATE and DELETE: row identities are wanted
 };
 
+struct OrderKey {
+  BoundValue value;
+  bool descending = false;
+};
+
 struct Aggregate {
   std::string function;  // capitals
   BoundValue argument;   // none for COUNT(*)
   bool distinct = false;
   SqlType type;
-  std::string separator;  // STRING_AGG
+  std::string separator;        // STRING_AGG
+  std::vector<OrderKey> order;  // STRING_AGG ... WITHIN GROUP (ORDER BY)
 };
 
 struct WindowCall {
   std::string function;  // capitals
   std::vector<BoundValue> arguments;
   std::vector<BoundValue> partition_by;
-  struct Order {
-    BoundValue value;
-    bool descending = false;
-  };
-  std::vector<Order> order_by;
+  std::vector<OrderKey> order_by;
   SqlType type;
 };
 
@@ -89,6 +91,11 @@ struct CommonTables {
   const CommonTables* outer = nullptr;
   const std::vector<Query::CommonTable>* tables = nullptr;
   size_t count = 0;  // a common table sees those before it
+  // Inside of a recursive common table: its name, and the rows of the step before.
+  std::string self;
+  std::shared_ptr<const Relation> rows;
+
+  std::shared_ptr<const Relation> recursion(std::string_view name) const;
 
   const Query::CommonTable* find(std::string_view name, const CommonTables** scope) const;
 };
@@ -135,6 +142,8 @@ class Binder {
   BoundValue call(const ExpressionPtr& expression);
   BoundValue aggregate(const Expression& expression, const std::string& name);
   BoundValue window(const Expression& expression, const std::string& name);
+  WindowCall window_call(const Expression& expression, const std::string& name);
+  void window_arguments(const Expression& expression, const std::string& name, WindowCall* call);
   BoundValue scalar_query(const Expression& expression);
   BoundValue function_call(const Expression& expression);
   BoundValue coalesce_call(const Expression& expression);
@@ -158,6 +167,8 @@ class Binder {
   SqlSession* session_;
   Scope* scope_;
   std::vector<WindowCall>* windows_ = nullptr;
+  bool is_in_aggregate_ = false;
+  bool is_in_window_ = false;
 };
 
 // The type in which two values are compared.

@@ -323,6 +323,9 @@ SystemView types() {
     const auto add = [&rows](std::string_view name, const SqlType& type, int32_t user_id) {
       int precision = 0, scale = 0;
       precision_of(type, &precision, &scale);
+      if (type.id == TypeId::kDecimal || type.id == TypeId::kNumeric) {
+        scale = precision;  // the most it can be
+      }
       const bool is_text = family_of(type.id) == Family::kText && type.id != TypeId::kXml;
       rows.push_back({text(name), number(system_type_id(type.id)), number(user_id), number(4),
                       number(max_length_bytes(type)), number(precision), number(scale),
@@ -503,6 +506,28 @@ SystemView identity_columns() {
   return view;
 }
 
+SystemView computed_columns() {
+  SystemView view = columns();
+  view.columns.push_back(view_column("definition", nvarchar_type(kMaxLength)));
+  view.columns.push_back(view_column("is_persisted", bit_type(), false));
+  view.rows = [](SqlSession&, Database& database) {
+    Rows rows;
+    for (const TablePtr& table : database.tables()) {
+      for (const Column& column : table->definition()->columns) {
+        if (column.computed != nullptr) {
+          Row row = column_row(table->object_id(), column.name, column.id, column.type,
+                               user_type_id(column), &column);
+          row.push_back(text("(" + column.computed_text + ")"));
+          row.push_back(flag(column.persisted));
+          rows.push_back(std::move(row));
+        }
+      }
+    }
+    return rows;
+  };
+  return view;
+}
+
 SystemView partitions() {
   SystemView view;
   view.columns = {
@@ -590,7 +615,7 @@ void add_catalog_views(Engine* engine) {
   for (const char* name : {"sys.views", "sys.all_views", "sys.procedures", "sys.triggers"}) {
     engine->add_view(name, empty_like(objects()));
   }
-  engine->add_view("sys.computed_columns", empty_like(columns()));
+  engine->add_view("sys.computed_columns", computed_columns());
   add_connection_views(engine);
   add_information_schema(engine);
 }

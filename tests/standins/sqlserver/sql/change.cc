@@ -9,6 +9,7 @@
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/from_plan.h"
 #include "tests/standins/sqlserver/sql/interpreter.h"
+#include "tests/standins/sqlserver/sql/output_clause.h"
 #include "tests/standins/sqlserver/sql/procedures.h"
 #include "tests/standins/sqlserver/sql/select_plan.h"
 #include "tests/standins/sqlserver/sql/text.h"
@@ -18,117 +19,6 @@ namespace {
 
 // A row may change between being read and being locked; then the statement starts over.
 constexpr int kRestartsMax = 1000;
-
-TablePtr target_table(SqlSession* session, const Name& name) {
-  if (name.last().starts_with("@")) {
-    const auto it = session->variables->find(fold_name(name.last()));
-    if (it == session->variables->end() || it->second.table == nullptr) {
-      throw SqlError(1087, 15, 2, "Must declare the table variable \"" + name.last() + "\".");
-    }
-    return it->second.table;
-  }
-  return session->table(name);
-}
-
-// OUTPUT inserted.x, deleted.y: a scope of the table's columns twice.
-class OutputCollector {
- public:
-  OutputCollector(SqlSession* session, const Statement& statement, const TablePtr& table)
-      : session_(session), into_(statement.output_into) {
-    if (statement.output.empty()) {
-      return;
-    }
-    const std::vector<ResultColumn> columns = table->definition()->result_columns();
-    width_ = columns.size();
-    for (const char* name : {"inserted", "deleted"}) {
-      Source source;
-      source.alias = name;
-      source.columns = columns;
-      scope_.add(std::move(source));
-    }
-    for (const SelectItem& item : statement.output) {
-      add_item(item, columns);
-    }
-  }
-
-  bool is_wanted() const { return !items_.empty(); }
-
-  void add(const std::vector<SqlValue>* inserted, const std::vector<SqlValue>* deleted) {
-    if (!is_wanted()) {
-      return;
-    }
-    std::vector<SqlValue> row = inserted != nullptr ? *inserted : std::vector<SqlValue>(width_);
-    row.resize(width_);
-    if (deleted != nullptr) {
-      row.insert(row.end(), deleted->begin(), deleted->end());
-    }
-    row.resize(width_ * 2);
-    const EvaluationContext context{session_, row.data(), nullptr, nullptr};
-    std::vector<SqlValue> result;
-    for (const BoundValue& item : items_) {
-      result.push_back(item.evaluate(context));
-    }
-    rows_.push_back(std::move(result));
-  }
-
-  // Behind the statement's work: into the table variable, or to the client.
-  void finish() {
-    if (!is_wanted()) {
-      return;
-    }
-    if (!into_.empty()) {
-      TableWriter writer(session_, target_table(session_, Name{{into_}}), "INSERT");
-      std::vector<size_t> places;
-      std::vector<SqlType> types;
-      for (size_t i = 0; i < items_.size(); ++i) {
-        places.push_back(i);
-        types.push_back(items_[i].type);
-      }
-      for (const auto& row : rows_) {
-        writer.insert(places, types, row, std::vector<bool>(row.size(), false));
-      }
-      return;
-    }
-    session_->out->columns(columns_);
-    for (const auto& row : rows_) {
-      if (!session_->out->row(row)) {
-        throw Cancelled{};
-      }
-    }
-  }
-
- private:
-  void add_item(const SelectItem& item, const std::vector<ResultColumn>& columns) {
-    Binder binder(session_, &scope_);
-    if (item.expression->kind != ExpressionKind::kStar) {
-      push(binder.value(item.expression), item.alias);
-      return;
-    }
-    for (const ResultColumn& column : columns) {
-      auto expression = std::make_shared<Expression>();
-      expression->kind = ExpressionKind::kColumn;
-      expression->name.parts = {item.expression->name.last(), column.name};
-      push(binder.value(expression), column.name);
-    }
-  }
-
-  void push(BoundValue value, const std::string& alias) {
-    ResultColumn column;
-    column.name = alias.empty() ? value.name : alias;
-    column.type = value.type;
-    column.type.nullable = true;
-    columns_.push_back(std::move(column));
-    items_.push_back(std::move(value));
-  }
-
-  SqlSession* session_;
-  std::string into_;
-  Scope scope_;
-  size_t width_ = 0;
-  std::vector<BoundValue> items_;
-  std::vector<ResultColumn> columns_;
-  std::vector<std::vector<SqlValue>> rows_;
-};
 
 struct InsertRows {
   std::vector<SqlType> types;
@@ -233,6 +123,7 @@ void collect_rows(SqlSession* session, const Statement& statement, InsertRows* r
     return;
   }
   const Query& query = *statement.query;
+  session->recursion_max = query.recursion_max.value_or(100);
   if (!query.values.empty() && query.order_by.empty()) {
     return values_rows(session, query, result);
   }
@@ -248,18 +139,43 @@ void collect_rows(SqlSession* session, const Statement& statement, InsertRows* r
   }
 }
 
+// INSERT TOP (n): any n of the rows.
+void cut_to_top(SqlSession* session, const Statement& statement, InsertRows* source) {
+  if (statement.top == nullptr) {
+    return;
+  }
+  if (statement.top_percent) {
+    throw not_understood("INSERT TOP (n) PERCENT");
+  }
+  Scope none;
+  const BoundValue top = Binder(session, &none).value(statement.top);
+  const EvaluationContext context{session, nullptr, nullptr, nullptr};
+  const SqlValue limit = convert_value(top.evaluate(context), top.type, bigint_type());
+  const auto rows = static_cast<size_t>(std::max<int64_t>(limit.null ? 0 : limit.number, 0));
+  source->rows.resize(std::min(rows, source->rows.size()));
+}
+
 int64_t insert(SqlSession* session, const Statement& statement) {
   TableWriter writer(session, target_table(session, statement.name), "INSERT");
-  OutputCollector output(session, statement, writer.table());
+  OutputCollector output(session, statement, writer.table(), "INSERT");
   std::vector<size_t> columns = insert_columns(session, statement, writer);
   InsertRows source;
   collect_rows(session, statement, &source);
   if (statement.default_values) {
     columns.clear();
   }
+  cut_to_top(session, statement, &source);
   for (size_t i = 0; i < source.rows.size(); ++i) {
     const std::vector<SqlValue>& row = source.rows[i];
     if (row.size() != columns.size()) {
+      if (!statement.names.empty() && source.row_types.empty()) {
+        const bool more = row.size() > columns.size();
+        throw SqlError(more ? 121 : 120, 15, 1,
+                       std::string("The select list for the INSERT statement contains ") +
+                           (more ? "more" : "fewer") +
+                           " items than the insert list. The number of SELECT values must match "
+                           "the number of INSERT columns.");
+      }
       if (statement.names.empty()) {
         throw SqlError(213, 16, 1,
                        "Column name or number of supplied values does not match table "
@@ -358,7 +274,10 @@ class TargetScan {
       state.needed[i] = scope_.used[i] ? static_cast<int>(i) : -1;
     }
     state.context = {session_, state.row.data(), nullptr, nullptr};
-    state.for_update = true;
+    // A SNAPSHOT transaction looks at the rows of its snapshot, and must not change newer ones.
+    const bool by_snapshot =
+        session_->options().isolation == Isolation::kSnapshot && session_->transaction_count() > 0;
+    state.for_update = !by_snapshot;
     const auto iterator = open_from(*from_, &state);
     iterator->open();
     const Source& target = scope_.sources[target_];
@@ -377,6 +296,17 @@ class TargetScan {
       };
       if (attempt() != 0) {
         session_->wait(attempt);
+      }
+      if (!is_same && by_snapshot) {
+        throw SqlError(
+            3960, 16, 2,
+            "Snapshot isolation transaction aborted due to update conflict. You cannot use "
+            "snapshot isolation to access table '" +
+                table_->full_name() + "' directly or indirectly in database '" +
+                session_->current_database().name() +
+                "' to update, delete, or insert the row that has been modified or deleted by "
+                "another transaction. Retry the transaction or change the isolation level for the "
+                "update/delete statement.");
       }
       if (!is_same) {
         return false;
@@ -429,6 +359,19 @@ std::vector<BoundAssignment> bind_assignments(SqlSession* session, const Stateme
                            "because it is either a computed column or is the result of a "
                            "UNION operator.");
       }
+      const bool is_twice =
+          std::any_of(result.begin(), result.end(), [&](const BoundAssignment& other) {
+            return other.has_column && other.column == *column;
+          });
+      if (is_twice) {
+        throw SqlError(264, 16, 1,
+                       "The column name '" + definition.name +
+                           "' is specified more than once in the SET clause or column list of an "
+                           "INSERT. A column cannot be assigned more than one value in the same "
+                           "clause. Modify the clause to make sure that a column is updated only "
+                           "once. If this statement updates or inserts columns into a view, column "
+                           "aliasing can conceal the duplication in your code.");
+      }
       bound.column = *column;
       bound.has_column = true;
       if (value->kind == ExpressionKind::kDefault) {
@@ -459,7 +402,7 @@ std::vector<BoundAssignment> bind_assignments(SqlSession* session, const Stateme
 int64_t update(SqlSession* session, const Statement& statement) {
   TargetScan scan(session, statement);
   TableWriter writer(session, scan.table(), "UPDATE");
-  OutputCollector output(session, statement, scan.table());
+  OutputCollector output(session, statement, scan.table(), "UPDATE");
   const std::vector<BoundAssignment> assignments =
       bind_assignments(session, statement, scan.scope(), writer);
   std::vector<TableWriter::Update> updates;
@@ -494,7 +437,7 @@ int64_t update(SqlSession* session, const Statement& statement) {
 int64_t remove(SqlSession* session, const Statement& statement) {
   TargetScan scan(session, statement);
   TableWriter writer(session, scan.table(), "DELETE");
-  OutputCollector output(session, statement, scan.table());
+  OutputCollector output(session, statement, scan.table(), "DELETE");
   std::vector<TargetScan::Row> rows;
   scan.run([&](const TargetScan::Row& row, const EvaluationContext&) { rows.push_back(row); },
            [&] { rows.clear(); });
@@ -508,7 +451,22 @@ int64_t remove(SqlSession* session, const Statement& statement) {
 }
 
 int64_t truncate(SqlSession* session, const Statement& statement) {
-  const TablePtr table = target_table(session, statement.name);
+  const TablePtr table = session->find_table(statement.name);
+  if (table == nullptr) {
+    throw SqlError(4701, 16, 1,
+                   "Cannot find the object \"" + statement.name.text() +
+                       "\" because it does not exist or you do not have permissions.");
+  }
+  for (const TablePtr& other :
+       table->database == nullptr ? std::vector<TablePtr>{} : table->database->tables()) {
+    for (const ForeignKey& key : other->definition()->foreign_keys) {
+      if (key.referenced_table == table->object_id() && other != table) {
+        throw SqlError(4712, 16, 1,
+                       "Cannot truncate table '" + table->name() +
+                           "' because it is being referenced by a FOREIGN KEY constraint.");
+      }
+    }
+  }
   if (table->is_tracked) {
     throw SqlError(4711, 16, 1,
                    "Cannot truncate table '" + table->name() +

@@ -56,6 +56,8 @@ class TableWriter {
  private:
   void check_nulls(const std::vector<SqlValue>& values) const;
   void check_conditions(const std::vector<SqlValue>& values) const;
+  // ", column 'x'" if the condition is about one column alone.
+  std::string checked_column(const Check& check) const;
   void check_parents(const std::vector<SqlValue>& values) const;
   void check_children(const std::vector<SqlValue>& old_values,
                       const std::vector<SqlValue>* new_values) const;

@@ -121,14 +121,14 @@ void drop_tables(SqlSession* session, const Statement& statement, std::string_vi
       }
       throw cannot_drop("table", name.text());
     }
-    drop_table(session, table, text);
+    drop_table(session, table, name.text(), text);
   }
 }
 
 void add_column(const ColumnSpec& spec, Database* database, const std::string& table_name,
                 TableDefinition* definition) {
   if (definition->find_column(spec.name)) {
-    throw SqlError(2705, 16, 3,
+    throw SqlError(2705, 16, definition->format == nullptr ? 3 : 4,
                    "Column names in each table must be unique. Column name '" + spec.name +
                        "' in table '" + table_name + "' is specified more than once.");
   }
@@ -317,11 +317,37 @@ void settle_definition(TableDefinition* definition) {
   definition->format = std::make_shared<const RowFormat>(std::move(types), std::move(missing));
 }
 
+// One primary key at most, and none over columns that say NULL.
+void check_primary_keys(const std::string& table_name, const TableSpec& spec) {
+  size_t count = 0;
+  for (const KeySpec& key : spec.keys) {
+    count += key.primary ? 1U : 0U;
+    for (const KeySpec::Part& part : key.columns) {
+      for (const ColumnSpec& column : spec.columns) {
+        if (key.primary && equal_names(column.name, part.column) &&
+            column.nullable.value_or(false)) {
+          throw caused_by(
+              SqlError(8111, 16, 1,
+                       "Cannot define PRIMARY KEY constraint on nullable column in "
+                       "table '" +
+                           table_name + "'."),
+              SqlError(1750, 16, 0, "Could not create constraint or index. See previous errors."));
+        }
+      }
+    }
+  }
+  if (count > 1) {
+    throw SqlError(8110, 16, 0,
+                   "Cannot add multiple PRIMARY KEY constraints to table '" + table_name + "'.");
+  }
+}
+
 std::shared_ptr<TableDefinition> make_definition(SqlSession* session, Database* database,
                                                  const std::string& table_name,
                                                  const TableSpec& spec) {
   auto definition = std::make_shared<TableDefinition>();
   add_columns(session, database, table_name, spec, definition.get());
+  check_primary_keys(table_name, spec);
   for (const KeySpec& key : spec.keys) {
     add_key(database, table_name, key, definition.get());
   }
@@ -366,13 +392,14 @@ TablePtr create_table_like(SqlSession* session, const Name& name,
   return create_table(session, name, spec);
 }
 
-void drop_table(SqlSession* session, const TablePtr& table, std::string_view text) {
+void drop_table(SqlSession* session, const TablePtr& table, const std::string& name,
+                std::string_view text) {
   Database& database = *table->database;
   for (const TablePtr& other : database.tables()) {
     for (const ForeignKey& key : other->definition()->foreign_keys) {
       if (key.referenced_table == table->object_id() && other != table) {
         throw SqlError(3726, 16, 1,
-                       "Could not drop object '" + table->full_name() +
+                       "Could not drop object '" + name +
                            "' because it is referenced by a FOREIGN KEY constraint.");
       }
     }

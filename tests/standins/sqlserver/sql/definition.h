@@ -23,7 +23,9 @@ TablePtr make_table_variable(SqlSession* session, const std::string& name, const
 // SELECT INTO.
 TablePtr create_table_like(SqlSession* session, const Name& name,
                            const std::vector<ResultColumn>& columns);
-void drop_table(SqlSession* session, const TablePtr& table, std::string_view text);
+// `name`: of the table, as the statement wrote it.
+void drop_table(SqlSession* session, const TablePtr& table, const std::string& name,
+                std::string_view text);
 
 // Fills in physical places, formats and store indexes after columns and indexes are known.
 void settle_definition(TableDefinition* definition);

@@ -1,7 +1,11 @@
 #include "tests/standins/sqlserver/sql/error.h"
 
+#include "tests/standins/sqlserver/sql/text.h"
+
 namespace dstream::standin::sql {
 namespace {
+
+constexpr int64_t kMessageLengthMax = 2047;  // UTF-16 units, as SQL Server's own messages
 
 std::string join(std::initializer_list<std::string_view> parts) {
   std::string text;
@@ -17,7 +21,15 @@ SqlError::SqlError(int32_t number, uint8_t severity, uint8_t state, std::string 
   message.number = number;
   message.severity = severity;
   message.state = state;
-  message.text = std::move(text);
+  message.text = utf16_length(text) > kMessageLengthMax
+                     ? utf16_substring(text, 0, kMessageLengthMax)
+                     : std::move(text);
+}
+
+SqlError caused_by(const SqlError& cause, SqlError error) {
+  error.preceding = cause.preceding;
+  error.preceding.push_back(cause.message);
+  return error;
 }
 
 SqlError not_understood(std::string_view what) {
@@ -42,7 +54,9 @@ SqlError invalid_column(std::string_view name) {
 }
 
 SqlError invalid_object(std::string_view name) {
-  return {208, 16, 1, join({"Invalid object name '", name, "'."})};
+  const bool is_temporary = name.starts_with("#");
+  return {208, 16, static_cast<uint8_t>(is_temporary ? 0 : 1),
+          join({"Invalid object name '", name, "'."})};
 }
 
 SqlError select_denied(std::string_view database, std::string_view schema,

@@ -9,6 +9,7 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tests/standins/sqlserver/protocol/handler.h"
 
@@ -21,7 +22,13 @@ class SqlError : public std::exception {
   const char* what() const noexcept override { return message.text.c_str(); }
 
   ServerMessage message;
+  // Errors that were sent before this one: SQL Server often says first what is wrong and then what
+  // it therefore could not do. A CATCH sees the last.
+  std::vector<ServerMessage> preceding;
 };
+
+// `error`, preceded by `cause`.
+SqlError caused_by(const SqlError& cause, SqlError error);
 
 // The client has gone or has sent an attention. Not an error: nothing is answered.
 struct Cancelled {};

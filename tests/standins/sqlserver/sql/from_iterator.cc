@@ -174,9 +174,10 @@ class JoinIterator final : public FromIterator {
  public:
   JoinIterator(const FromNode& node, FromState* state)
       : node_(node), state_(state), left_(open_from(*node.left, state)) {
+    const bool anew = node.right->is_leaf && node.right->is_lateral;
     const bool seeks = node.right->is_leaf && node.right->path.is_seek &&
                        node.right->path.equal_parts > 0 && node.join != JoinKind::kFull;
-    if (seeks) {
+    if (seeks || anew) {
       right_ = open_from(*node.right, state);
     } else {
       auto kept =
@@ -284,6 +285,7 @@ std::unique_ptr<Cursor> open_leaf(const FromNode& leaf, FromState* state, bool* 
   request.view = state->session->read_view();
   request.for_update = state->for_update && source.is_target;
   request.out = state->session->out;
+  request.context = &state->context;
   request.wait = [session = state->session](const std::function<uint64_t()>& blocker) {
     session->wait(blocker);
   };

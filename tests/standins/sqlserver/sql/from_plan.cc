@@ -5,6 +5,8 @@
 #include "tests/standins/sqlserver/sql/computed_relation.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
+#include "tests/standins/sqlserver/sql/lateral_function.h"
+#include "tests/standins/sqlserver/sql/recursion.h"
 #include "tests/standins/sqlserver/sql/session.h"
 #include "tests/standins/sqlserver/sql/text.h"
 
@@ -18,6 +20,15 @@ const Query::CommonTable* CommonTables::find(std::string_view name,
         *scope = level;
         return &(*level->tables)[i];
       }
+    }
+  }
+  return nullptr;
+}
+
+std::shared_ptr<const Relation> CommonTables::recursion(std::string_view name) const {
+  for (const CommonTables* level = this; level != nullptr; level = level->outer) {
+    if (level->rows != nullptr && equal_names(level->self, name)) {
+      return level->rows;
     }
   }
   return nullptr;
@@ -95,16 +106,39 @@ std::shared_ptr<const Relation> FromBuilder::function_relation(const TableRef& r
   if (function == nullptr) {
     throw invalid_object(ref.name.text());
   }
-  std::vector<SqlValue> values;
+  std::vector<BoundValue> arguments;
   std::vector<SqlType> types;
   Scope none;
   none.common_tables = scope_->common_tables;
-  Binder binder(session_, &none);
-  const EvaluationContext context{session_, nullptr, nullptr};
+  Binder binder(session_, is_lateral_ ? scope_ : &none);
+  uint64_t sources = 0;
+  std::vector<bool> is_constant;
   for (const ExpressionPtr& argument : ref.arguments) {
-    const BoundValue bound = binder.value(argument);
-    values.push_back(bound.evaluate(context));
-    types.push_back(bound.is_null ? nvarchar_type(1) : bound.type);
+    // A column of the query around this one makes an argument as variable as one of this.
+    const uint64_t outer_before = scope_->outer_sources;
+    scope_->outer_sources = 0;
+    arguments.push_back(binder.value(argument));
+    is_constant.push_back(arguments.back().sources == 0 && scope_->outer_sources == 0);
+    scope_->outer_sources |= outer_before;
+    sources |= arguments.back().sources;
+    types.push_back(arguments.back().is_null ? nvarchar_type(1) : arguments.back().type);
+  }
+  std::vector<SqlValue> values(arguments.size());
+  const EvaluationContext context{session_, nullptr, nullptr};
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (is_constant[i]) {
+      values[i] = arguments[i].evaluate(context);
+    }
+  }
+  lateral_sources_ |= sources;
+  if (std::find(is_constant.begin(), is_constant.end(), false) != is_constant.end()) {
+    // The columns are those of a call without values; rows come with each row of the left.
+    auto shape = function->make(*session_, database, values, types);
+    return std::make_shared<LateralFunction>(
+        shape->columns(), std::move(arguments),
+        [function, session = session_, &database, types](std::span<const SqlValue> row) {
+          return function->make(*session, database, row, types);
+        });
   }
   return function->make(*session_, database, values, types);
 }
@@ -112,15 +146,20 @@ std::shared_ptr<const Relation> FromBuilder::function_relation(const TableRef& r
 std::shared_ptr<const Relation> FromBuilder::relation_of(const TableRef& ref, Source* source) {
   switch (ref.kind) {
     case TableRef::Kind::kDerived: {
-      Scope* no_outer = nullptr;
-      return std::make_shared<PlanRelation>(
-          std::make_shared<const QueryPlan>(session_, *ref.query, no_outer, scope_->common_tables));
+      // Only behind APPLY does a derived table see the tables further left.
+      Scope* outer = is_lateral_ ? scope_ : nullptr;
+      auto plan =
+          std::make_shared<const QueryPlan>(session_, *ref.query, outer, scope_->common_tables);
+      lateral_sources_ |= plan->outer_sources();
+      return std::make_shared<PlanRelation>(std::move(plan));
     }
     case TableRef::Kind::kValues: {
       Query values;
       values.values = ref.rows;
-      return std::make_shared<PlanRelation>(
-          std::make_shared<const QueryPlan>(session_, values, nullptr, scope_->common_tables));
+      auto plan = std::make_shared<const QueryPlan>(
+          session_, values, is_lateral_ ? scope_ : nullptr, scope_->common_tables);
+      lateral_sources_ |= plan->outer_sources();
+      return std::make_shared<PlanRelation>(std::move(plan));
     }
     case TableRef::Kind::kFunction:
       source->name = ref.name;
@@ -137,17 +176,21 @@ std::shared_ptr<const Relation> FromBuilder::relation_of(const TableRef& ref, So
   }
   source->name = ref.name;
   if (ref.name.parts.size() == 1 && scope_->common_tables != nullptr) {
+    if (auto rows = scope_->common_tables->recursion(ref.name.last())) {
+      return rows;
+    }
     const CommonTables* level = nullptr;
     if (const auto* common = scope_->common_tables->find(ref.name.last(), &level)) {
       // It sees the common tables before it, and those around its own WITH.
       CommonTables before = *level;
       before.count = static_cast<size_t>(common - level->tables->data());
+      if (is_recursive(*common)) {
+        return recursive_relation(session_, *common, before);
+      }
       auto plan = std::make_shared<const QueryPlan>(session_, *common->query, nullptr, &before);
       auto relation = std::make_shared<PlanRelation>(std::move(plan));
       source->columns = relation->columns();
-      for (size_t i = 0; i < common->columns.size() && i < source->columns.size(); ++i) {
-        source->columns[i].name = common->columns[i];
-      }
+      name_columns(*common, &source->columns);
       return relation;
     }
   }
@@ -189,7 +232,7 @@ std::unique_ptr<FromNode> FromBuilder::build_one(const TableRef& ref) {
     return add_source(std::move(source), ref);
   }
   if (ref.join == JoinKind::kCrossApply || ref.join == JoinKind::kOuterApply) {
-    throw not_understood("CROSS APPLY");
+    return build_apply(ref);
   }
   auto node = std::make_unique<FromNode>();
   node->is_leaf = false;
@@ -208,6 +251,32 @@ std::unique_ptr<FromNode> FromBuilder::build_one(const TableRef& ref) {
     make_nullable(node->left->sources);
   }
   split_conjuncts(ref.on, &node->conjuncts);
+  return node;
+}
+
+// The right side is evaluated for each row of the left.
+std::unique_ptr<FromNode> FromBuilder::build_apply(const TableRef& ref) {
+  auto node = std::make_unique<FromNode>();
+  node->is_leaf = false;
+  const bool outer = ref.join == JoinKind::kOuterApply;
+  node->join = outer ? JoinKind::kLeft : JoinKind::kInner;
+  node->left = build_one(*ref.left);
+  if (ref.right->kind == TableRef::Kind::kJoin) {
+    throw not_understood("APPLY of a join in parentheses");
+  }
+  const bool was_lateral = is_lateral_;
+  is_lateral_ = true;
+  lateral_sources_ = 0;
+  node->right = build_one(*ref.right);
+  is_lateral_ = was_lateral;
+  if ((lateral_sources_ & ~node->left->sources) != 0) {
+    throw not_understood("APPLY that reads a table not on its left side");
+  }
+  node->right->is_lateral = true;
+  node->sources = node->left->sources | node->right->sources;
+  if (outer) {
+    make_nullable(node->right->sources);
+  }
   return node;
 }
 

@@ -27,8 +27,9 @@ struct FromNode {
   std::vector<ExpressionPtr> post_conjuncts;  // WHERE conditions that must follow an outer join
   std::vector<BoundCondition> conditions, post_conditions;
 
-  AccessPath path;         // leaf
-  bool backwards = false;  // leaf: read the ordering from its end
+  AccessPath path;          // leaf
+  bool is_lateral = false;  // leaf: made anew for each row of the sources further left
+  bool backwards = false;   // leaf: read the ordering from its end
   // Inner or left join with equalities: the right side is hashed by these.
   std::vector<BoundValue> left_keys, right_keys;
 };
@@ -68,6 +69,7 @@ class FromBuilder {
 
  private:
   std::unique_ptr<FromNode> build_one(const TableRef& ref);
+  std::unique_ptr<FromNode> build_apply(const TableRef& ref);
   std::unique_ptr<FromNode> add_source(Source source, const TableRef& ref);
   std::shared_ptr<const Relation> relation_of(const TableRef& ref, Source* source);
   std::shared_ptr<const Relation> function_relation(const TableRef& ref);
@@ -80,6 +82,8 @@ class FromBuilder {
   SqlSession* session_;
   Scope* scope_;
   Name target_;
+  bool is_lateral_ = false;       // on the right of an APPLY
+  uint64_t lateral_sources_ = 0;  // what that reads of the left
 };
 
 std::unique_ptr<FromIterator> open_from(const FromNode& node, FromState* state);

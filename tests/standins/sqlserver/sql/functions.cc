@@ -9,6 +9,7 @@ FunctionRegistry::FunctionRegistry() {
   add_edit_functions(this);
   add_calendar_functions(this);
   add_math_functions(this);
+  add_metadata_functions(this);
   add_time_functions(this);
   add_number_functions(this);
   add_system_functions(this);

@@ -49,6 +49,7 @@ class FunctionRegistry {
 void add_calendar_functions(FunctionRegistry* registry);
 void add_edit_functions(FunctionRegistry* registry);
 void add_math_functions(FunctionRegistry* registry);
+void add_metadata_functions(FunctionRegistry* registry);
 void add_text_functions(FunctionRegistry* registry);
 void add_time_functions(FunctionRegistry* registry);
 void add_number_functions(FunctionRegistry* registry);

@@ -229,7 +229,27 @@ void add_identity(FunctionRegistry* registry) {
                }));
 }
 
+// IDENT_SEED and IDENT_INCR.
+ScalarFunction identity_property(bool seed) {
+  return function(1, 1, {nvarchar_type(776)}, decimal_type(38, 0),
+                  [seed](const CallContext& call, Values values) {
+                    const TablePtr table = call.session.find_table(parse_name(values[0].text));
+                    if (table == nullptr) {
+                      return SqlValue{};
+                    }
+                    for (const Column& column : table->definition()->columns) {
+                      if (column.identity) {
+                        return SqlValue::of_text(std::to_string(seed ? column.identity_seed
+                                                                     : column.identity_increment));
+                      }
+                    }
+                    return SqlValue{};
+                  });
+}
+
 void add_names(FunctionRegistry* registry) {
+  registry->add("ident_seed", identity_property(true));
+  registry->add("ident_incr", identity_property(false));
   registry->add(
       "schema_name",
       function(0, 1, {int_type()}, sysname_type(), [](const CallContext& call, Values values) {

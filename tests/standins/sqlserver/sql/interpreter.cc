@@ -19,9 +19,12 @@ namespace dstream::standin::sql {
 namespace {
 
 // Errors after which the rest of the batch still runs, unless XACT_ABORT is on.
-constexpr std::array kStatementErrors = {515,  544,  547,  2601, 2627, 2628, 8134, 8152, 220,
-                                         8115, 8114, 3701, 3728, 3902, 3903, 2812, 2714, 50000,
-                                         512,  201,  8144, 8145, 3906, 1222, 535,  517,  313};
+constexpr std::array kStatementErrors = {515,  544,  547,  2601, 2627, 2628, 8134, 8152,  220, 8115,
+                                         8114, 3701, 3728, 3902, 3903, 2812, 2714, 50000, 512, 201,
+                                         8144, 8145, 3906, 1222, 535,  517,  313,  3727};
+
+// Steps of a recursive common table without MAXRECURSION.
+constexpr int32_t kRecursionMax = 100;
 
 // What starts a transaction under SET IMPLICIT_TRANSACTIONS ON.
 bool begins_implicitly(const Statement& statement) {
@@ -393,6 +396,7 @@ void Interpreter::query(const Statement& statement) {
   if (statement.query->core && !statement.query->core->into.empty()) {
     return select_into(statement);
   }
+  session_->recursion_max = statement.query->recursion_max.value_or(kRecursionMax);
   int64_t rows = 0;
   bool assigned = false;
   as_statement(session_, [&] {
@@ -504,8 +508,21 @@ void Interpreter::execute_text(const Statement& statement) {
   SqlType type;
   const SqlValue text =
       convert_value(evaluate(statement.expressions[0], &type), type, nvarchar_type(kMaxLength));
+  // USE inside of it lasts as long as it does.
+  const std::string database = session_->current_database().name();
+  const auto restore = [&] {
+    if (session_->current_database().name() != database) {
+      session_->use(database);
+    }
+  };
   Variables inner;
-  run_nested(session_, text.text, &inner);
+  try {
+    run_nested(session_, text.text, &inner);
+  } catch (const SqlError&) {
+    restore();
+    throw;
+  }
+  restore();
 }
 
 std::string Interpreter::transaction_name(const Statement& statement) {

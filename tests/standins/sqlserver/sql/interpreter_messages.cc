@@ -98,8 +98,15 @@ void Interpreter::throw_error(const Statement& statement) {
 
 void Interpreter::wait_for(const Statement& statement) {
   SqlType type;
-  const SqlValue value = convert_value(evaluate(statement.expressions[0], &type), type,
-                                       make_type(TypeId::kTime, 7, {}));
+  const SqlValue given = evaluate(statement.expressions[0], &type);
+  const SqlType time = make_type(TypeId::kTime, 7, {});
+  SqlValue value;
+  try {
+    value = convert_value(given, type, time);
+  } catch (const SqlError&) {
+    throw SqlError(148, 15, 1,
+                   "Incorrect time syntax in time string '" + given.text + "' used with WAITFOR.");
+  }
   int64_t rest_ms = value.number / kTicksPerMillisecond;
   while (rest_ms > 0) {
     const int64_t slice = std::min<int64_t>(rest_ms, 60'000);

@@ -14,6 +14,24 @@ namespace {
 
 bool is_on(std::string_view value) { return equals_upper(value, "ON"); }
 
+// Settings under which statements would mean something else than here: refused, not ignored.
+void refuse_other_meaning(const std::string& name, const std::string& value) {
+  static constexpr std::pair<std::string_view, std::string_view> kRefused[] = {
+      {"ANSI_NULLS", "OFF"},    {"ANSI_PADDING", "OFF"},      {"CONCAT_NULL_YIELDS_NULL", "OFF"},
+      {"ANSI_WARNINGS", "OFF"}, {"NUMERIC_ROUNDABORT", "ON"}, {"ARITHIGNORE", "ON"},
+      {"PARSEONLY", "ON"},      {"ANSI_NULL_DFLT_OFF", "ON"},
+  };
+  for (const auto& [option, setting] : kRefused) {
+    if (name == option && value == setting) {
+      throw not_understood("SET " + name + " " + value);
+    }
+  }
+  if ((name == "DATEFORMAT" && value != "MDY") ||
+      (name == "LANGUAGE" && value != "US_ENGLISH" && value != "ENGLISH")) {
+    throw not_understood("SET " + name + " " + value);
+  }
+}
+
 }  // namespace
 
 void Interpreter::set_option(const Statement& statement) {
@@ -32,6 +50,7 @@ void Interpreter::set_option(const Statement& statement) {
 void Interpreter::apply_option(const std::string& name, const Statement& statement) {
   SessionOptions& options = session_->options();
   const std::string& value = statement.option_value;
+  refuse_other_meaning(name, value);
   int64_t number = 0;
   if (!statement.expressions.empty()) {
     SqlType type;

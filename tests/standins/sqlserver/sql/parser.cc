@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tests/standins/sqlserver/sql/parser_internal.h"
+#include "tests/standins/sqlserver/sql/text.h"
 
 namespace dstream::standin::sql {
 
@@ -163,6 +164,12 @@ StatementPtr Parser::short_statement() {
   if (is_any_word({"BREAK", "CONTINUE"})) {
     const StatementKind kind =
         first.is_word("BREAK") ? StatementKind::kBreak : StatementKind::kContinue;
+    if (loops_ == 0) {
+      const bool leaves = kind == StatementKind::kBreak;
+      throw SqlError(leaves ? 135 : 136, 15, 1,
+                     std::string("Cannot use a ") + (leaves ? "BREAK" : "CONTINUE") +
+                         " statement outside the scope of a WHILE statement.");
+    }
     NewStatement result = make(kind);
     take();
     return result;
@@ -261,7 +268,9 @@ StatementPtr Parser::while_statement() {
   NewStatement result = make(StatementKind::kWhile);
   take();
   result->condition = condition();
+  ++loops_;
   result->body.push_back(statement());
+  --loops_;
   return result;
 }
 
@@ -277,6 +286,12 @@ StatementPtr Parser::declare_statement() {
     }
     DeclaredVariable variable;
     variable.name = take().text;
+    if (!declared_.insert(fold_name(variable.name)).second) {
+      throw SqlError(134, 15, 2,
+                     "The variable name '" + variable.name +
+                         "' has already been declared. Variable names must be unique within a "
+                         "query batch or stored procedure.");
+    }
     accept_word("AS");
     if (accept_word("TABLE")) {
       auto table = std::make_shared<TableSpec>();

@@ -20,11 +20,24 @@ void Parser::output_clause(Statement* statement) {
   do {
     statement->output.push_back(select_item());
   } while (accept(","));
-  if (accept_word("INTO")) {
-    if (peek().kind != TokenKind::kVariable) {
-      throw not_understood("OUTPUT INTO " + peek().text);
-    }
-    statement->output_into = take().text;
+  if (!accept_word("INTO")) {
+    return;
+  }
+  Statement::OutputTarget& into = statement->output_into;
+  if (peek().kind == TokenKind::kVariable) {
+    into.table.parts = {take().text};
+  } else {
+    into.table = name();
+  }
+  if (peek().is_operator("(") && is_identifier(peek(1))) {
+    take();
+    into.columns = identifier_list();
+    expect(")");
+  }
+  if (accept_word("OUTPUT")) {
+    do {
+      statement->output_rows.push_back(select_item());
+    } while (accept(","));
   }
 }
 

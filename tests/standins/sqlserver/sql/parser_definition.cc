@@ -352,7 +352,7 @@ StatementPtr Parser::alter_statement() {
   result->name = name();
   if (peek().is_word("WITH") && (peek(1).is_word("CHECK") || peek(1).is_word("NOCHECK"))) {
     take();
-    take();
+    result->without_check = take().is_word("NOCHECK");
   }
   if (accept_word("ADD")) {
     return alter_add(result);

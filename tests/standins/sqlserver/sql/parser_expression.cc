@@ -241,6 +241,17 @@ bool Parser::opens_condition(size_t open) const {
   return false;
 }
 
+// 4145: a value where a condition belongs. SQL Server names the word behind it.
+SqlError Parser::not_a_condition() const {
+  const Token& near = peek().kind == TokenKind::kEnd && at_ > 0 ? tokens_[at_ - 1] : peek();
+  SqlError error(4145, 15, 1,
+                 "An expression of non-boolean type specified in a context where a condition is "
+                 "expected, near '" +
+                     near.text + "'.");
+  error.message.line = near.line;
+  return error;
+}
+
 ExpressionPtr Parser::predicate_tail(ExpressionPtr left) {
   const Token& token = peek();
   if (token.kind == TokenKind::kOperator) {
@@ -267,6 +278,9 @@ ExpressionPtr Parser::predicate_tail(ExpressionPtr left) {
       Node compare = node(ExpressionKind::kCompare, {left, expression()});
       compare->text = normal;
       return compare;
+    }
+    if (token.is_operator(")") || token.is_operator(";") || token.is_operator(",")) {
+      throw not_a_condition();
     }
     fail();
   }
@@ -295,7 +309,7 @@ ExpressionPtr Parser::predicate_tail(ExpressionPtr left) {
     }
     return like;
   }
-  fail();
+  throw not_a_condition();
 }
 
 ExpressionPtr Parser::in_tail(ExpressionPtr left, bool negated) {
@@ -562,6 +576,15 @@ ExpressionPtr Parser::call(Name function) {
     } while (accept(","));
   }
   expect(")");
+  if (peek().is_word("WITHIN") && peek(1).is_word("GROUP")) {
+    take();
+    take();
+    expect("(");
+    expect_word("ORDER");
+    expect_word("BY");
+    result->window_order = order_items();
+    expect(")");
+  }
   if (accept_word("OVER")) {
     over_clause(result.get());
   }

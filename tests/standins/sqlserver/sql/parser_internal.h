@@ -2,6 +2,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -161,6 +162,7 @@ class Parser {
   ExpressionPtr cast_expression(bool is_convert, bool is_try, bool is_parse);
   ExpressionPtr name_or_call();
   ExpressionPtr call(Name function);
+  SqlError not_a_condition() const;
   ExpressionPtr choose_call();
   ExpressionPtr trim_call();
   void over_clause(Expression* call);
@@ -182,12 +184,14 @@ class Parser {
   void table_alias(TableRef* table);
   void table_hints(std::vector<std::string>* hints);
   std::vector<std::vector<ExpressionPtr>> value_rows();
-  void option_clause();
+  std::optional<int32_t> option_clause();
 
   std::string_view text_;
   std::vector<Token> tokens_;
   size_t at_ = 0;
   int depth_ = 0;
+  int loops_ = 0;                   // WHILE around what is parsed
+  std::set<std::string> declared_;  // folded: a batch declares a name once
 
   friend class DepthGuard;
 };

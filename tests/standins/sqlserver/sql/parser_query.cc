@@ -53,22 +53,28 @@ void Parser::query_tail(Query* query) {
   if (peek().is_word("FOR") && (peek(1).is_word("XML") || peek(1).is_word("JSON"))) {
     throw not_understood("FOR " + peek(1).text);
   }
-  option_clause();
+  query->recursion_max = option_clause();
 }
 
-// OPTION (...) changes how, never what.
-void Parser::option_clause() {
+// OPTION (...) changes how, never what; but MAXRECURSION is a bound that can be met.
+std::optional<int32_t> Parser::option_clause() {
+  std::optional<int32_t> recursion_max;
   if (!peek().is_word("OPTION") || !peek(1).is_operator("(")) {
-    return;
+    return recursion_max;
   }
   take();
   int level = 0;
   do {
+    if (peek().is_word("MAXRECURSION") && peek(1).kind == TokenKind::kInteger &&
+        peek(1).text.size() <= 5) {
+      recursion_max = std::stoi(peek(1).text);
+    }
     level += peek().is_operator("(") ? 1 : peek().is_operator(")") ? -1 : 0;
     if (take().kind == TokenKind::kEnd) {
       fail();
     }
   } while (level > 0);
+  return recursion_max;
 }
 
 std::vector<OrderItem> Parser::order_items() {
@@ -322,8 +328,19 @@ TableRefPtr Parser::parenthesised_table() {
       (peek().is_operator("(") && (peek(1).is_word("SELECT") || peek(1).is_operator("(")))) {
     table->kind = TableRef::Kind::kDerived;
     table->query = query();
+    const bool may_be_ordered = table->query->order_by.empty() || table->query->offset != nullptr ||
+                                (table->query->core && table->query->core->top != nullptr);
+    if (!may_be_ordered) {
+      throw SqlError(1033, 15, 1,
+                     "The ORDER BY clause is invalid in views, inline functions, derived tables, "
+                     "subqueries, and common table expressions, unless TOP, OFFSET or FOR XML is "
+                     "also specified.");
+    }
     expect(")");
     table_alias(table.get());
+    if (table->alias.empty()) {
+      fail();
+    }
     return table;
   }
   if (accept_word("VALUES")) {

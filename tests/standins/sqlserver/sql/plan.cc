@@ -278,7 +278,7 @@ void SetPlan::sort_and_cut(std::vector<std::vector<SqlValue>>* rows) const {
 
 std::unique_ptr<PlanNode> make_node(SqlSession* session, const Query& query, Scope* outer,
                                     const CommonTables* common_tables) {
-  CommonTables scope{common_tables, &query.common_tables, query.common_tables.size()};
+  CommonTables scope{common_tables, &query.common_tables, query.common_tables.size(), {}, {}};
   const CommonTables* visible = query.common_tables.empty() ? common_tables : &scope;
   if (query.core) {
     return std::make_unique<SelectPlan>(session, *query.core, &query, outer, visible);
@@ -291,10 +291,10 @@ std::unique_ptr<PlanNode> make_node(SqlSession* session, const Query& query, Sco
 
 class PlanCursor final : public Cursor {
  public:
-  PlanCursor(std::shared_ptr<const QueryPlan> plan, std::span<const int> needed)
+  PlanCursor(std::shared_ptr<const QueryPlan> plan, const ScanRequest& request)
       : plan_(std::move(plan)),
-        needed_(needed.begin(), needed.end()),
-        stream_(plan_->open(nullptr)) {}
+        needed_(request.needed.begin(), request.needed.end()),
+        stream_(plan_->open(request.context)) {}
   bool next(SqlValue* values) override {
     if (!stream_->next(&row_)) {
       return false;
@@ -327,7 +327,7 @@ QueryPlan::QueryPlan(SqlSession* session, const Query& query, Scope* outer,
 QueryPlan::~QueryPlan() = default;
 
 std::unique_ptr<Cursor> PlanRelation::open(const ScanRequest& request) const {
-  return std::make_unique<PlanCursor>(plan_, request.needed);
+  return std::make_unique<PlanCursor>(plan_, request);
 }
 
 std::string row_key(const std::vector<ResultColumn>& columns, const std::vector<SqlValue>& row) {

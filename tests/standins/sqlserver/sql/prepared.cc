@@ -52,9 +52,12 @@ Variables bind_parameters(const ProcedureCall& call, size_t first,
   }
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (!given[i]) {
+      const std::string query =
+          first > 1 ? "(" + argument_text(call, first - 1) + ")" + argument_text(call, first - 2)
+                    : std::string();
       throw SqlError(8178, 16, 1,
-                     "The parameterized query expects the parameter '" + parameters[i].name +
-                         "', which was not supplied.");
+                     "The parameterized query '" + query + "' expects the parameter '" +
+                         parameters[i].name + "', which was not supplied.");
     }
   }
   return variables;
@@ -100,6 +103,10 @@ void run_with_parameters(ProcedureCall* call, size_t first,
 void execute_sql(ProcedureCall& call) {
   if (call.arguments.empty()) {
     throw missing_parameter("sp_executesql", "@statement");
+  }
+  if (!call.arguments[0].value.null && !is_unicode(call.arguments[0].type.id)) {
+    throw SqlError(214, 16, 2,
+                   "Procedure expects parameter '@statement' of type 'ntext/nchar/nvarchar'.");
   }
   const std::shared_ptr<const Batch> batch = call.session.parse(argument_text(call, 0));
   run_with_parameters(&call, 2, batch, parse_parameters(argument_text(call, 1)));

@@ -27,6 +27,8 @@ struct Ordering {
   bool is_unique = false;
 };
 
+struct EvaluationContext;
+
 struct ScanRequest {
   size_t ordering = 0;          // index into orderings(); ignored if there are none
   KeyRange range;               // in the bytes of append_key() over the ordering's parts
@@ -35,6 +37,8 @@ struct ScanRequest {
   ReadView view;
   bool for_update = false;  // wait for locked rows, deliver the newest
   ResponseWriter* out = nullptr;
+  // The row of the sources further left, for what APPLY makes of it.
+  const EvaluationContext* context = nullptr;
   std::function<void(const std::function<uint64_t()>&)> wait;  // for_update: waits for a blocker
 };
 

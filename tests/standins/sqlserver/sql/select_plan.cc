@@ -36,6 +36,9 @@ int64_t row_limit(const BoundValue& value, const EvaluationContext& context,
                   std::string_view clause) {
   const SqlValue number = convert_value(value.evaluate(context), value.type, bigint_type());
   if (number.null || number.number < 0) {
+    if (!number.null && clause.starts_with("TOP")) {
+      throw SqlError(127, 15, 1, "A TOP N or FETCH rowcount value may not be negative.");
+    }
     throw SqlError(1014, 15, 1, "A " + std::string(clause) + " clause contains an invalid value.");
   }
   return number.number;

@@ -181,6 +181,10 @@ void SqlSession::report(const SqlError& error, std::string_view statement) {
                  "): " + std::string(statement.substr(0, 2000)));
   }
   error_number = number;
+  for (ServerMessage before : error.preceding) {
+    before.line = error.message.line;
+    out->message(before);
+  }
   out->message(error.message);
   if (number == 2627 || number == 2601 || number == 515 || number == 547 || number == 2628 ||
       number == 8134 || number == 8115 || number == 220) {

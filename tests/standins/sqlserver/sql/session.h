@@ -116,6 +116,7 @@ class SqlSession final : public Session {
   std::optional<SqlValue> identity;   // decimal text
   std::vector<ServerMessage> caught;  // innermost CATCH last
   int32_t nesting_level = 0;
+  int32_t recursion_max = 100;  // OPTION (MAXRECURSION n) of the statement; 0: no bound
 
   Variables* variables = nullptr;  // of the innermost frame
   ResponseWriter* out = nullptr;

@@ -4,6 +4,7 @@
 #include "tests/standins/sqlserver/sql/conversion_rules.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
+#include "tests/standins/sqlserver/sql/expression_columns.h"
 #include "tests/standins/sqlserver/sql/lexer.h"
 #include "tests/standins/sqlserver/sql/text.h"
 
@@ -169,6 +170,15 @@ void TableWriter::check_nulls(const std::vector<SqlValue>& values) const {
   }
 }
 
+std::string TableWriter::checked_column(const Check& check) const {
+  const std::set<std::string> names = columns_of(*check.condition);
+  if (names.size() != 1) {
+    return {};
+  }
+  const auto column = definition_->find_column(*names.begin());
+  return column ? ", column '" + definition_->columns[*column].name + "'" : std::string();
+}
+
 void TableWriter::check_conditions(const std::vector<SqlValue>& values) const {
   for (const auto& [check, condition] : checks_) {
     const EvaluationContext context{session_, values.data(), nullptr, nullptr};
@@ -179,7 +189,7 @@ void TableWriter::check_conditions(const std::vector<SqlValue>& values) const {
                          "\"" +
                          check->name + "\". The conflict occurred in database \"" +
                          session_->current_database().name() + "\", table \"" +
-                         table_->full_name() + "\".");
+                         table_->full_name() + "\"" + checked_column(*check) + ".");
     }
   }
 }

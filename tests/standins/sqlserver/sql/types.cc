@@ -236,7 +236,8 @@ bool is_unicode(TypeId id) {
 }
 
 bool is_fixed_length(TypeId id) {
-  return id == TypeId::kChar || id == TypeId::kNChar || id == TypeId::kBinary;
+  return id == TypeId::kChar || id == TypeId::kNChar || id == TypeId::kBinary ||
+         id == TypeId::kRowVersion;
 }
 
 bool is_large(const SqlType& type) {

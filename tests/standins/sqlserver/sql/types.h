@@ -30,7 +30,7 @@ inline bool is_temporal(Family f) {
   return f == Family::kDate || f == Family::kTime || f == Family::kDateTime || f == Family::kOffset;
 }
 bool is_unicode(TypeId id);          // nchar, nvarchar, ntext, xml
-bool is_fixed_length(TypeId id);     // char, nchar, binary
+bool is_fixed_length(TypeId id);     // char, nchar, binary, rowversion
 bool is_large(const SqlType& type);  // (max), text, ntext, image, xml
 
 // "nvarchar", "decimal": as in sys.types and error texts.

@@ -1,0 +1,136 @@
+// COL_LENGTH, COLUMNPROPERTY, OBJECTPROPERTY, TYPE_ID.
+#include "tests/standins/sqlserver/sql/error.h"
+#include "tests/standins/sqlserver/sql/functions.h"
+#include "tests/standins/sqlserver/sql/parser.h"
+#include "tests/standins/sqlserver/sql/session.h"
+#include "tests/standins/sqlserver/sql/text.h"
+
+namespace dstream::standin::sql {
+namespace {
+
+using Values = std::span<const SqlValue>;
+
+// The table of a name or an id, nullptr if there is none.
+TablePtr table_of(const CallContext& call, const SqlType& type, const SqlValue& value) {
+  if (family_of(type.id) == Family::kInteger) {
+    return call.database.find_table(static_cast<int32_t>(value.number));
+  }
+  try {
+    return call.session.find_table(parse_name(value.text));
+  } catch (const SqlError&) {
+    return nullptr;
+  }
+}
+
+SqlValue column_length(const CallContext& call, Values values) {
+  const TablePtr table = table_of(call, nvarchar_type(kMaxLength), values[0]);
+  const auto column =
+      table == nullptr ? std::nullopt : table->definition()->find_column(values[1].text);
+  return column ? SqlValue::of_number(max_length_bytes(table->definition()->columns[*column].type))
+                : SqlValue{};
+}
+
+SqlValue column_property(const CallContext& call, Values values) {
+  const TablePtr table = table_of(call, int_type(), values[0]);
+  const auto place =
+      table == nullptr ? std::nullopt : table->definition()->find_column(values[1].text);
+  if (!place) {
+    return {};
+  }
+  const Column& column = table->definition()->columns[*place];
+  const std::string name = upper_text(values[2].text);
+  int precision = 0, scale = 0;
+  precision_of(column.type, &precision, &scale);
+  const bool is_text = family_of(column.type.id) == Family::kText;
+  const std::pair<std::string_view, int64_t> answers[] = {
+      {"ALLOWSNULL", column.type.nullable ? 1 : 0},
+      {"COLUMNID", column.id},
+      {"ISCOMPUTED", column.computed != nullptr ? 1 : 0},
+      {"ISIDENTITY", column.identity ? 1 : 0},
+      {"ISROWGUIDCOL", column.row_guid ? 1 : 0},
+      {"ISHIDDEN", 0},
+      {"ISSPARSE", 0},
+      {"GENERATEDALWAYSTYPE", 0},
+      {"PRECISION", is_text ? column.type.length : precision},
+      {"SCALE", scale},
+      {"CHARMAXLEN", is_text ? column.type.length : 0},
+  };
+  for (const auto& [known, answer] : answers) {
+    if (known == name) {
+      return SqlValue::of_number(answer);
+    }
+  }
+  return {};
+}
+
+SqlValue object_property(const CallContext& call, Values values) {
+  const TablePtr table = table_of(call, int_type(), values[0]);
+  if (table == nullptr) {
+    return {};
+  }
+  const std::string name = upper_text(values[1].text);
+  bool has_identity = false;
+  for (const Column& column : table->definition()->columns) {
+    has_identity = has_identity || column.identity;
+  }
+  const std::pair<std::string_view, bool> answers[] = {
+      {"ISUSERTABLE", true},
+      {"ISTABLE", true},
+      {"ISVIEW", false},
+      {"ISPROCEDURE", false},
+      {"ISMSSHIPPED", false},
+      {"ISSYSTEMTABLE", false},
+      {"TABLEHASPRIMARYKEY", table->definition()->primary_key() != nullptr},
+      {"TABLEHASIDENTITY", has_identity},
+      {"TABLEHASFOREIGNKEY", !table->definition()->foreign_keys.empty()},
+      {"TABLEHASINDEX", !table->definition()->indexes.empty()},
+  };
+  for (const auto& [known, answer] : answers) {
+    if (known == name) {
+      return SqlValue::of_number(answer ? 1 : 0);
+    }
+  }
+  return {};
+}
+
+SqlValue type_id(const CallContext&, Values values) {
+  Name name;
+  try {
+    name = parse_name(values[0].text);
+  } catch (const SqlError&) {
+    return {};
+  }
+  if (equal_names(name.last(), "sysname")) {
+    return SqlValue::of_number(256);
+  }
+  const auto id = type_by_name(name.last());
+  return id ? SqlValue::of_number(system_type_id(*id)) : SqlValue{};
+}
+
+ScalarFunction function(std::vector<std::optional<SqlType>> parameters, SqlType result,
+                        SqlValue (*body)(const CallContext&, Values)) {
+  ScalarFunction made;
+  made.arguments_min = made.arguments_max = parameters.size();
+  made.parameters = std::move(parameters);
+  result.nullable = true;
+  made.result = always(result);
+  made.body = body;
+  return made;
+}
+
+}  // namespace
+
+void add_metadata_functions(FunctionRegistry* registry) {
+  const SqlType text = nvarchar_type(776), name = sysname_type(), id = int_type();
+  registry->add("col_length",
+                function({text, name}, make_type(TypeId::kSmallInt, {}, {}), column_length));
+  registry->add("columnproperty", function({id, name, name}, id, column_property));
+  registry->add("objectproperty", function({id, name}, id, object_property));
+  registry->add("objectpropertyex", function({id, name}, id, object_property));
+  registry->add("type_id", function({text}, id, type_id));
+  registry->add("rowcount_big", function({}, bigint_type(), [](const CallContext& call, Values) {
+                  return SqlValue::of_number(call.session.row_count);
+                }));
+}
+
+}  // namespace dstream::standin::sql

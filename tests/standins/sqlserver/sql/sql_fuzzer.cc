@@ -1,0 +1,32 @@
+// Feeds arbitrary texts to a session of the engine, for as long as one likes:
+//   cmake --preset asan -DDSTREAM_BUILD_FUZZERS=ON && cmake --build --preset asan
+//     --target sql_fuzzer && build/asan/tests/standins/sqlserver/sql/sql_fuzzer
+// with documented/ as a corpus to begin with.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "tests/standins/sqlserver/sql/fuzz_grammar.h"
+#include "tests/standins/sqlserver/sql/session_driver.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace dstream::standin::sql;
+  constexpr int kRunsPerEngine = 200;
+  static std::unique_ptr<Engine> engine;
+  static std::unique_ptr<SessionDriver> driver;
+  static int runs = 0;
+  if (runs++ % kRunsPerEngine == 0) {
+    driver.reset();
+    engine = std::make_unique<Engine>(EngineOptions{});
+    driver = std::make_unique<SessionDriver>(engine.get());
+    driver->run(RandomSql::preparation());
+  }
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  // A loop without an end is the text's own doing.
+  if (text.find("WHILE") == std::string_view::npos &&
+      text.find("while") == std::string_view::npos) {
+    driver->run(text);
+  }
+  return 0;
+}
