@@ -176,10 +176,37 @@ void fail_scan(ChangeDataCapture* capture, ProcedureCall& call) {
   enabled(capture, call).add_scan_fault(std::move(fault));
 }
 
+// EXEC dstream.clock_set @time: the server's local time stands there from now on.
+void set_clock(ChangeDataCapture* capture, ProcedureCall& call) {
+  call.bind({"@time"});
+  const SqlValue time = call.get(0, sql::datetime2_type(7));
+  if (time.null) {
+    throw sql::missing_parameter(call.name, "@time");
+  }
+  sql::Engine& engine = capture->engine();
+  engine.set_clock(time.number - engine.options().utc_offset_min * sql::kTicksPerMinute);
+}
+
+void add_clock_procedures(ChangeDataCapture* capture) {
+  sql::Engine& engine = capture->engine();
+  engine.add_procedure("dstream.clock_set",
+                       [capture](ProcedureCall& call) { set_clock(capture, call); });
+  // From where it is now; it stands afterwards.
+  engine.add_procedure("dstream.clock_advance", [capture](ProcedureCall& call) {
+    call.bind({"@milliseconds"});
+    capture->engine().advance_clock(call.number(0, 0) * sql::kTicksPerMillisecond);
+  });
+  engine.add_procedure("dstream.clock_resume",
+                       [capture](ProcedureCall&) { capture->engine().resume_clock(); });
+}
+
 }  // namespace
 
 void add_control_procedures(ChangeDataCapture* capture) {
   sql::Engine& engine = capture->engine();
+  add_clock_procedures(capture);
+  // What the cleanup job does once a day.
+  engine.add_procedure("dstream.cleanup_once", [capture](ProcedureCall&) { capture->clean_up(); });
   engine.add_procedure("dstream.capture_pause", [capture](ProcedureCall&) { capture->pause(); });
   engine.add_procedure("dstream.capture_resume", [capture](ProcedureCall&) { capture->resume(); });
   engine.add_procedure("dstream.capture_scan_once", [capture](ProcedureCall& call) {

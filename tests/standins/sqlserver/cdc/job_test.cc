@@ -111,6 +111,25 @@ TEST_F(JobTest, ASizeReducingAlterStopsTheScan) {
   EXPECT_EQ(changes("__$operation, id, a"), "2|2|abc\n");
 }
 
+TEST_F(JobTest, TheClockIsInTheTestsHand) {
+  ok("EXEC dstream.clock_set '2030-01-02T03:04:05'");
+  EXPECT_EQ(driver_.value("SELECT CONVERT(varchar(19), SYSDATETIME(), 126)"),
+            "2030-01-02T03:04:05");
+  ok("INSERT INTO t (id) VALUES (1)");
+  ok("EXEC dstream.clock_advance 259200000");  // three days: the default retention
+  ok("INSERT INTO t (id) VALUES (2)");
+  capture_.scan_all();
+  EXPECT_EQ(driver_.table("SELECT CONVERT(varchar(19), tran_end_time, 126) FROM "
+                          "cdc.lsn_time_mapping WHERE tran_id <> 0x00 ORDER BY start_lsn"),
+            "2030-01-02T03:04:05\n2030-01-05T03:04:05\n");
+  ok("EXEC dstream.clock_advance 60000; INSERT INTO t (id) VALUES (3)");
+  capture_.scan_all();
+  ok("EXEC dstream.cleanup_once");
+  EXPECT_EQ(changes("id"), "2\n3\n");
+  ok("EXEC dstream.clock_resume");
+  EXPECT_EQ(driver_.value("SELECT CONVERT(varchar(10), SYSDATETIME(), 126)"), "2026-11-23");
+}
+
 TEST_F(JobTest, AzureKeepsItsJobsInTheDatabase) {
   sql::Engine engine{sql::EngineOptions{}};
   ChangeDataCapture capture(&engine,

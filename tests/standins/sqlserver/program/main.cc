@@ -51,6 +51,13 @@ void add_options(CLI::App* app, Settings* settings) {
                   "Milliseconds between scans of the capture job")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  app->add_flag("--second-server", settings->stand_in.has_second_server,
+                "A second server with the same data; EXEC dstream.failover makes it the primary");
+  app->add_option("--second-port", settings->stand_in.second_port,
+                  "TCP port of the second server; 0 takes a free one")
+      ->capture_default_str();
+  app->add_flag("--azure", settings->stand_in.is_azure,
+                "Jobs of Change Data Capture as in Azure SQL Database");
   app->add_flag("--demo-writer", settings->has_demo_writer,
                 "Change rows of dbo.Persons and dbo.Cars all the time");
   app->add_option("--demo-interval", settings->demo_interval_ms,
@@ -75,6 +82,10 @@ int run(const Settings& settings, const sigset_t& signals) {
   if (!stand_in.start(&error)) {
     std::fprintf(stderr, "dstream-sqlserver: %s\n", error.c_str());
     return 1;
+  }
+  if (settings.stand_in.has_second_server) {
+    std::printf("second server %s:%u\n", settings.stand_in.listen.c_str(),
+                static_cast<unsigned>(stand_in.second_port()));
   }
   // The line that scripts wait for.
   std::printf("listening %s:%u database %s\n", settings.stand_in.listen.c_str(),

@@ -249,5 +249,54 @@ TEST_F(StandInTest, BcpLoadsAFile) {
   EXPECT_EQ(table("SELECT COUNT(*) FROM cdc.dbo_Persons_CT WHERE __$operation = 2"), "5000\n");
 }
 
+TEST(Failover, TheSecondServerHasTheSameDataAndGoesOn) {
+  StandInOptions options;
+  options.database = "shop";
+  options.starts_capture_job = false;
+  options.has_second_server = true;
+  StandIn stand_in(options);
+  std::string error;
+  ASSERT_TRUE(stand_in.start(&error)) << error;
+  const auto connect = [&](OdbcClient* client, uint16_t port) {
+    return client->connect("Server=127.0.0.1;Port=" + std::to_string(port) +
+                           ";UID=sa;PWD=Secret-1;TDS_Version=7.4;Database=shop");
+  };
+  const auto value = [](OdbcClient* client, const std::string& sql) {
+    EXPECT_TRUE(client->execute(sql)) << client->diagnostics_text();
+    const OdbcResult result = client->fetch_all();
+    client->close_cursor();
+    return result.rows.empty() ? std::string("no row") : result.rows[0][0].value_or("NULL");
+  };
+  OdbcClient first, early, second;
+  ASSERT_TRUE(connect(&first, stand_in.port())) << first.diagnostics_text();
+  EXPECT_FALSE(connect(&early, stand_in.second_port()));
+  EXPECT_TRUE(early.has_diagnostic(976)) << early.diagnostics_text();
+  stand_in.run_script(
+      "CREATE TABLE t (id int PRIMARY KEY); EXEC sys.sp_cdc_enable_db; EXEC "
+      "sys.sp_cdc_enable_table N'dbo', N't', NULL; INSERT INTO t VALUES (1)");
+  stand_in.capture().scan_all();
+  const std::string lsn = value(&first, "SELECT sys.fn_cdc_get_max_lsn()");
+  ASSERT_TRUE(first.execute("BEGIN TRAN; INSERT INTO t VALUES (2)"));
+
+  stand_in.failover(false);
+  EXPECT_EQ(stand_in.primary(), 2);
+  EXPECT_FALSE(first.execute("SELECT 1"));
+  ASSERT_TRUE(connect(&second, stand_in.second_port())) << second.diagnostics_text();
+  EXPECT_EQ(value(&second, "SELECT sys.fn_cdc_get_max_lsn()"), lsn);
+  EXPECT_EQ(value(&second, "SELECT COUNT(*) FROM msdb.dbo.cdc_jobs"), "0");
+  // What was open on the old primary is undone: nobody holds the row.
+  EXPECT_TRUE(second.execute("SET LOCK_TIMEOUT 20000; INSERT INTO t VALUES (2)"))
+      << second.diagnostics_text();
+  second.close_cursor();
+  stand_in.capture().scan_all();
+  EXPECT_EQ(value(&second, "SELECT COUNT(*) FROM cdc.dbo_t_CT"), "2");
+  // And back, by a statement that does not survive it.
+  second.execute("EXEC dstream.failover");
+  EXPECT_EQ(stand_in.primary(), 1);
+  OdbcClient again;
+  ASSERT_TRUE(connect(&again, stand_in.port())) << again.diagnostics_text();
+  EXPECT_EQ(value(&again, "SELECT COUNT(*) FROM t"), "2");
+}
+
 }  // namespace
 }  // namespace dstream::standin

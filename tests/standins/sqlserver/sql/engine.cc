@@ -148,7 +148,14 @@ Database& Engine::create_database(const std::string& name) {
   return *slot;
 }
 
+void Engine::set_clock(int64_t utc_ticks) { set_ticks_ = utc_ticks; }
+void Engine::advance_clock(int64_t ticks) { set_ticks_ = utc_ticks() + ticks; }
+void Engine::resume_clock() { set_ticks_ = 0; }
+
 int64_t Engine::utc_ticks() const {
+  if (const int64_t set = set_ticks_.load(); set != 0) {
+    return set;
+  }
   return options_.utc_ticks ? options_.utc_ticks() : system_utc_ticks();
 }
 

@@ -102,6 +102,11 @@ class Engine final : public Handler {
 
   int64_t utc_ticks() const;
   int64_t local_ticks() const;
+  // The clock in a test's hand, 100 ns since 0001-01-01, UTC. It stands where it was set and moves
+  // when told to; resume_clock() lets EngineOptions::utc_ticks show through again.
+  void set_clock(int64_t utc_ticks);
+  void advance_clock(int64_t ticks);
+  void resume_clock();
 
   // Registries, by folded name with schema: "sys.tables", "msdb.dbo.cdc_jobs",
   // "sys.sp_cdc_help_jobs".
@@ -185,6 +190,7 @@ class Engine final : public Handler {
   EngineCounters counters_;
   TransactionManager transactions_;
   Principals principals_;
+  std::atomic<int64_t> set_ticks_{0};  // 0: the clock runs
   FunctionRegistry functions_;
   std::map<std::string, SystemView, std::less<>> views_;
   std::map<std::string, TableFunction, std::less<>> table_functions_;
