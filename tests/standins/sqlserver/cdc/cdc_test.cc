@@ -270,6 +270,17 @@ TEST_F(CdcTest, DefinitionsReachTheChangeTableInOrder) {
             "0|ALTER TABLE t DROP COLUMN a\n");
 }
 
+TEST_F(CdcTest, ARowFromBeforeItsColumnIsNotChangedByItsNull) {
+  enable("t");
+  ok("INSERT INTO t VALUES (1, N'x', 1)");
+  ok("ALTER TABLE t ADD extra int NULL");
+  capture_.scan_all();
+  ok("UPDATE t SET extra = NULL");
+  EXPECT_EQ(capture_.find(engine_.main_database())->log_size(), 0U);
+  ok("UPDATE t SET extra = 1");
+  EXPECT_EQ(capture_.scan_all(), 1);
+}
+
 TEST_F(CdcTest, EnablingIsRefusedWithItsErrors) {
   EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_enable_table N'dbo', N't', NULL"), 22901);
   EXPECT_EQ(driver_.error("SELECT * FROM cdc.change_tables"), 208);

@@ -270,6 +270,10 @@ void TableWriter::prepare(Update* update) const {
   check_conditions(after);
   check_parents(after);
   update->after = encode(after);
+  // A row from before its column was added is the same row as with the column's NULL or default.
+  if (update->before->size() != update->after->size() && *encode(before) == *update->after) {
+    update->after = update->before;
+  }
   for (const Index& index : definition_->indexes) {
     // Keys fold case; the bytes below them do not.
     const bool changed = definition_->key(index, before) != definition_->key(index, after);
