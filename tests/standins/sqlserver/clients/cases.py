@@ -127,9 +127,9 @@ CHANGES = [
 _TYPED_VALUES_EXPECTED = {f"{t.key}.{row}": t.text(row) for t in TYPES for row in ROWS}
 
 CASES = {
-    "connect_plain": {"database": DATABASE, "encrypt_option": "FALSE"},
-    "connect_tls": {"database": DATABASE, "encrypt_option": "TRUE"},
-    "connect_strict": {"database": DATABASE, "encrypt_option": "TRUE"},
+    "connect_plain": {"database": DATABASE, "long": str(LONG), "encrypt_option": "FALSE"},
+    "connect_tls": {"database": DATABASE, "long": str(LONG), "encrypt_option": "TRUE"},
+    "connect_strict": {"database": DATABASE, "long": str(LONG), "encrypt_option": "TRUE"},
     "wrong_password": {"number": "18456"},
     "read": _TYPED_VALUES_EXPECTED,
     "parameters": _TYPED_VALUES_EXPECTED,
@@ -147,7 +147,8 @@ CASES = {
             "lsn_time_mapping": "4", "max_lsn_bytes": "10", "help": "dbo.orders dbo_orders",
             "changes": ";".join(CHANGES)},
     "catalog": {"tables": "big,bulk_rows,orders,prepared_values,transaction_rows,typed_values",
-                "columns": "id int,customer nvarchar,amount decimal", "keys": "id"},
+                "columns": "id int,customer nvarchar,amount decimal", "keys": "id",
+                "described": "id 4,customer -9,amount 3"},
     "bulk_load": {"rows": "1000", "sum_id": "500500", "name_length": "7893", "nulls": "100",
                   "sum_amount": "125125.0000", "last": "2024-01-02 03:04:05.678"},
     "server_cursors": {"array_after_execute": "0", "array_before_execute": "1",

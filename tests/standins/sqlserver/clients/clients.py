@@ -98,7 +98,9 @@ class FreeTds(Odbc):
               "FreeTDS has no way to send a datetimeoffset (SQLSTATE 22018)."),
         Limit("bulk_load", "", "unixODBC has no bulk load."),
     )
-    expected = {"server_cursors": NO_SERVER_CURSORS}
+    # FreeTDS has one ODBC type for decimal and numeric.
+    expected = {"server_cursors": NO_SERVER_CURSORS,
+                "catalog": {"described": "id 4,customer -9,amount 2"}}
 
     def strings(self, folder, server):
         text = (f"Driver=/usr/lib/x86_64-linux-gnu/odbc/libtdsodbc.so;Server=127.0.0.1;"

@@ -92,6 +92,7 @@ func connecting(more string) func() values {
 			"database": list(db, "SELECT DB_NAME()"),
 			"encrypt_option": list(db,
 				"SELECT encrypt_option FROM sys.dm_exec_connections WHERE session_id = @@SPID"),
+			"long": fmt.Sprint(len(list(db, "SELECT c_varchar_max FROM dbo.typed_values WHERE id = 1"))),
 		}
 	}
 }

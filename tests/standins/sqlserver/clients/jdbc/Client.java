@@ -9,6 +9,7 @@ import java.sql.DatabaseMetaData;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
+import java.sql.ResultSetMetaData;
 import java.sql.SQLException;
 import java.sql.SQLTimeoutException;
 import java.sql.Savepoint;
@@ -79,6 +80,8 @@ public final class Client {
         values.put("database", first(statement, "SELECT DB_NAME()"));
         values.put("encrypt_option", first(statement,
             "SELECT encrypt_option FROM sys.dm_exec_connections WHERE session_id = @@SPID"));
+        values.put("long", String.valueOf(
+            first(statement, "SELECT c_varchar_max FROM dbo.typed_values WHERE id = 1").length()));
       }
     };
   }
@@ -324,6 +327,17 @@ public final class Client {
       values.put("columns",
           list(data.getColumns("clients", "dbo", "orders", "%"), "COLUMN_NAME", "TYPE_NAME"));
       values.put("keys", list(data.getPrimaryKeys("clients", "dbo", "orders"), "COLUMN_NAME"));
+      // Of a query that has not been executed.
+      try (PreparedStatement query =
+          connection.prepareStatement("SELECT id, customer, amount FROM dbo.orders WHERE id = ?")) {
+        ResultSetMetaData columns = query.getMetaData();
+        StringBuilder described = new StringBuilder();
+        for (int i = 1; i <= columns.getColumnCount(); ++i) {
+          described.append(i > 1 ? "," : "").append(columns.getColumnName(i)).append(' ')
+              .append(columns.getColumnType(i));
+        }
+        values.put("described", described.toString());
+      }
     }
   }
 

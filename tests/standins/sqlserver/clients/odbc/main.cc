@@ -21,6 +21,7 @@ struct Setup {
 
 constexpr const char* kRowNames[] = {"high", "low", "empty", "null"};
 constexpr int kRowCount = 4;
+constexpr const char* kLong = "SELECT c_varchar_max FROM dbo.typed_values WHERE id = 1";
 
 std::vector<TypeCase> read_types(const char* path) {
   std::ifstream file(path, std::ios::binary);
@@ -42,6 +43,7 @@ void connect_case(const std::string& connection_string, Values* values) {
   const std::string from = " FROM sys.dm_exec_connections WHERE session_id = @@SPID";
   values->add("database", session.list("SELECT DB_NAME()"));
   values->add("encrypt_option", session.list("SELECT encrypt_option" + from));
+  values->add("long", std::to_string(session.list(kLong).size()));
 }
 
 void wrong_password(const Setup& setup, Values* values) {
@@ -327,6 +329,26 @@ SQLCHAR* text_argument(const char* text) {
   return reinterpret_cast<SQLCHAR*>(const_cast<char*>(text));
 }
 
+// The columns of a prepared query that has not been executed.
+void describe(Session* session, Values* values) {
+  session->prepare("SELECT id, customer, amount FROM dbo.orders WHERE id = ?");
+  session->bind_int(1, 2);
+  SQLSMALLINT count = 0;
+  session->check(SQLNumResultCols(session->statement(), &count), "columns");
+  std::string described;
+  for (SQLSMALLINT i = 1; i <= count; ++i) {
+    SQLCHAR name[128] = {};
+    SQLSMALLINT type = 0;
+    session->check(SQLDescribeCol(session->statement(), static_cast<SQLUSMALLINT>(i), name,
+                                  sizeof(name), nullptr, &type, nullptr, nullptr, nullptr),
+                   "describe");
+    described += described.empty() ? "" : ",";
+    described += reinterpret_cast<char*>(name);
+    described += " " + std::to_string(type);
+  }
+  values->add("described", described);
+}
+
 void catalog(const Setup& setup, Values* values) {
   Session session(setup.plain);
   SQLHSTMT statement = session.statement();
@@ -351,6 +373,7 @@ void catalog(const Setup& setup, Values* values) {
                                text_argument("orders"), SQL_NTS),
                 "keys");
   rows("keys", 4, 0);
+  describe(&session, values);
 }
 
 // Server cursors that reading with an array opens, by when its size was set.

@@ -133,7 +133,9 @@ def joined(cursor, sql):
 def connect_case(**more):
     with connect(**more) as connection, connection.cursor() as cursor:
         sql = "SELECT encrypt_option FROM sys.dm_exec_connections WHERE session_id = @@SPID"
-        return {"database": first(cursor, "SELECT DB_NAME()"), "encrypt_option": first(cursor, sql)}
+        long = first(cursor, "SELECT c_varchar_max FROM dbo.typed_values WHERE id = 1")
+        return {"database": first(cursor, "SELECT DB_NAME()"),
+                "encrypt_option": first(cursor, sql), "long": str(len(long))}
 
 
 def connect_plain():

@@ -125,6 +125,7 @@ function connecting(options) {
     database: await first(connection, 'SELECT DB_NAME()'),
     encrypt_option: await first(connection,
       'SELECT encrypt_option FROM sys.dm_exec_connections WHERE session_id = @@SPID'),
+    long: String((await first(connection, 'SELECT c_varchar_max FROM dbo.typed_values WHERE id = 1')).length),
   }));
 }
 

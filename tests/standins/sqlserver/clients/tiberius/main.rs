@@ -78,7 +78,9 @@ async fn run(on: &mut Connection, sql: &str) -> Result<(), tiberius::error::Erro
 async fn connecting(setup: &Setup, level: EncryptionLevel) -> Answer {
     let mut on = setup.log_in(level, "Secret-1").await?;
     let sql = "SELECT encrypt_option FROM sys.dm_exec_connections WHERE session_id = @@SPID";
+    let long = "SELECT c_varchar_max FROM dbo.typed_values WHERE id = 1";
     Ok(vec![
+        pair("long", list(&mut on, long).await?.len()),
         pair("database", list(&mut on, "SELECT DB_NAME()").await?),
         pair("encrypt_option", list(&mut on, sql).await?),
     ])
