@@ -25,9 +25,6 @@ class Limit:
     def __init__(self, names, keys, reason):
         self.names, self.keys, self.reason = names.split(), keys.split(), reason
 
-    def covers(self, name, key):
-        return name in self.names and (key in self.keys or key.split(".")[0] in self.keys)
-
 
 def run(command, log, **more):
     """Runs a build step; what it says goes to `log` and into the error."""

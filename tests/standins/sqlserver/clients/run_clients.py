@@ -130,24 +130,23 @@ def cell_of(client, name, answer, footnotes):
     if answer is None:
         return "FAILED", ["no answer"]
     wrong = [answer["error"]] if "error" in answer else []
-    limited = {limit: 0 for limit in limits}
+    unused = {(limit, key) for limit in limits for key in limit.keys}
     expected = {**cases.CASES[name], **client.expected.get(name, {})}
     compares_types = name in ("read", "parameters", "prepared")
     client_types = set()
     for key, text in expected.items():
         got = answer["values"].get(key)
         kind = cases.KINDS[key.split(".")[0]] if compares_types else ""
-        covering = [limit for limit in limits if limit.covers(name, key)]
+        covering = {(limit, key_or_type) for limit in limits
+                    for key_or_type in (key, key.split(".")[0]) if key_or_type in limit.keys}
         if got is not None and cases.same(kind, text, got):
             continue
         if covering:
-            limited[covering[0]] += 1
+            unused -= covering
             client_types.add(key.split(".")[0])
         else:
             wrong.append(f"{key}: expected {short(text)!r}, got {short(str(got))!r}")
-    for limit, count in limited.items():
-        if count == 0:
-            wrong.append(f"no longer a limit: {limit.reason}")
+    wrong += [f"{key}: no longer a limit: {limit.reason}" for limit, key in unused]
     wrong += [f"{key}: not asked for" for key in answer["values"] if key not in expected]
     if wrong:
         return "FAILED", wrong
