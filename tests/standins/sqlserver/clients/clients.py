@@ -83,7 +83,7 @@ class Odbc(Client):
 
 
 _DATES = "date.low datetime2.low datetime2_3.low"
-_OFFSETS = "datetimeoffset.high datetimeoffset.low datetimeoffset.empty"
+_OFFSETS = "datetimeoffset.low datetimeoffset.empty datetimeoffset3.low datetimeoffset3.empty"
 
 
 class FreeTds(Odbc):
@@ -91,8 +91,8 @@ class FreeTds(Odbc):
     limits = (
         Limit("connect_strict", "", "FreeTDS speaks TDS 8 from 1.5."),
         Limit("parameters prepared", _DATES, "FreeTDS sends the day before 0001-01-01 for it."),
-        Limit("parameters prepared", _OFFSETS + " " + _OFFSETS.replace("offset", "offset3"),
-              "FreeTDS has no way to send a datetimeoffset (SQLSTATE 22018)."),
+        Limit("parameters prepared", _OFFSETS,
+              "FreeTDS sends a datetimeoffset of UTC only (SQLSTATE 22018)."),
         Limit("bulk_load", "", "unixODBC has no bulk load."),
     )
     # FreeTDS has one ODBC type for decimal and numeric.

@@ -86,7 +86,7 @@ SQL_TIMESTAMP_STRUCT timestamp_of(const std::string& text) {
   return value;
 }
 
-Binding time_binding(const TypeCase& type, const std::string& text) {
+Binding time_binding(const TypeCase& type, const std::string& text, bool is_freetds) {
   const auto scale = static_cast<SQLSMALLINT>(shape_of(type.declaration).first);
   const auto with_scale = [scale](int whole) {
     return static_cast<SQLULEN>(whole + (scale > 0 ? scale + 1 : 0));
@@ -100,7 +100,10 @@ Binding time_binding(const TypeCase& type, const std::string& text) {
     return {SQL_C_CHAR, kSqlTime2, with_scale(8), scale, text};
   }
   if (type.key.starts_with("datetimeoffset")) {
-    return {SQL_C_CHAR, kSqlDateTimeOffset, with_scale(26), scale, text};
+    // FreeTDS takes the text without an offset, as UTC.
+    const bool is_cut = is_freetds && text.ends_with(" +00:00");
+    return {SQL_C_CHAR, kSqlDateTimeOffset, with_scale(26), scale,
+            is_cut ? text.substr(0, text.size() - 7) : text};
   }
   const std::string at = raw(timestamp_of(text));
   if (type.key == "datetime") {
@@ -170,7 +173,7 @@ Binding binding_of(const TypeCase& type, const std::string& text, bool is_freetd
             static_cast<SQLSMALLINT>(scale), text};
   }
   if (type.kind == "time") {
-    return time_binding(type, text);
+    return time_binding(type, text, is_freetds);
   }
   if (type.kind == "guid") {
     return {SQL_C_GUID, SQL_GUID, 36, 0, raw(guid_of(text))};
