@@ -383,8 +383,6 @@ void rename(ProcedureCall& call) {
   });
 }
 
-void bare(ProcedureCall& call) { call.out.statement_done(DoneCommand::kSelect, -1); }
-
 void reset_connection(ProcedureCall& call) { static_cast<void>(call); }
 
 }  // namespace
@@ -399,10 +397,7 @@ void add_catalog_procedures(Engine* engine) {
   for (const char* name : {"sys.sp_statistics", "sys.sp_statistics_100"}) {
     engine->add_procedure(name, statistics);
   }
-  for (const char* name :
-       {"sys.sp_datatype_info", "sys.sp_datatype_info_90", "sys.sp_datatype_info_100"}) {
-    engine->add_procedure(name, bare);
-  }
+  add_datatype_info(engine);
   engine->add_procedure("sys.sp_rename", rename);
   engine->add_procedure("sys.sp_reset_connection", reset_connection);
 }

@@ -38,8 +38,10 @@ int32_t run_nested(SqlSession* session, std::string_view sql, Variables* variabl
 
 // sp_executesql, sp_prepare, sp_execute, sp_prepexec, sp_unprepare and relatives.
 void add_prepared_procedures(Engine* engine);
-// sp_tables, sp_columns, sp_pkeys, sp_datatype_info, sp_rename, ...
+// sp_tables, sp_columns, sp_pkeys, sp_rename, ...
 void add_catalog_procedures(Engine* engine);
+// sp_datatype_info and its relatives.
+void add_datatype_info(Engine* engine);
 // sys.* and INFORMATION_SCHEMA.
 void add_catalog_views(Engine* engine);
 // sys.dm_exec_connections.

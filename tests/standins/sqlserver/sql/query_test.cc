@@ -284,5 +284,15 @@ TEST_F(QueryTest, PreparedCalls) {
       8179);
 }
 
+TEST_F(QueryTest, TypesAreListedForOdbcTwoAndThree) {
+  EXPECT_EQ(driver_.call("sys.sp_datatype_info_100", {}).results.at(0).columns.size(), 20u);
+  EXPECT_EQ(driver_.error("EXEC sp_datatype_info @data_type = 93, @ODBCVer = 3"), 0);
+  ASSERT_EQ(driver_.writer().results.size(), 1u);
+  EXPECT_EQ(driver_.writer().results[0].rows.size(), 3u);
+  EXPECT_EQ(driver_.writer().results[0].rows[0][0].text, "datetime2");
+  EXPECT_EQ(driver_.error("EXEC sp_datatype_info 11"), 0);
+  EXPECT_EQ(driver_.writer().results[0].rows.size(), 3u);
+}
+
 }  // namespace
 }  // namespace dstream::standin::sql
