@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Benchmarks B1, B2 and B3 as ratios against bare loops, interleaved in one run.
 
-usage: bench.py BUILD_FOLDER [--only B1,B2,B3] [--runs N] [--rows N] [--json FILE]
+usage: bench.py BUILD_FOLDER [--only B1,B2,B3,S] [--runs N] [--rows N] [--json FILE]
 
 Every figure is the median of the runs (at least 5) with its interquartile range; yardstick and
 product take turns, so that a machine that slows down slows both. CPU is the whole process's, all
 threads, user and system. The SQL Server stand-in and the mock broker are processes of their own;
 their CPU share is printed, because an endpoint that is busy all the time would be the bottleneck.
+S is the stand-in alone, against its own targets (standin_bench.py).
 """
 
 import argparse
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True  # the tree stays as it is
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 START_SECONDS_MAX = 60
@@ -292,11 +294,16 @@ def b3(build, folder, options):
     return {**out, "ratio": ratio}
 
 
+def standin(build, folder, options):
+    import standin_bench  # pylint: disable=import-outside-toplevel  (it imports this module)
+    return standin_bench.run(build, folder, options)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
-    parser.add_argument("--only", default="B1,B2,B3")
+    parser.add_argument("--only", default="B1,B2,B3,S")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--rows", type=int, default=0, help="rows of a run; 0 chooses")
     parser.add_argument("--json", type=pathlib.Path, help="also write the figures here")
@@ -304,7 +311,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     figures = {}
     with tempfile.TemporaryDirectory(prefix="dstream-bench.") as folder:
-        for name, run in (("B1", b1), ("B2", b2), ("B3", b3)):
+        for name, run in (("B1", b1), ("B2", b2), ("B3", b3), ("S", standin)):
             if name in options.only.upper().split(","):
                 figures[name] = run(options.build.resolve(), folder, options)
     if options.json:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <unordered_map>
 
 #include "tests/standins/sqlserver/cdc/lsn.h"
 #include "tests/standins/sqlserver/sql/functions.h"
@@ -50,6 +51,8 @@ struct DatabaseCapture::Batch {
   std::vector<LogEntry> log;
   std::vector<CommitEntry> entries;
   std::map<InstancePtr, RowBatch> rows;
+  // The active ones. A thousand tables may be tracked while a transaction changes one.
+  std::unordered_map<const sql::Table*, std::vector<InstancePtr>> instances_of;
   int64_t transactions = 0, commands = 0, schema_changes = 0;
   Assumptions assumptions;
 };
@@ -156,6 +159,12 @@ void DatabaseCapture::collect(int64_t transactions_max, Batch* batch) {
     }
   }
   batch->assumptions = assumptions_->get();
+  for (const InstancePtr& instance :
+       batch->transactions > 0 ? instances() : std::vector<InstancePtr>()) {
+    if (instance->is_active()) {
+      batch->instances_of[instance->table().get()].push_back(instance);
+    }
+  }
   for (const LogEntry& entry : batch->log) {
     if (entry.transaction) {
       encode(*entry.transaction, batch);
@@ -205,14 +214,21 @@ void DatabaseCapture::note_failure(const Batch& batch, int64_t start_ticks,
 void DatabaseCapture::encode(const sql::CommittedTransaction& transaction, Batch* batch) {
   const std::string commit_lsn = lsn_of_record(transaction.commit_record);
   bool has_rows = false;
-  for (const InstancePtr& instance : instances()) {
-    if (!instance->is_active()) {
+  std::vector<const sql::Table*> touched;
+  for (const sql::RowChange& change : transaction.changes) {
+    const sql::Table* const table = change.table.get();
+    const auto known = batch->instances_of.find(table);
+    if (known == batch->instances_of.end() ||
+        std::find(touched.begin(), touched.end(), table) != touched.end()) {
       continue;
     }
-    RowBatch& rows = batch->rows[instance];
-    const size_t before = rows.size();
-    instance->append_changes(commit_lsn, transaction.changes, batch->assumptions, &rows);
-    has_rows = has_rows || rows.size() > before;
+    touched.push_back(table);
+    for (const InstancePtr& instance : known->second) {
+      RowBatch& rows = batch->rows[instance];
+      const size_t before = rows.size();
+      instance->append_changes(commit_lsn, transaction.changes, batch->assumptions, &rows);
+      has_rows = has_rows || rows.size() > before;
+    }
   }
   batch->commands += static_cast<int64_t>(transaction.changes.size());
   if (!has_rows) {

@@ -131,7 +131,7 @@ bool RawClient::receive_some(std::string* bytes) {
   return true;
 }
 
-bool RawClient::skip_message() {
+bool RawClient::skip_message(uint64_t* bytes) {
   std::vector<char> piece(256 * 1024);
   for (;;) {
     size_t at = 0;
@@ -144,6 +144,9 @@ bool RawClient::skip_message() {
         break;
       }
       at += length;
+      if (bytes != nullptr) {
+        *bytes += length;
+      }
       if (ends) {
         buffered_.erase(0, at);
         return true;

@@ -29,8 +29,9 @@ class RawClient {
   bool receive(std::string* body);
   // Whatever comes next, as it is on the socket; false at the end.
   bool receive_some(std::string* bytes);
-  // Takes the next message off the socket without keeping it, as fast as it comes.
-  bool skip_message();
+  // Takes the next message off the socket without keeping it, as fast as it comes. Adds its bytes,
+  // packet headers included, to *bytes.
+  bool skip_message(uint64_t* bytes = nullptr);
   // All bytes until the server closes; false if it did not within 20 s.
   bool drain();
   void close();
