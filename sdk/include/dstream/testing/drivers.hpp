@@ -228,7 +228,7 @@ class Messages {
   // nullopt: no key; a message without a value, a tombstone.
   Messages& add(std::string_view topic, std::optional<std::string_view> key,
                 std::optional<std::string_view> value,
-                std::vector<std::pair<const char*, std::string_view>> headers = {}) {
+                const std::vector<std::pair<const char*, std::string_view>>& headers = {}) {
     dstream_message message{};
     message.topic = keep(topic).data();
     message.topic_id = topic_id(topic);
