@@ -29,7 +29,18 @@ cleanup() {
   rm -rf "$work"
 }
 trap cleanup EXIT
-trap 'exit 130' INT
+# Ctrl-C reaches the host as well: it is given the time to drain, and not told a second time.
+interrupted() {
+  trap - INT
+  for _ in $(seq 50); do
+    kill -0 "${host:-0}" 2>/dev/null || break
+    [ -n "${host:-}" ] || break
+    sleep 0.1
+  done
+  [ ! -e "$work/messages" ] || echo "==> Done: $(wc -l <"$work/messages") messages"
+  exit 130
+}
+trap interrupted INT
 trap 'exit 143' TERM
 
 # wait_line FILE PATTERN PID: the first line of FILE that matches, once it is there.
