@@ -78,7 +78,7 @@ class Odbc(Client):
         raise NotImplementedError
 
     def command(self, folder, server):
-        environment = {"LC_ALL": "C.UTF-8", "ODBCSYSINI": str(folder)}
+        environment = {"LC_ALL": "C.UTF-8", "ODBCSYSINI": str(server.folder)}
         return [self.program, server.types_file, *self.strings(folder, server)], environment
 
 
@@ -197,9 +197,11 @@ class Tiberius(Client):
     def build(self, folder, log):
         run(["cargo", "build", "--quiet", "--locked", "--manifest-path",
              HERE / "tiberius/Cargo.toml", "--target-dir", folder / "target"], log)
+        (folder / "target/debug/client").rename(folder / "client")
+        shutil.rmtree(folder / "target")
 
     def command(self, folder, server):
-        return [folder / "target/debug/client", *server.arguments()], {}
+        return [folder / "client", *server.arguments()], {}
 
 
 class Pytds(Client):
@@ -254,13 +256,15 @@ def cache_folder():
 
 
 def fetched(client, say):
-    """The client's folder in the cache, made if it is not there or no longer right."""
-    folder = cache_folder() / client.name
+    """The client's folder in the cache, made if it is not there. Another version has another."""
+    if not client.sources:
+        return cache_folder()
+    folder = cache_folder() / f"{client.name}-{client.key()}"
     mark = folder / ".complete"
-    if not mark.exists() or mark.read_text(encoding="utf-8") != client.key():
+    if not mark.exists():
         say(f"{client.title}: fetching and building")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        client.build(folder, folder.with_suffix(".log"))
-        mark.write_text(client.key(), encoding="utf-8")
+        client.build(folder, folder / "build.log")
+        mark.touch()
     return folder
