@@ -9,6 +9,16 @@ constexpr int kDepthMax = 4;
 
 }  // namespace
 
+// One of the words between semicolons.
+std::string RandomSql::pick(std::string_view words) {
+  size_t choice = below(static_cast<size_t>(std::count(words.begin(), words.end(), ';')) + 1);
+  while (choice > 0) {
+    words.remove_prefix(words.find(';') + 1);
+    --choice;
+  }
+  return std::string(words.substr(0, words.find(';')));
+}
+
 const char* RandomSql::preparation() {
   return "CREATE TABLE t (id int PRIMARY KEY, a int NULL, b varchar(10) NULL, d decimal(10,2) "
          "NULL, "
@@ -22,171 +32,66 @@ const char* RandomSql::preparation() {
 }
 
 std::string RandomSql::name() {
-  return one_of({"id", "a", "b", "d",    "n",   "x",   "w",   "f",     "t",    "m",
-                 "g",  "v", "s", "t.id", "u.m", "z.a", "[a]", "\"b\"", "nope", "dbo.t.a"});
+  return pick("id;a;b;d;n;x;w;f;t;m;g;v;s;t.id;u.m;z.a;[a];\"b\";nope;dbo.t.a");
 }
 
 std::string RandomSql::type() {
-  return one_of({"int",
-                 "bigint",
-                 "tinyint",
-                 "bit",
-                 "decimal(10,2)",
-                 "decimal(38,10)",
-                 "numeric",
-                 "money",
-                 "smallmoney",
-                 "float",
-                 "real",
-                 "date",
-                 "time(3)",
-                 "datetime",
-                 "datetime2",
-                 "smalldatetime",
-                 "datetimeoffset(0)",
-                 "char(3)",
-                 "varchar(5)",
-                 "varchar(max)",
-                 "nchar(2)",
-                 "nvarchar(7)",
-                 "nvarchar(max)",
-                 "binary(4)",
-                 "varbinary(3)",
-                 "varbinary(max)",
-                 "uniqueidentifier",
-                 "sql_variant",
-                 "xml",
-                 "rowversion",
-                 "text",
-                 "image",
-                 "sysname",
-                 "nosuchtype",
-                 "decimal(0,9)",
-                 "varchar(9000)"});
+  return pick(
+      "int;bigint;tinyint;bit;decimal(10,2);decimal(38,10);numeric;money;smallmoney;"
+      "float;real;date;time(3);datetime;datetime2;smalldatetime;datetimeoffset(0);"
+      "char(3);varchar(5);varchar(max);nchar(2);nvarchar(7);nvarchar(max);binary(4);"
+      "varbinary(3);varbinary(max);uniqueidentifier;sql_variant;xml;rowversion;text;"
+      "image;sysname;nosuchtype;decimal(0,9);varchar(9000)");
 }
 
 std::string RandomSql::literal() {
-  return one_of({"0",
-                 "1",
-                 "-1",
-                 "2147483647",
-                 "-2147483648",
-                 "2147483648",
-                 "9223372036854775807",
-                 "-9223372036854775808",
-                 "99999999999999999999999999999999999999",
-                 "0.00000000000000000000000000000000000001",
-                 "1.5",
-                 "1e308",
-                 "-1e-308",
-                 "$1.5",
-                 "$922337203685477.5807",
-                 "NULL",
-                 "NULL",
-                 "''",
-                 "'a'",
-                 "N'\xC3\xA9\xF0\x9F\x98\x80'",
-                 "'%_[]'",
-                 "'2020-02-29'",
-                 "'9999-12-31 23:59:59.9999999'",
-                 "'0001-01-01'",
-                 "'24:00'",
-                 "'12:30 PM'",
-                 "'1e5'",
-                 "'-.5'",
-                 "0x",
-                 "0x00",
-                 "0xFFFFFFFFFFFFFFFFFF",
-                 "'6F9619FF-8B86-D011-B42D-00C04FC964FF'",
-                 "@v",
-                 "@@ROWCOUNT",
-                 "@@ERROR",
-                 "@none",
-                 "GETDATE()",
-                 "REPLICATE('x', 8000)",
-                 "'+14:00'",
-                 "'u''v'"});
+  return pick(
+      "0;1;-1;2147483647;-2147483648;2147483648;9223372036854775807;"
+      "-9223372036854775808;99999999999999999999999999999999999999;"
+      "0.00000000000000000000000000000000000001;1.5;1e308;-1e-308;$1.5;"
+      "$922337203685477.5807;NULL;NULL;'';'a';N'\xC3\xA9\xF0\x9F\x98\x80';'%_[]';"
+      "'2020-02-29';'9999-12-31 23:59:59.9999999';'0001-01-01';'24:00';'12:30 PM';"
+      "'1e5';'-.5';0x;0x00;0xFFFFFFFFFFFFFFFFFF;'6F9619FF-8B86-D011-B42D-00C04FC964FF';"
+      "@v;@@ROWCOUNT;@@ERROR;@none;GETDATE();REPLICATE('x', 8000);'+14:00';'u''v'");
 }
 
 std::string RandomSql::call(int depth) {
-  static constexpr const char* kFunctions[] = {"ABS",          "CEILING",    "FLOOR",
-                                               "SIGN",         "SQRT",       "SQUARE",
-                                               "EXP",          "LOG",        "LOG10",
-                                               "LEN",          "DATALENGTH", "UPPER",
-                                               "LOWER",        "LTRIM",      "RTRIM",
-                                               "TRIM",         "REVERSE",    "ASCII",
-                                               "UNICODE",      "CHAR",       "NCHAR",
-                                               "SPACE",        "ISNUMERIC",  "ISDATE",
-                                               "YEAR",         "MONTH",      "DAY",
-                                               "EOMONTH",      "DEGREES",    "RADIANS",
-                                               "TAN",          "COT",        "ACOS",
-                                               "BIT_COUNT",    "SOUNDEX",    "QUOTENAME",
-                                               "CHECKSUM",     "OBJECT_ID",  "OBJECT_NAME",
-                                               "DB_NAME",      "COUNT",      "SUM",
-                                               "AVG",          "MIN",        "MAX",
-                                               "STDEV",        "VARP",       "STRING_AGG",
-                                               "CHECKSUM_AGG", "TYPE_NAME",  "SERVERPROPERTY",
-                                               "PI",           "NEWID",      "nofunction",
-                                               "dbo.f"};
-  static constexpr const char* kTwo[] = {"ROUND",
-                                         "POWER",
-                                         "LEFT",
-                                         "RIGHT",
-                                         "CHARINDEX",
-                                         "PATINDEX",
-                                         "REPLICATE",
-                                         "ISNULL",
-                                         "NULLIF",
-                                         "COALESCE",
-                                         "CONCAT",
-                                         "ATN2",
-                                         "LOG",
-                                         "GREATEST",
-                                         "LEAST",
-                                         "LEFT_SHIFT",
-                                         "RIGHT_SHIFT",
-                                         "GET_BIT",
-                                         "SET_BIT",
-                                         "DIFFERENCE",
-                                         "PARSENAME",
-                                         "SWITCHOFFSET",
-                                         "TODATETIMEOFFSET",
-                                         "EOMONTH",
-                                         "STRING_ESCAPE",
-                                         "HASHBYTES",
-                                         "QUOTENAME",
-                                         "CHOOSE",
-                                         "FORMATMESSAGE",
-                                         "SQL_VARIANT_PROPERTY",
-                                         "STR",
-                                         "TRIM"};
-  static constexpr const char* kThree[] = {"SUBSTRING", "REPLACE",   "ROUND",  "CONCAT_WS",
-                                           "TRANSLATE", "CHARINDEX", "CHOOSE", "DATEFROMPARTS",
-                                           "STR",       "IIF",       "SET_BIT"};
-  static constexpr const char* kParts[] = {"year",       "quarter",  "month",       "dayofyear",
-                                           "day",        "week",     "weekday",     "hour",
-                                           "minute",     "second",   "millisecond", "microsecond",
-                                           "nanosecond", "tzoffset", "iso_week",    "xx"};
+  static constexpr char kFunctions[] =
+      "ABS;CEILING;FLOOR;SIGN;SQRT;SQUARE;EXP;LOG;LOG10;LEN;DATALENGTH;UPPER;LOWER;"
+      "LTRIM;RTRIM;TRIM;REVERSE;ASCII;UNICODE;CHAR;NCHAR;SPACE;ISNUMERIC;ISDATE;YEAR;"
+      "MONTH;DAY;EOMONTH;DEGREES;RADIANS;TAN;COT;ACOS;BIT_COUNT;SOUNDEX;QUOTENAME;"
+      "CHECKSUM;OBJECT_ID;OBJECT_NAME;DB_NAME;COUNT;SUM;AVG;MIN;MAX;STDEV;VARP;"
+      "STRING_AGG;CHECKSUM_AGG;TYPE_NAME;SERVERPROPERTY;PI;NEWID;nofunction;dbo.f";
+  static constexpr char kTwo[] =
+      "ROUND;POWER;LEFT;RIGHT;CHARINDEX;PATINDEX;REPLICATE;ISNULL;NULLIF;COALESCE;"
+      "CONCAT;ATN2;LOG;GREATEST;LEAST;LEFT_SHIFT;RIGHT_SHIFT;GET_BIT;SET_BIT;"
+      "DIFFERENCE;PARSENAME;SWITCHOFFSET;TODATETIMEOFFSET;EOMONTH;STRING_ESCAPE;"
+      "HASHBYTES;QUOTENAME;CHOOSE;FORMATMESSAGE;SQL_VARIANT_PROPERTY;STR;TRIM";
+  static constexpr char kThree[] =
+      "SUBSTRING;REPLACE;ROUND;CONCAT_WS;TRANSLATE;CHARINDEX;CHOOSE;DATEFROMPARTS;STR;"
+      "IIF;SET_BIT";
+  static constexpr char kParts[] =
+      "year;quarter;month;dayofyear;day;week;weekday;hour;minute;second;millisecond;"
+      "microsecond;nanosecond;tzoffset;iso_week;xx";
   const auto v = [&] { return value(depth + 1); };
   switch (below(12)) {
     case 0:
     case 1:
     case 2:
-      return one_of(kFunctions) + "(" + v() + ")";
+      return pick(kFunctions) + "(" + v() + ")";
     case 3:
     case 4:
-      return one_of(kTwo) + "(" + v() + ", " + v() + ")";
+      return pick(kTwo) + "(" + v() + ", " + v() + ")";
     case 5:
-      return one_of(kThree) + "(" + v() + ", " + v() + ", " + v() + ")";
+      return pick(kThree) + "(" + v() + ", " + v() + ", " + v() + ")";
     case 6:
       return "STUFF(" + v() + ", " + v() + ", " + v() + ", " + v() + ")";
     case 7:
-      return "DATEADD(" + one_of(kParts) + ", " + v() + ", " + v() + ")";
+      return "DATEADD(" + pick(kParts) + ", " + v() + ", " + v() + ")";
     case 8:
-      return one_of({"DATEDIFF(", "DATEDIFF_BIG("}) + one_of(kParts) + ", " + v() + ", " + v() +
-             ")";
+      return one_of({"DATEDIFF(", "DATEDIFF_BIG("}) + pick(kParts) + ", " + v() + ", " + v() + ")";
     case 9:
-      return one_of({"DATEPART(", "DATENAME(", "DATETRUNC("}) + one_of(kParts) + ", " + v() + ")";
+      return one_of({"DATEPART(", "DATENAME(", "DATETRUNC("}) + pick(kParts) + ", " + v() + ")";
     case 10:
       return one_of({"ROW_NUMBER()", "RANK()", "NTILE(2)", "LAG(a)", "LEAD(a, 2, 0)", "SUM(a)",
                      "COUNT(*)", "FIRST_VALUE(b)"}) +
@@ -220,8 +125,7 @@ std::string RandomSql::value(int depth) {
       return one_of({"CAST(", "TRY_CAST("}) + v() + " AS " + type() + ")";
     case 9:
       return one_of({"CONVERT(", "TRY_CONVERT("}) + type() + ", " + v() + ", " +
-             one_of({"0", "1", "2", "3", "12", "23", "101", "103", "121", "126", "127", "999"}) +
-             ")";
+             pick("0;1;2;3;12;23;101;103;121;126;127;999") + ")";
     case 10:
       return "CASE WHEN " + condition(depth + 1) + " THEN " + v() +
              (below(2) == 0 ? " ELSE " + v() : "") + " END";
@@ -393,16 +297,18 @@ std::string RandomSql::control(int depth) {
     case 4:
       return "EXEC sp_executesql N'SELECT @p', N'@p " + type() + "', @p = " + literal();
     case 5:
-      return one_of({"BEGIN TRAN", "COMMIT", "ROLLBACK", "SAVE TRAN s1", "ROLLBACK TRAN s1",
-                     "SET XACT_ABORT ON", "SET XACT_ABORT OFF", "DECLARE @tv table (a int)",
-                     "SET TRANSACTION ISOLATION LEVEL SNAPSHOT", "SET DATEFIRST 3",
-                     "SET LOCK_TIMEOUT 0", "SET ROWCOUNT 2", "SET ROWCOUNT 0"});
+      return pick(
+          "BEGIN TRAN;COMMIT;ROLLBACK;SAVE TRAN s1;ROLLBACK TRAN s1;SET XACT_ABORT ON;"
+          "SET XACT_ABORT OFF;DECLARE @tv table (a int);"
+          "SET TRANSACTION ISOLATION LEVEL SNAPSHOT;SET DATEFIRST 3;SET LOCK_TIMEOUT 0;"
+          "SET ROWCOUNT 2;SET ROWCOUNT 0");
     case 6:
       return "RAISERROR(" + value(depth + 1) + ", 16, 1, " + literal() + ")";
     case 7:
-      return one_of({"EXEC sp_columns 't'", "EXEC sp_tables", "EXEC sp_pkeys 't'", "THROW",
-                     "EXEC sp_describe_first_result_set N'SELECT * FROM t'", "EXEC nowhere 1, 2",
-                     "PRINT 'x'", "RETURN 1", "EXEC sp_statistics 'u'"});
+      return pick(
+          "EXEC sp_columns 't';EXEC sp_tables;EXEC sp_pkeys 't';THROW;"
+          "EXEC sp_describe_first_result_set N'SELECT * FROM t';EXEC nowhere 1, 2;"
+          "PRINT 'x';RETURN 1;EXEC sp_statistics 'u'");
     default:
       return "WITH z AS (" + select(depth + 1) + ") SELECT * FROM z";
   }
@@ -454,9 +360,8 @@ std::string RandomSql::damaged(std::string text) {
         text.insert(below(text.size()), text.substr(at, size));
         break;
       case 4:
-        text.insert(
-            at, one_of({"(", ")", "'", "[",  "\"", "/*",    "*/",      "--",     ";",    ",",   ".",
-                        "@", "#", "$", "0x", "N'", "CASE ", "SELECT ", " FROM ", "\xFF", "\xC3"}));
+        text.insert(at,
+                    pick("(;);';[;\";/*;*/;--;;;,;.;@;#;$;0x;N';CASE ;SELECT ; FROM ;\xFF;\xC3"));
         break;
       default:
         text.resize(at);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <string_view>
 
 namespace dstream::standin::sql {
 
@@ -37,6 +38,7 @@ class RandomSql {
   std::string literal();
   std::string type();
   std::string name();
+  std::string pick(std::string_view words);
   template <size_t count>
   std::string one_of(const char* const (&choices)[count]) {
     return choices[below(count)];

@@ -103,6 +103,7 @@ int64_t send_rows(SqlSession* session, const QueryPlan& plan) {
   if (!out.columns(plan.columns())) {
     throw Cancelled{};
   }
+  session->has_open_result = true;
   int64_t count = 0;
   const SelectPlan* select = plan.select();
   const auto picks = select != nullptr ? select->token_columns() : std::nullopt;
@@ -189,9 +190,13 @@ Interpreter::Flow Interpreter::run_one(const Statement& statement) {
     }
     session_->error_number = error.message.number;
     session_->row_count = 0;
-    if (try_depth_ > 0 && error.message.severity < 20) {
+    if (session_->try_depth > 0 && error.message.severity < 20) {
+      if (session_->has_open_result) {
+        done(DoneCommand::kSelect, 0);  // What the client got of the result ends here.
+      }
       throw;
     }
+    session_->has_open_result = false;
     const bool aborts = ends_batch(error) || session_->options().xact_abort ||
                         error.message.number == 0 || is_rethrown_;
     if (aborts) {
@@ -265,13 +270,13 @@ Interpreter::Flow Interpreter::control(const Statement& statement, bool* is_cont
 }
 
 Interpreter::Flow Interpreter::try_catch(const Statement& statement) {
-  ++try_depth_;
+  ++session_->try_depth;
   try {
     const Flow flow = run_all(statement.body);
-    --try_depth_;
+    --session_->try_depth;
     return flow;
   } catch (SqlError& error) {
-    --try_depth_;
+    --session_->try_depth;
     if (error.message.severity >= 20) {
       throw;
     }
@@ -293,7 +298,7 @@ Interpreter::Flow Interpreter::try_catch(const Statement& statement) {
       throw;
     }
   } catch (...) {
-    --try_depth_;
+    --session_->try_depth;
     throw;
   }
 }
@@ -364,6 +369,7 @@ void Interpreter::plain(const Statement& statement) {
 }
 
 void Interpreter::done(uint16_t command, int64_t rows) {
+  session_->has_open_result = false;
   session_->out->statement_done(command, session_->options().no_count ? -1 : rows);
 }
 

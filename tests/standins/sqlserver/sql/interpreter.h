@@ -64,7 +64,6 @@ class Interpreter {
 
   SqlSession* session_;
   std::shared_ptr<const Batch> batch_;
-  int32_t try_depth_ = 0;
   int32_t return_status_ = 0;
   bool is_rethrown_ = false;
 };

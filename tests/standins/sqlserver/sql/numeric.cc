@@ -60,6 +60,9 @@ std::optional<Numeric> parse_numeric(std::string_view text) {
       return std::nullopt;
     }
     any = true;
+    if (value.units >= power_of_ten(kDigitsMax - 1)) {
+      return std::nullopt;  // one digit more than there is room for
+    }
     value.units = value.units * 10 + (c - '0');
     value.scale += fraction ? 1 : 0;
     if (!in_range(value.units) || value.scale > kDigitsMax) {

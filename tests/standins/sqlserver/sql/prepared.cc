@@ -276,9 +276,18 @@ void describe_first_result(ProcedureCall& call) {
   send_rows(call, first_result_columns(), rows);
 }
 
+// What clients ask for and do not get: an error that says so, and is counted.
+void refuse(ProcedureCall& call) { throw not_understood(call.name); }
+
 }  // namespace
 
 void add_prepared_procedures(Engine* engine) {
+  for (const char* name :
+       {"sys.sp_cursor", "sys.sp_cursoropen", "sys.sp_cursorprepare", "sys.sp_cursorexecute",
+        "sys.sp_cursorprepexec", "sys.sp_cursorunprepare", "sys.sp_cursorfetch",
+        "sys.sp_cursoroption", "sys.sp_cursorclose", "sys.sp_describe_undeclared_parameters"}) {
+    engine->add_procedure(name, refuse);
+  }
   engine->add_procedure("sys.sp_executesql", execute_sql);
   engine->add_procedure("sys.sp_prepare", prepare);
   engine->add_procedure("sys.sp_execute", execute_prepared);

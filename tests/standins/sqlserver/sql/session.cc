@@ -46,6 +46,8 @@ void SqlSession::batch(std::string_view sql, ResponseWriter& writer) {
   engine_->counters().batches.fetch_add(1, std::memory_order_relaxed);
   out = &writer;
   nesting_level = 0;
+  try_depth = 0;
+  has_open_result = false;
   caught.clear();
   bulk_target_.reset();
   Variables frame;
@@ -74,6 +76,8 @@ void SqlSession::procedure(std::string_view name, std::span<const Parameter> par
                            ResponseWriter& writer) {
   out = &writer;
   nesting_level = 0;
+  try_depth = 0;
+  has_open_result = false;
   caught.clear();
   Variables frame;
   variables = &frame;

@@ -116,7 +116,9 @@ class SqlSession final : public Session {
   std::optional<SqlValue> identity;   // decimal text
   std::vector<ServerMessage> caught;  // innermost CATCH last
   int32_t nesting_level = 0;
-  int32_t recursion_max = 100;  // OPTION (MAXRECURSION n) of the statement; 0: no bound
+  bool has_open_result = false;  // columns were sent, their DONE was not
+  int32_t try_depth = 0;         // TRY blocks around what runs, of all nesting levels
+  int32_t recursion_max = 100;   // OPTION (MAXRECURSION n) of the statement; 0: no bound
 
   Variables* variables = nullptr;  // of the innermost frame
   ResponseWriter* out = nullptr;
