@@ -490,6 +490,11 @@ SqlValue shape_time(int64_t date_days, int64_t clock, std::optional<int16_t> off
       result.offset_min = offset.value_or(0);
       result.number =
           round_ticks(to, date_days * kTicksPerDay + clock) - result.offset_min * kTicksPerMinute;
+      const int64_t local = result.number + result.offset_min * kTicksPerMinute;
+      const int64_t end = (kDaysMax + 1) * kTicksPerDay;
+      if (result.number < 0 || result.number >= end || local < 0 || local >= end) {
+        throw time_out_of_range(from, to);
+      }
       return result;
     }
   }

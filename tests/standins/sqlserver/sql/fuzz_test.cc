@@ -9,6 +9,7 @@
 
 #include "tests/standins/sqlserver/sql/fuzz_grammar.h"
 #include "tests/standins/sqlserver/sql/session_driver.h"
+#include "tests/standins/sqlserver/sql/text.h"
 
 namespace dstream::standin::sql {
 namespace {
@@ -44,7 +45,8 @@ class SqlFuzzTest : public testing::Test {
       SessionDriver driver(&engine);
       driver.run(RandomSql::preparation());
       for (uint64_t i = 0; i < kRoundsPerEngine; ++i) {
-        const std::string text = make();
+        // What the wire could have brought: statements come in UTF-16.
+        const std::string text = utf8_from_utf16(utf16_bytes(make()));
         SCOPED_TRACE(text);
         if (std::getenv("DSTREAM_FUZZ_VERBOSE") != nullptr) {
           std::printf("%s\n-----\n", text.c_str());
