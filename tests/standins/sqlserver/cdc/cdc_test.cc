@@ -144,6 +144,20 @@ TEST_F(CdcTest, LargeValuesAreLoggedOnlyWhenChanged) {
   EXPECT_EQ(driver_.type("SELECT r FROM cdc.dbo_big_CT"), "binary(8)");
 }
 
+TEST_F(CdcTest, LargeValuesAboveTheConfiguredSizeAreRefused) {
+  ok("CREATE TABLE big (id int PRIMARY KEY, v nvarchar(max), free varchar(max))");
+  enable("big", ", @captured_column_list = N'id, v'");
+  const std::string insert = "INSERT INTO big VALUES (1, REPLICATE(CAST(N'x' AS nvarchar(max)), ";
+  EXPECT_EQ(driver_.error("EXEC sp_configure 'fill factor', 1"), 40510);
+  ok("EXEC sp_configure 'max text repl size', 65536; RECONFIGURE");
+  EXPECT_EQ(driver_.error(insert + "32769), NULL)"), 7139);
+  ok(insert + "32768), REPLICATE(CAST('y' AS varchar(max)), 70000))");
+  EXPECT_EQ(driver_.error("UPDATE big SET v = v + N'x'"), 7139);
+  ok("EXEC sp_configure 'max text repl size', -1; RECONFIGURE; UPDATE big SET v = v + N'x'");
+  capture_.scan_all();
+  EXPECT_EQ(changes("__$operation, LEN(v)", "dbo_big"), "2|32768\n3|32768\n4|32769\n");
+}
+
 TEST_F(CdcTest, MasksBeyondEightColumns) {
   std::string columns = "id int PRIMARY KEY";
   for (int i = 2; i <= 10; ++i) {

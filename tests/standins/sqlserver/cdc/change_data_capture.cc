@@ -273,6 +273,28 @@ void ChangeDataCapture::committed(sql::CommittedTransaction transaction) {
   }
 }
 
+void ChangeDataCapture::writing_large(const sql::Table& table, int32_t column_id, int64_t bytes) {
+  const int64_t limit = text_repl_bytes_max_.load();
+  const DatabaseCapture* capture = limit < 0 || bytes <= limit ? nullptr : find(*table.database);
+  if (capture == nullptr) {
+    return;
+  }
+  for (const InstancePtr& instance : capture->instances_of(table)) {
+    const CaptureInstance::Columns columns = instance->columns();
+    for (const CapturedColumn& column : *columns) {
+      if (column.column_id == column_id) {
+        throw sql::SqlError(
+            7139, 16, 1,
+            "Length of LOB data (" + std::to_string(bytes) +
+                ") to be replicated exceeds configured maximum " + std::to_string(limit) +
+                ". Use the stored procedure sp_configure to increase the configured maximum value "
+                "for max text repl size option, which defaults to 65536. A configured value of -1 "
+                "indicates no limit, other that the limit imposed by the data type.");
+      }
+    }
+  }
+}
+
 // DDL on a tracked table: refused, or written down when the scan gets there.
 void ChangeDataCapture::definition_changed(const sql::Engine::DefinitionChange& change) {
   DatabaseCapture* capture = find(*change.table->database);

@@ -61,6 +61,13 @@ class ChangeDataCapture final : public sql::CommitListener {
   DatabaseCapture& of(sql::Database& database);
 
   void committed(sql::CommittedTransaction transaction) override;
+  void writing_large(const sql::Table& table, int32_t column_id, int64_t bytes) override;
+
+  // sp_configure N'max text repl size': what a statement may write into a captured column of a
+  // large type. -1: anything, and the default here, so that tests of large values need no
+  // configuration; a real server comes with 65,536.
+  void set_text_repl_bytes_max(int64_t bytes) { text_repl_bytes_max_ = bytes; }
+  int64_t text_repl_bytes_max() const { return text_repl_bytes_max_.load(); }
 
   sql::Engine& engine() { return *engine_; }
   const CaptureOptions& options() const { return options_; }
@@ -83,6 +90,7 @@ class ChangeDataCapture final : public sql::CommitListener {
   mutable std::mutex mutex_;  // guards databases_
   std::map<const sql::Database*, std::unique_ptr<DatabaseCapture>> databases_;
 
+  std::atomic<int64_t> text_repl_bytes_max_{-1};
   std::atomic<bool> is_paused_{false};
   std::mutex job_mutex_;  // guards is_stopping_
   std::condition_variable job_wake_;

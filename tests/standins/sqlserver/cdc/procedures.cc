@@ -436,6 +436,22 @@ void cleanup_change_table(ChangeDataCapture* capture, ProcedureCall& call) {
   cdc.raise_low_water(instance, mark.text);
 }
 
+// The options of the server that there are here: one.
+void configure(ChangeDataCapture* capture, ProcedureCall& call) {
+  call.bind({"@configname", "@configvalue"});
+  const std::string name = call.text(0);
+  if (sql::equal_names(name, "show advanced options")) {
+    return;
+  }
+  if (!sql::equal_names(name, "max text repl size") &&
+      !sql::equal_names(name, "max text repl size (B)")) {
+    throw sql::not_understood("sp_configure '" + name + "'");
+  }
+  if (call.has(1)) {
+    capture->set_text_repl_bytes_max(call.number(1, -1));
+  }
+}
+
 }  // namespace
 
 void add_procedures(ChangeDataCapture* capture) {
@@ -443,6 +459,7 @@ void add_procedures(ChangeDataCapture* capture) {
   const auto add = [&](const char* name, void (*body)(ChangeDataCapture*, ProcedureCall&)) {
     engine.add_procedure(name, [capture, body](ProcedureCall& call) { body(capture, call); });
   };
+  add("sys.sp_configure", configure);
   add("sys.sp_cdc_enable_db", enable_database);
   add("sys.sp_cdc_disable_db", disable_database);
   add("sys.sp_cdc_enable_table", enable_table);

@@ -45,6 +45,8 @@ class TableWriter {
   };
   // Converts one assigned value to what the column stores.
   SqlValue stored(size_t column, const SqlType& type, const SqlValue& value) const;
+  void check_large_values(const std::vector<SqlValue>* before,
+                          const std::vector<SqlValue>& after) const;
   void update(std::vector<Update>* updates);
   void remove(const std::string& key, const RowBytes& before, const std::vector<SqlValue>& values);
 

@@ -141,6 +141,7 @@ const std::vector<SqlValue>& TableWriter::insert(const std::vector<size_t>& colu
   check_nulls(values_);
   check_conditions(values_);
   check_parents(values_);
+  check_large_values(nullptr, values_);
   const RowBytes data = encode(values_);
   store_row(data, values_);
   if (is_logged_) {
@@ -255,6 +256,25 @@ void TableWriter::store_row(const RowBytes& data, const std::vector<SqlValue>& v
   }
 }
 
+// Change Data Capture takes large values only up to a size that the server is configured for.
+void TableWriter::check_large_values(const std::vector<SqlValue>* before,
+                                     const std::vector<SqlValue>& after) const {
+  CommitListener* const listener = session_->engine().transactions().listener();
+  if (!is_logged_ || listener == nullptr) {
+    return;
+  }
+  for (size_t i = 0; i < after.size(); ++i) {
+    const Column& column = definition_->columns[i];
+    if (!is_large(column.type) || after[i].null ||
+        (before != nullptr && !(*before)[i].null && (*before)[i].text == after[i].text)) {
+      continue;
+    }
+    const bool is_wide = column.type.id == TypeId::kNVarChar || column.type.id == TypeId::kNText;
+    const auto bytes = static_cast<int64_t>(after[i].text.size());
+    listener->writing_large(*table_, column.id, is_wide ? 2 * utf16_length(after[i].text) : bytes);
+  }
+}
+
 void TableWriter::prepare(Update* update) const {
   const std::vector<SqlValue>& before = update->old_values;
   std::vector<SqlValue>& after = update->new_values;
@@ -269,6 +289,7 @@ void TableWriter::prepare(Update* update) const {
   check_nulls(after);
   check_conditions(after);
   check_parents(after);
+  check_large_values(&before, after);
   update->after = encode(after);
   // A row from before its column was added is the same row as with the column's NULL or default.
   if (update->before->size() != update->after->size() && *encode(before) == *update->after) {

@@ -58,6 +58,13 @@ class CommitListener {
  public:
   virtual ~CommitListener() = default;
   virtual void committed(CommittedTransaction transaction) = 0;
+  // A statement is about to give a (max), text, ntext or image column of a tracked table this many
+  // bytes. Throws SqlError to refuse. [any-thread]
+  virtual void writing_large(const Table& table, int32_t column_id, int64_t bytes) {
+    static_cast<void>(table);
+    static_cast<void>(column_id);
+    static_cast<void>(bytes);
+  }
 };
 
 // Everything a transaction wrote, for a store that keeps data over restarts. Called in commit
@@ -161,6 +168,7 @@ class TransactionManager {
   void set_last_record(uint64_t record) { record_.store(record); }
 
   void set_listener(CommitListener* listener) { listener_ = listener; }
+  CommitListener* listener() const { return listener_; }
   using StoreWriter = std::function<void(const std::vector<StoredChange>&)>;
   void set_store_writer(StoreWriter writer) { store_writer_ = std::move(writer); }
 
