@@ -231,7 +231,7 @@ size_t TableStore::row_count() const {
                     [](const auto& entry) { return entry.second->head->data != nullptr; }));
 }
 
-void TableStore::commit_slot(Slot* slot, uint64_t transaction, uint64_t sequence) {
+void TableStore::commit_slot(Slot* slot, uint64_t sequence) {
   const std::unique_lock lock(mutex_);
   // A row written twice by one transaction keeps only what it wrote last.
   for (Version* version = slot->head.get();
@@ -241,9 +241,6 @@ void TableStore::commit_slot(Slot* slot, uint64_t transaction, uint64_t sequence
       version->older = std::move(version->older->older);
     }
     version = version->older.get();
-  }
-  if (slot->owner == transaction) {
-    slot->owner = 0;
   }
 }
 

@@ -93,7 +93,8 @@ class TableStore : public std::enable_shared_from_this<TableStore> {
   uint64_t next_id() { return next_id_.fetch_add(1); }
 
   // For TransactionManager.
-  void commit_slot(Slot* slot, uint64_t transaction, uint64_t sequence);
+  // The row stays locked: a transaction may have written it more than once.
+  void commit_slot(Slot* slot, uint64_t sequence);
   void undo_slot(Slot* slot);
   void unlock_slot(Slot* slot, uint64_t transaction);
   // Drops versions nobody can see; false if the row must be looked at again later.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/storage.h"
@@ -69,11 +70,16 @@ void TransactionManager::commit(Transaction* transaction) {
     for (const Transaction::Undo& undo : transaction->undo_) {
       if (undo.slot != nullptr) {
         std::string key = TableStore::key_of(*undo.slot);
-        undo.store->commit_slot(undo.slot, transaction->id_, sequence);
+        undo.store->commit_slot(undo.slot, sequence);
         garbage.push_back({sequence, undo.store, std::move(key)});
       }
     }
-    // Before anybody may prune the rows: they are gone then.
+    // Each row once, and only now: as soon as it is unlocked, others write and prune it.
+    for (const Transaction::Undo& undo : transaction->undo_) {
+      if (undo.slot != nullptr) {
+        transaction->locks_.emplace_back(undo.store, undo.slot);
+      }
+    }
     release_rows(transaction);
     const std::lock_guard snapshot_lock(snapshot_mutex_);
     last_committed_.store(sequence);
@@ -121,10 +127,17 @@ void TransactionManager::rollback_to(Transaction* transaction, const Transaction
 }
 
 void TransactionManager::release_rows(Transaction* transaction) {
-  for (const auto& [store, slot] : transaction->locks_) {
+  const auto by_slot = [](const auto& a, const auto& b) {
+    return std::less<>()(a.second, b.second);
+  };
+  const auto same_slot = [](const auto& a, const auto& b) { return a.second == b.second; };
+  auto& locks = transaction->locks_;
+  std::sort(locks.begin(), locks.end(), by_slot);
+  locks.erase(std::unique(locks.begin(), locks.end(), same_slot), locks.end());
+  for (const auto& [store, slot] : locks) {
     store->unlock_slot(slot, transaction->id_);
   }
-  transaction->locks_.clear();
+  locks.clear();
 }
 
 void TransactionManager::finish(Transaction* transaction) {
