@@ -13,7 +13,8 @@ import cases
 HERE = pathlib.Path(__file__).resolve().parent
 FETCH_SECONDS_MAX = 900
 RUN_SECONDS_MAX = 120
-NO_SERVER_CURSORS = dict.fromkeys(cases.CASES["server_cursors"], "0")
+NO_SERVER_CURSORS = {key: value if key == "scrolled" else "0"
+                     for key, value in cases.CASES["server_cursors"].items()}
 
 
 class Limit:

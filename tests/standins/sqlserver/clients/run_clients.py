@@ -198,7 +198,8 @@ def footnotes_of(everyone):
 
 def options_of(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--build", default=clients.HERE.parents[3] / "build/dev", type=pathlib.Path,
+    parser.add_argument("--build", default=clients.HERE.parents[3] / "build/dev",
+                        type=lambda text: pathlib.Path(text).resolve(),
                         help="where dstream-sqlserver and standin-odbc-client were built")
     parser.add_argument("--only", action="append", default=[], help="a client; may be repeated")
     parser.add_argument("--update", action="store_true", help="write the table into README.md")

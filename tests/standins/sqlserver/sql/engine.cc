@@ -57,6 +57,7 @@ Engine::Engine(EngineOptions options) : options_(std::move(options)) {
     main_database_ = &create_database(options_.database);
   }
   add_prepared_procedures(this);
+  add_cursor_procedures(this);
   add_catalog_procedures(this);
   add_catalog_views(this);
   add_table_functions(this);

@@ -9,7 +9,6 @@
 #include "tests/standins/sqlserver/sql/text.h"
 
 namespace dstream::standin::sql {
-namespace {
 
 std::string argument_text(const ProcedureCall& call, size_t index) {
   if (index >= call.arguments.size()) {
@@ -18,6 +17,8 @@ std::string argument_text(const ProcedureCall& call, size_t index) {
   const ProcedureArgument& argument = call.arguments[index];
   return convert_value(argument.value, argument.type, nvarchar_type(kMaxLength)).text;
 }
+
+namespace {
 
 // Declared parameters as variables, filled from the call's arguments from `first` on: by name, else
 // by position.
@@ -80,6 +81,8 @@ void write_back(ProcedureCall* call, size_t first, const std::vector<ParameterSp
   }
 }
 
+}  // namespace
+
 void run_with_parameters(ProcedureCall* call, size_t first,
                          const std::shared_ptr<const Batch>& batch,
                          const std::vector<ParameterSpec>& parameters) {
@@ -100,6 +103,8 @@ void run_with_parameters(ProcedureCall* call, size_t first,
   write_back(call, first, parameters, variables);
 }
 
+namespace {
+
 void execute_sql(ProcedureCall& call) {
   if (call.arguments.empty()) {
     throw missing_parameter("sp_executesql", "@statement");
@@ -112,7 +117,8 @@ void execute_sql(ProcedureCall& call) {
   run_with_parameters(&call, 2, batch, parse_parameters(argument_text(call, 1)));
 }
 
-// Answers a prepare that asks for metadata: the columns of the first result, without rows.
+}  // namespace
+
 void describe_columns(SqlSession* session, const SqlSession::Prepared& prepared) {
   Variables variables;
   for (const ParameterSpec& parameter : prepared.parameters) {
@@ -147,6 +153,8 @@ SqlSession::Prepared make_prepared(const ProcedureCall& call, size_t declaration
   prepared.batch = call.session.parse(argument_text(call, text));
   return prepared;
 }
+
+namespace {
 
 void set_handle(ProcedureCall* call, int32_t handle) {
   call->arguments[0].type = int_type();
@@ -282,12 +290,8 @@ void refuse(ProcedureCall& call) { throw not_understood(call.name); }
 }  // namespace
 
 void add_prepared_procedures(Engine* engine) {
-  for (const char* name :
-       {"sys.sp_cursor", "sys.sp_cursoropen", "sys.sp_cursorprepare", "sys.sp_cursorexecute",
-        "sys.sp_cursorprepexec", "sys.sp_cursorunprepare", "sys.sp_cursorfetch",
-        "sys.sp_cursoroption", "sys.sp_cursorclose", "sys.sp_describe_undeclared_parameters"}) {
-    engine->add_procedure(name, refuse);
-  }
+  engine->add_procedure("sys.sp_describe_undeclared_parameters", refuse);
+  engine->add_procedure("sys.sp_cursorunprepare", unprepare);
   engine->add_procedure("sys.sp_executesql", execute_sql);
   engine->add_procedure("sys.sp_prepare", prepare);
   engine->add_procedure("sys.sp_execute", execute_prepared);

@@ -36,8 +36,21 @@ void run_execute(SqlSession* session, const Statement& statement);
 // A batch inside of the one being run, with its own variables.
 int32_t run_nested(SqlSession* session, std::string_view sql, Variables* variables);
 
+// Text of an argument, "" where there is none.
+std::string argument_text(const ProcedureCall& call, size_t index);
+// A statement and its declared parameters, from two arguments of a call.
+SqlSession::Prepared make_prepared(const ProcedureCall& call, size_t declaration, size_t text);
+// Runs a statement with the arguments from `first` on as its parameters, output ones written back.
+void run_with_parameters(ProcedureCall* call, size_t first,
+                         const std::shared_ptr<const Batch>& batch,
+                         const std::vector<ParameterSpec>& parameters);
+// Sends the columns of the statement's first result, without rows.
+void describe_columns(SqlSession* session, const SqlSession::Prepared& prepared);
+
 // sp_executesql, sp_prepare, sp_execute, sp_prepexec, sp_unprepare and relatives.
 void add_prepared_procedures(Engine* engine);
+// sp_cursoropen and its sisters.
+void add_cursor_procedures(Engine* engine);
 // sp_tables, sp_columns, sp_pkeys, sp_rename, ...
 void add_catalog_procedures(Engine* engine);
 // sp_datatype_info and its relatives.

@@ -157,6 +157,7 @@ void SqlSession::reset() {
   database_ = login_database_;
   prepared_.clear();
   bulk_target_.reset();
+  cursors.open.clear();
   temporary_tables_.clear();
   identity.reset();
   row_count = 0;

@@ -20,6 +20,7 @@
 #include "tests/standins/sqlserver/sql/engine.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/parser.h"
+#include "tests/standins/sqlserver/sql/server_cursors.h"
 #include "tests/standins/sqlserver/sql/transaction.h"
 
 namespace dstream::standin::sql {
@@ -119,6 +120,8 @@ class SqlSession final : public Session {
   bool has_open_result = false;  // columns were sent, their DONE was not
   int32_t try_depth = 0;         // TRY blocks around what runs, of all nesting levels
   int32_t recursion_max = 100;   // OPTION (MAXRECURSION n) of the statement; 0: no bound
+
+  ServerCursors cursors;
 
   Variables* variables = nullptr;  // of the innermost frame
   ResponseWriter* out = nullptr;

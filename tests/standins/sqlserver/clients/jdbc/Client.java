@@ -369,6 +369,25 @@ public final class Client {
     return -1;
   }
 
+  private static String scrolled(Connection connection) throws SQLException {
+    try (Statement statement = connection.createStatement(
+            ResultSet.TYPE_SCROLL_INSENSITIVE, ResultSet.CONCUR_READ_ONLY);
+        ResultSet rows =
+            statement.executeQuery("SELECT id FROM dbo.big WHERE id <= 50 ORDER BY id")) {
+      StringBuilder ids = new StringBuilder();
+      rows.last();
+      ids.append(rows.getInt(1));
+      rows.previous();
+      ids.append(',').append(rows.getInt(1));
+      rows.absolute(2);
+      ids.append(',').append(rows.getInt(1));
+      rows.first();
+      ids.append(',').append(rows.getInt(1));
+      rows.absolute(-3);
+      return ids.append(',').append(rows.getInt(1)).toString();
+    }
+  }
+
   private static void serverCursors(Map<String, String> values) throws SQLException {
     String sql = "SELECT id FROM dbo.orders";
     try (Connection connection = connect(); Statement counter = connection.createStatement();
@@ -390,6 +409,7 @@ public final class Client {
       values.put("array_after_execute", String.valueOf(afterFirst - before));
       values.put("array_before_execute", String.valueOf(afterSecond - afterFirst));
       values.put("array_prepared", String.valueOf(serverCursors(counter) - afterSecond));
+      values.put("scrolled", scrolled(connection));
     }
   }
 

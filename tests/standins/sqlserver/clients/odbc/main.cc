@@ -419,6 +419,26 @@ void server_cursors(const Setup& setup, Values* values) {
     array(session);
     session->execute_prepared();
   });
+  Session session(setup.plain);
+  SQLSetStmtAttr(session.statement(), SQL_ATTR_CURSOR_TYPE,
+                 reinterpret_cast<SQLPOINTER>(SQLULEN{SQL_CURSOR_STATIC}), 0);
+  session.execute("SELECT id FROM dbo.big WHERE id <= 50 ORDER BY id");
+  // Bound, for SQLGetData() makes Microsoft's driver ask for a position that a read-only cursor
+  // does not need.
+  SQLINTEGER id = 0;
+  SQLLEN length = 0;
+  SQLBindCol(session.statement(), 1, SQL_C_SLONG, &id, 0, &length);
+  std::string scrolled;
+  const std::pair<SQLSMALLINT, SQLLEN> moves[] = {{SQL_FETCH_LAST, 0},
+                                                  {SQL_FETCH_PRIOR, 0},
+                                                  {SQL_FETCH_ABSOLUTE, 2},
+                                                  {SQL_FETCH_FIRST, 0},
+                                                  {SQL_FETCH_ABSOLUTE, -3}};
+  for (const auto& [where, row] : moves) {
+    const bool there = SQL_SUCCEEDED(SQLFetchScroll(session.statement(), where, row));
+    scrolled += (scrolled.empty() ? "" : ",") + (there ? std::to_string(id) : std::string("none"));
+  }
+  values->add("scrolled", scrolled);
 }
 
 int run(int argc, char** argv) {
