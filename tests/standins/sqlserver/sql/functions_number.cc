@@ -16,8 +16,15 @@ using Types = std::span<const SqlType>;
 
 bool is_text(const SqlType& type) { return family_of(type.id) == Family::kText; }
 
-// Numbers keep their type; text becomes float.
+// Numbers keep their type; text becomes float; nothing else is taken for a number.
 SqlType number_type(Types types) {
+  const Family family = family_of(types[0].id);
+  if (family != Family::kInteger && family != Family::kReal && family != Family::kDecimal &&
+      family != Family::kText) {
+    throw SqlError(8116, 16, 1,
+                   "Argument data type " + std::string(type_name(types[0].id)) +
+                       " is invalid for argument 1 of a numeric function.");
+  }
   SqlType type = is_text(types[0]) ? float_type() : types[0];
   if (type.id == TypeId::kTinyInt || type.id == TypeId::kSmallInt || type.id == TypeId::kBit) {
     type = int_type();
