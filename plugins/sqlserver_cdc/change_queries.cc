@@ -43,6 +43,29 @@ void read_to_the_end(Statement& statement) {
   throw SourceError(DSTREAM_RETRY, doing + " failed: " + why + " It is read again.");
 }
 
+[[noreturn]] void refuse_dropped(const CaptureInstance& instance) {
+  throw SourceError(DSTREAM_REOPEN, "Capture instance " + instance.name + " of " +
+                                        instance.description.table.text() + " was dropped.");
+}
+
+// Reads what follows the rows of a page. The server's own count proves that the result was not cut
+// short by an error that looked like its end. Returns the low end point.
+Lsn prove_whole(Statement& statement, const CaptureInstance& instance, size_t rows) {
+  if (!statement.next_result() || !statement.next_row()) {
+    refuse_dropped(instance);
+  }
+  int64_t server_rows = -1;
+  Lsn low;
+  statement.get_int(1, &server_rows);
+  statement.get_lsn(2, &low);
+  read_to_the_end(statement);
+  if (server_rows != static_cast<int64_t>(rows)) {
+    refuse_incomplete(statement.doing(), std::to_string(rows) + " rows arrived of " +
+                                             std::to_string(server_rows) + " sent.");
+  }
+  return low;
+}
+
 }  // namespace
 
 std::vector<const ColumnType*> result_columns(const CaptureInstance& instance) {
@@ -142,9 +165,7 @@ ProbeAnswer ChangeQueries::probe(const ProbeRequest& request) {
     const CatalogTable& table = catalog_.tables[group[i]];
     const auto at = low.find(table.instance.object_id);
     if (at == low.end()) {
-      throw SourceError(DSTREAM_REOPEN, "Capture instance " + table.instance.name + " of " +
-                                            table.instance.description.table.text() +
-                                            " was dropped.");
+      refuse_dropped(table.instance);
     }
     answer.tables[i].low = at->second;
   }
@@ -165,7 +186,6 @@ PageAnswer ChangeQueries::page(const PageRequest& request) {
   const PageForm form = page_form(instance, request.after, request.same_command);
   PageAnswer answer;
   answer.table = request.table;
-  int64_t server_rows = -1;
   Lsn low;
   bool whole = true;
   {
@@ -177,29 +197,29 @@ PageAnswer ChangeQueries::page(const PageRequest& request) {
     } else {
       read_rows(statement, table, request, answer);
     }
-    // The server's own count proves that the result was not cut short by an error that looked like
-    // its end.
-    if (whole && (!statement.next_result() || !statement.next_row())) {
-      throw SourceError(DSTREAM_REOPEN, "Capture instance " + instance.name + " of " +
-                                            instance.description.table.text() + " was dropped.");
-    }
     if (whole) {
-      statement.get_int(1, &server_rows);
-      statement.get_lsn(2, &low);
-      read_to_the_end(statement);
-      if (server_rows != static_cast<int64_t>(answer.rows)) {
-        refuse_incomplete(statement.doing(), std::to_string(answer.rows) + " rows arrived of " +
-                                                 std::to_string(server_rows) + " sent.");
-      }
+      low = prove_whole(statement, instance, answer.rows);
     }
   }
   if (!whole) {
-    low = low_end_point(table);
+    low = low_end_point(instance);
   }
   // After the read: cleanup raises the low end point before it deletes.
   check_gap(table, request.after, low);
   answer.complete = whole && form != PageForm::kInCommand && answer.rows < request.rows;
   return answer;
+}
+
+Lsn ChangeQueries::low_end_point(const CaptureInstance& instance) {
+  Statement statement(connection_, "SELECT start_lsn FROM cdc.change_tables WHERE object_id = ?",
+                      {BindValue::of(instance.object_id)}, "Looking for a gap");
+  if (!statement.next_row()) {
+    refuse_dropped(instance);
+  }
+  Lsn low;
+  statement.get_lsn(1, &low);
+  read_to_the_end(statement);
+  return low;
 }
 
 void ChangeQueries::read_rows(Statement& statement, const CatalogTable& table,

@@ -62,7 +62,8 @@ class ChangeQueries {
   ChunkPointer decode_large_rows(Statement& statement, BlockReader& reader,
                                  const CatalogTable& table, const PageRequest& request,
                                  ChangeKey& last, bool* more);
-  Lsn low_end_point(const CatalogTable& table);
+  // Asked for by itself where the page's own statement was not read to its end.
+  Lsn low_end_point(const CaptureInstance& instance);
   std::vector<TransactionTime> read_times(Statement& statement, size_t expected);
   // Throws DATA_LOSS unless nothing between `complete` and `low` can have existed.
   void check_gap(const CatalogTable& table, const ChangeKey& complete, Lsn low);

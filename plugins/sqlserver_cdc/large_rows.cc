@@ -91,19 +91,4 @@ ChunkPointer ChangeQueries::decode_large_rows(Statement& statement, BlockReader&
   return chunk;
 }
 
-Lsn ChangeQueries::low_end_point(const CatalogTable& table) {
-  const CaptureInstance& instance = table.instance;
-  Statement statement(connection_, "SELECT start_lsn FROM cdc.change_tables WHERE object_id = ?",
-                      {BindValue::of(instance.object_id)}, "Looking for a gap");
-  Lsn low;
-  if (!statement.next_row()) {
-    throw SourceError(DSTREAM_REOPEN, "Capture instance " + instance.name + " of " +
-                                          instance.description.table.text() + " was dropped.");
-  }
-  statement.get_lsn(1, &low);
-  while (statement.next_row()) {
-  }
-  return low;
-}
-
 }  // namespace dstream::sqlserver

@@ -154,6 +154,17 @@ SqlSession::Prepared make_prepared(const ProcedureCall& call, size_t declaration
   return prepared;
 }
 
+SqlSession::Prepared find_prepared(const ProcedureCall& call) {
+  const auto handle = static_cast<int32_t>(
+      convert_value(call.arguments[0].value, call.arguments[0].type, int_type()).number);
+  const SqlSession::Prepared* prepared = call.session.prepared(handle);
+  if (prepared == nullptr) {
+    throw SqlError(8179, 16, 2,
+                   "Could not find prepared statement with handle " + std::to_string(handle) + ".");
+  }
+  return *prepared;
+}
+
 namespace {
 
 void set_handle(ProcedureCall* call, int32_t handle) {
@@ -187,15 +198,8 @@ void execute_prepared(ProcedureCall& call) {
   if (call.arguments.empty()) {
     throw missing_parameter("sp_execute", "@handle");
   }
-  const auto handle = static_cast<int32_t>(
-      convert_value(call.arguments[0].value, call.arguments[0].type, int_type()).number);
-  const SqlSession::Prepared* prepared = call.session.prepared(handle);
-  if (prepared == nullptr) {
-    throw SqlError(8179, 16, 2,
-                   "Could not find prepared statement with handle " + std::to_string(handle) + ".");
-  }
-  const SqlSession::Prepared kept = *prepared;
-  run_with_parameters(&call, 1, kept.batch, kept.parameters);
+  const SqlSession::Prepared prepared = find_prepared(call);
+  run_with_parameters(&call, 1, prepared.batch, prepared.parameters);
 }
 
 void prepare_and_execute(ProcedureCall& call) {

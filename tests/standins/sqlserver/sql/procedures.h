@@ -40,6 +40,8 @@ int32_t run_nested(SqlSession* session, std::string_view sql, Variables* variabl
 std::string argument_text(const ProcedureCall& call, size_t index);
 // A statement and its declared parameters, from two arguments of a call.
 SqlSession::Prepared make_prepared(const ProcedureCall& call, size_t declaration, size_t text);
+// The statement prepared under the handle in the first argument, kept while it runs. Throws 8179.
+SqlSession::Prepared find_prepared(const ProcedureCall& call);
 // Runs a statement with the arguments from `first` on as its parameters, output ones written back.
 void run_with_parameters(ProcedureCall* call, size_t first,
                          const std::shared_ptr<const Batch>& batch,

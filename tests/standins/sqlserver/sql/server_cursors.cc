@@ -215,14 +215,10 @@ void cursor_prepare(ProcedureCall& call) {
 
 // sp_cursorexecute @handle, @cursor OUTPUT, @scrollopt, @ccopt, @rowcount, values
 void cursor_execute(ProcedureCall& call) {
-  const auto handle = static_cast<int32_t>(integer(call, 0, 0));
-  const SqlSession::Prepared* prepared = call.session.prepared(handle);
-  if (prepared == nullptr) {
-    throw SqlError(8179, 16, 2,
-                   "Could not find prepared statement with handle " + std::to_string(handle) + ".");
+  if (call.arguments.empty()) {
+    throw missing_parameter("sp_cursorexecute", "@handle");
   }
-  const SqlSession::Prepared kept = *prepared;
-  open_cursor(&call, {1, 2, 3, 4, 5}, kept);
+  open_cursor(&call, {1, 2, 3, 4, 5}, find_prepared(call));
 }
 
 // sp_cursorprepexec @handle OUTPUT, @cursor OUTPUT, @params, @stmt, @scrollopt, @ccopt, @rowcount,
