@@ -8,7 +8,8 @@
 namespace dstream::bench {
 namespace {
 
-void choose_binding(Column& column, SQLULEN size) {
+void choose_binding(Column& column, SQLULEN size, Binding binding) {
+  const bool narrow = binding == Binding::kAsSent && column.sql_type == SQL_VARCHAR;
   switch (column.sql_type) {
     case SQL_BIGINT:
       column.c_type = SQL_C_SBIGINT;
@@ -29,8 +30,14 @@ void choose_binding(Column& column, SQLULEN size) {
       break;
     case SQL_VARCHAR:
     case SQL_WVARCHAR:
-      column.c_type = SQL_C_WCHAR;
-      column.width = (size + 1) * 2;
+      column.c_type = static_cast<SQLSMALLINT>(narrow ? SQL_C_CHAR : SQL_C_WCHAR);
+      column.width = (size + 1) * (narrow ? 1 : 2);
+      break;
+    case SQL_DECIMAL:
+    case SQL_NUMERIC:
+      column.c_type =
+          static_cast<SQLSMALLINT>(binding == Binding::kAsSent ? SQL_C_NUMERIC : SQL_C_CHAR);
+      column.width = 48;
       break;
     case SQL_TYPE_TIMESTAMP:
       column.c_type = SQL_C_TYPE_TIMESTAMP;
@@ -47,7 +54,7 @@ void choose_binding(Column& column, SQLULEN size) {
 
 }  // namespace
 
-BareReader::BareReader(const std::string& connection) {
+BareReader::BareReader(const std::string& connection, Binding binding) : binding_(binding) {
   SQLAllocHandle(SQL_HANDLE_ENV, nullptr, &environment_);
   SQLSetEnvAttr(environment_, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3), 0);
   SQLAllocHandle(SQL_HANDLE_DBC, environment_, &connection_);
@@ -106,7 +113,7 @@ void BareReader::bind() {
                          &digits, &nullable),
           "describe");
     column.name.assign(reinterpret_cast<char*>(name), static_cast<size_t>(length));
-    choose_binding(column, size);
+    choose_binding(column, size, binding_);
     check(SQLBindCol(statement_, number, column.c_type, column.data.data(),
                      static_cast<SQLLEN>(column.width), column.length.data()),
           "bind");

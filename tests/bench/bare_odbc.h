@@ -1,6 +1,5 @@
-// The bare loop that B2 and B3 are measured against: block fetch through ODBC and nothing else.
-// It binds every column the way the sqlserver-cdc source does and reads the change table in its
-// clustered order.
+// The bare loop that B2, B3 and S1 are measured against: block fetch through ODBC and nothing else.
+// It reads the change table in its clustered order.
 #pragma once
 
 #include <sql.h>
@@ -14,6 +13,14 @@
 namespace dstream::bench {
 
 inline constexpr SQLULEN kBlockRows = 256;
+
+enum class Binding {
+  // Every column the way the sqlserver-cdc source binds it: text as UTF-16, decimals as text.
+  kAsSource,
+  // Every column in the form in which it is sent, so that the driver converts least: varchar in its
+  // code page (with ClientCharset=CP1252), decimals as SQL_NUMERIC_STRUCT.
+  kAsSent
+};
 
 struct Column {
   std::string name;
@@ -29,7 +36,7 @@ struct Column {
 class BareReader {
  public:
   // Exits the program with the driver's words if anything fails: a yardstick has no error policy.
-  explicit BareReader(const std::string& connection);
+  explicit BareReader(const std::string& connection, Binding binding = Binding::kAsSource);
   ~BareReader();
   BareReader(const BareReader&) = delete;
   BareReader& operator=(const BareReader&) = delete;
@@ -42,6 +49,7 @@ class BareReader {
   void bind();
   void check(SQLRETURN code, const char* what);
 
+  const Binding binding_;
   SQLHENV environment_ = nullptr;
   SQLHDBC connection_ = nullptr;
   SQLHSTMT statement_ = nullptr;

@@ -1,19 +1,21 @@
-// Yardstick of B2: reads a change table and drops the rows.
+// Yardstick of B2 and S1: reads a change table and drops the rows.
 //
-// usage: bare_odbc CONNECTION CAPTURE_INSTANCE      prints one JSON line
+// usage: bare_odbc CONNECTION CAPTURE_INSTANCE [as_sent]      prints one JSON line
 
 #include <chrono>
 #include <cstdio>
+#include <string_view>
 
 #include "tests/bench/bare_odbc.h"
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: bare_odbc CONNECTION CAPTURE_INSTANCE\n");
+  const bool as_sent = argc == 4 && std::string_view(argv[3]) == "as_sent";
+  if (argc != 3 && !as_sent) {
+    std::fprintf(stderr, "usage: bare_odbc CONNECTION CAPTURE_INSTANCE [as_sent]\n");
     return 2;
   }
   using namespace dstream::bench;
-  BareReader reader(argv[1]);
+  BareReader reader(argv[1], as_sent ? Binding::kAsSent : Binding::kAsSource);
   double cpu = process_cpu_seconds();
   auto start = std::chrono::steady_clock::now();
   SQLLEN touched = 0;
