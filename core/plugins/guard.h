@@ -12,11 +12,12 @@
 // created; calling read(), commit(), write(), poll() or flush() before open() is a bug of the
 // engine and asserted.
 //
-// Thread rule: as the ABI says: [worker] functions one at a time per instance, request_stop() and
-// call_in_progress() [any-thread].
+// Thread rule: as the ABI says: [worker] functions one at a time per instance, request_stop(),
+// call_in_progress(), status_json() and request_snapshot() [any-thread].
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,6 +68,19 @@ struct CallInProgress {
   int64_t since_monotonic_ns = 0;
 };
 
+// One thing an instance has looked at, checked and bounded: texts have no control characters, the
+// lines of `mend` apart.
+struct InstanceCheck {
+  enum class Result { kOk, kWarning, kFailed, kSkipped };
+  Result result = Result::kFailed;
+  std::string id;       // stable: "cdc.enabled"
+  std::string subject;  // the table, the topic; may be empty
+  std::string sentence;
+  std::string mend;  // what to do about it; may be empty
+};
+// Called on the thread of run_checks(), before it returns.
+using CheckHandler = std::function<void(const InstanceCheck&)>;
+
 class GuardedSource {
  public:
   // Closes if open, then destroys. REQUIRES: every batch it returned has been released.
@@ -81,6 +95,24 @@ class GuardedSource {
   virtual void request_stop() = 0;
   virtual void close() = 0;  // nothing to do if not open
   virtual std::optional<CallInProgress> call_in_progress() const { return std::nullopt; }
+  // What the instance says of itself, a JSON object of at most DSTREAM_MAX_STATUS bytes; nullopt if
+  // it does not say, or cannot without waiting. A breach is noted and does not end the pipeline: it
+  // is no part of the way of a change. [any-thread]
+  virtual std::optional<std::string> status_json() { return std::nullopt; }
+  // Asks for a copy of `table`. OK, AGAIN (asked for already) or an error; nullopt: the source does
+  // not offer it. [any-thread]
+  virtual std::optional<CallResult> request_snapshot(const std::string& table) {
+    static_cast<void>(table);
+    return std::nullopt;
+  }
+  // Lets the instance look at what it needs on the other side; from its dstream.checks, else as one
+  // check from its dstream.probe. OK, CANCELLED or an error; nullopt: it offers neither. REQUIRES:
+  // not open. [worker]
+  virtual std::optional<CallResult> run_checks(uint32_t max_wait_ms, const CheckHandler& handler) {
+    static_cast<void>(max_wait_ms);
+    static_cast<void>(handler);
+    return std::nullopt;
+  }
 };
 
 class GuardedSink {
@@ -104,6 +136,18 @@ class GuardedSink {
   // True if the sink settles from its own threads only (poll is NULL).
   virtual bool has_poll() const = 0;
   virtual std::optional<CallInProgress> call_in_progress() const { return std::nullopt; }
+  // What the instance says of itself, a JSON object of at most DSTREAM_MAX_STATUS bytes; nullopt if
+  // it does not say, or cannot without waiting. A breach is noted and does not end the pipeline: it
+  // is no part of the way of a change. [any-thread]
+  virtual std::optional<std::string> status_json() { return std::nullopt; }
+  // Lets the instance look at what it needs on the other side; from its dstream.checks, else as one
+  // check from its dstream.probe. OK, CANCELLED or an error; nullopt: it offers neither. REQUIRES:
+  // not open. [worker]
+  virtual std::optional<CallResult> run_checks(uint32_t max_wait_ms, const CheckHandler& handler) {
+    static_cast<void>(max_wait_ms);
+    static_cast<void>(handler);
+    return std::nullopt;
+  }
 };
 
 // Calls create(). Errors: DS-PLUGIN-CREATE with what the plugin said, DS-PLUGIN-CONFIG-JSON.

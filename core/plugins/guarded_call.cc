@@ -39,15 +39,22 @@ int64_t GuardedCalls::begin(const char* name) {
 void GuardedCalls::end(const char* name, int64_t started, int64_t max_wait_ms) {
   call_.store(nullptr, std::memory_order_release);
   int64_t now = clock_.monotonic_ns();
-  if (max_wait_ms != kNoLimit && now - started > (max_wait_ms + kGraceMs) * kNanosPerMilli) {
-    misbehaviour().note("overrun", "took " + std::to_string((now - started) / kNanosPerMilli) +
-                                       " ms for a " + name + " that was given " +
-                                       std::to_string(max_wait_ms) + " ms.");
+  if (max_wait_ms != kNoLimit) {
+    note_overrun(name, started, now, max_wait_ms);
   }
   int64_t stop = stop_requested_ns_.load(std::memory_order_relaxed);
   if (stop != 0 && now - (stop > started ? stop : started) > kStopGraceMs * kNanosPerMilli) {
     misbehaviour().note("stop_ignored", std::string("stayed in ") + name +
                                             " for more than 10 s after request_stop().");
+  }
+}
+
+void GuardedCalls::note_overrun(const char* name, int64_t started, int64_t now,
+                                int64_t max_wait_ms) {
+  if (now - started > (max_wait_ms + kGraceMs) * kNanosPerMilli) {
+    misbehaviour().note("overrun", "took " + std::to_string((now - started) / kNanosPerMilli) +
+                                       " ms for a " + name + " that was given " +
+                                       std::to_string(max_wait_ms) + " ms.");
   }
 }
 
@@ -69,8 +76,30 @@ void GuardedCalls::check(const char* name, uint32_t allowed, CallResult& result)
                                   std::to_string(status) + ", which that call cannot have" + said);
     return;
   }
-  std::string message = printable(error.message);
-  set_message(error, message.empty() ? plugin_ + std::string(" gave no reason.") : message);
+  make_readable(result);
+}
+
+void GuardedCalls::check_beside(const char* name, uint32_t allowed, CallResult& result) {
+  result.error.message[sizeof result.error.message - 1] = '\0';
+  result.error.sqlstate[sizeof result.error.sqlstate - 1] = '\0';
+  dstream_status status = result.status;
+  if (status >= 0 && status < 32 && (allowed & (1u << status)) != 0) {
+    return;
+  }
+  if (status == DSTREAM_REJECTED || !is_known_error(status)) {
+    std::string sentence = std::string("ended ") + name + " with status " + std::to_string(status) +
+                           ", which that call cannot have.";
+    misbehaviour().note("status", sentence);
+    result.status = DSTREAM_FATAL;
+    set_message(result.error, plugin_ + std::string(" ") + sentence);
+    return;
+  }
+  make_readable(result);
+}
+
+void GuardedCalls::make_readable(CallResult& result) const {
+  std::string message = printable(result.error.message);
+  set_message(result.error, message.empty() ? plugin_ + std::string(" gave no reason.") : message);
 }
 
 std::optional<CallResult> GuardedCalls::breach() const {

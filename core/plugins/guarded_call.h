@@ -54,6 +54,22 @@ class GuardedCalls {
     body();
   }
 
+  // A call beside those of the worker: named and timed on its own, and a breach in it is noted
+  // without ending the pipeline. [any-thread]
+  template <class Body>
+  CallResult run_beside(const char* name, uint32_t allowed, Body&& body) {
+    CallResult result;
+    result.error.struct_size = sizeof result.error;
+    int64_t started = clock_.monotonic_ns();
+    {
+      Breadcrumb crumb(plugin_, name);
+      result.status = body(&result.error);
+    }
+    note_overrun(name, started, clock_.monotonic_ns(), 0);
+    check_beside(name, allowed, result);
+    return result;
+  }
+
   // FATAL with the sentence of the first breach, if there was one.
   std::optional<CallResult> breach() const;
   CallResult breach(const char* kind, const std::string& sentence);
@@ -71,6 +87,9 @@ class GuardedCalls {
   int64_t begin(const char* name);
   void end(const char* name, int64_t started, int64_t max_wait_ms);
   void check(const char* name, uint32_t allowed, CallResult& result);
+  void check_beside(const char* name, uint32_t allowed, CallResult& result);
+  void note_overrun(const char* name, int64_t started, int64_t now, int64_t max_wait_ms);
+  void make_readable(CallResult& result) const;
 
   const char* const plugin_;  // the connector's id: in the library, which is never unloaded
   const Clock& clock_;

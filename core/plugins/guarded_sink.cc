@@ -4,6 +4,7 @@
 
 #include "core/base/assert.h"
 #include "core/plugins/guarded_call.h"
+#include "core/plugins/instance_extensions.h"
 #include "core/plugins/settle_ledger.h"
 #include "core/plugins/text.h"
 
@@ -43,7 +44,11 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
   }
 
   Result<void> create(const std::string& config_json) {
-    return create_instance(calls_, api_, config_json, &self_);
+    Result<void> created = create_instance(calls_, api_, config_json, &self_);
+    if (created) {
+      extensions_.find(api_, self_);
+    }
+    return created;
   }
 
   CallResult open() override {
@@ -128,6 +133,14 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
   bool wants_messages() const override { return wants_messages_; }
   bool has_poll() const override { return api_.poll != nullptr; }
   std::optional<CallInProgress> call_in_progress() const override { return calls_.in_progress(); }
+
+  std::optional<std::string> status_json() override { return extensions_.status_json(); }
+
+  std::optional<CallResult> run_checks(uint32_t max_wait_ms, const CheckHandler& handler) override {
+    DSTREAM_ASSERT(!open_.load());
+    WorkerScope scope(this);
+    return extensions_.run_checks(max_wait_ms, handler);
+  }
 
  private:
   template <class Body>
@@ -227,6 +240,7 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
   const bool wants_messages_;
   SettleHandler* const handler_;
   GuardedCalls calls_;
+  InstanceExtensions extensions_{calls_};
   SettleLedger ledger_;
   dstream_sink* self_ = nullptr;
   std::atomic<bool> open_{false};

@@ -2,6 +2,7 @@
 #include "core/base/assert.h"
 #include "core/plugins/batch_check.h"
 #include "core/plugins/guarded_call.h"
+#include "core/plugins/instance_extensions.h"
 
 namespace dstream::core {
 namespace {
@@ -33,7 +34,11 @@ class GuardedSourceImpl final : public GuardedSource {
   }
 
   Result<void> create(const std::string& config_json) {
-    return create_instance(calls_, api_, config_json, &self_);
+    Result<void> created = create_instance(calls_, api_, config_json, &self_);
+    if (created) {
+      extensions_.find(api_, self_);
+    }
+    return created;
   }
 
   CallResult open(std::string_view position) override {
@@ -100,9 +105,21 @@ class GuardedSourceImpl final : public GuardedSource {
 
   std::optional<CallInProgress> call_in_progress() const override { return calls_.in_progress(); }
 
+  std::optional<std::string> status_json() override { return extensions_.status_json(); }
+
+  std::optional<CallResult> request_snapshot(const std::string& table) override {
+    return extensions_.request_snapshot(table);
+  }
+
+  std::optional<CallResult> run_checks(uint32_t max_wait_ms, const CheckHandler& handler) override {
+    DSTREAM_ASSERT(!open_);
+    return extensions_.run_checks(max_wait_ms, handler);
+  }
+
  private:
   const dstream_source_api& api_;
   GuardedCalls calls_;
+  InstanceExtensions extensions_{calls_};
   BatchCheck batch_check_;
   dstream_source* self_ = nullptr;
   bool open_ = false;

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/clock.h"
@@ -18,6 +19,7 @@ struct ScriptedSource {
   std::function<dstream_status(dstream_bytes, dstream_error*)> open;
   std::function<dstream_status(uint32_t, uint32_t, dstream_batch**, dstream_error*)> read;
   std::function<dstream_status(dstream_bytes, dstream_error*)> commit;
+  std::function<const void*(std::string_view)> extension;
   std::vector<std::string> calls;
   const dstream_host* host = nullptr;
 
@@ -31,6 +33,7 @@ struct ScriptedSink {
   std::function<dstream_status(uint32_t, dstream_error*)> poll;
   std::function<dstream_status(uint32_t, dstream_error*)> flush;
   std::function<void()> close;
+  std::function<const void*(std::string_view)> extension;
   std::vector<std::string> calls;
   const dstream_host* host = nullptr;
 
@@ -75,7 +78,9 @@ inline constexpr dstream_source_api kSourceTable = {
     [](dstream_source* self) noexcept { source(self).calls.push_back("request_stop"); },
     [](dstream_source* self) noexcept { source(self).calls.push_back("close"); },
     [](dstream_source* self) noexcept { source(self).calls.push_back("destroy"); },
-    nullptr};
+    [](dstream_source* self, const char* id) noexcept {
+      return source(self).extension ? source(self).extension(id) : nullptr;
+    }};
 
 inline constexpr dstream_sink_api kSinkTable = {
     sizeof(dstream_sink_api),
@@ -107,7 +112,9 @@ inline constexpr dstream_sink_api kSinkTable = {
       }
     },
     [](dstream_sink* self) noexcept { sink(self).calls.push_back("destroy"); },
-    nullptr};
+    [](dstream_sink* self, const char* id) noexcept {
+      return sink(self).extension ? sink(self).extension(id) : nullptr;
+    }};
 
 inline constexpr const char* kAnyConfig = R"({"type":"object"})";
 inline constexpr dstream_connector kSource = {sizeof(dstream_connector),

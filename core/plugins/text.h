@@ -15,4 +15,7 @@ bool is_utf8(std::string_view text);
 // plugin cannot break a line of the log or the terminal of whoever reads it.
 std::string printable(std::string_view text, size_t bytes_max = 4096);
 
+// The same for a text of several lines, whose ends stay.
+std::string printable_lines(std::string_view text, size_t bytes_max);
+
 }  // namespace dstream::core

@@ -23,5 +23,10 @@ TEST(Text, PrintableKeepsOneLineAndLegalCharacters) {
   EXPECT_EQ(printable("ab\xe2\x82\xac", 4), "ab") << "a character is not cut in two";
 }
 
+TEST(Text, PrintableLinesKeepsTheEndsOfLines) {
+  EXPECT_EQ(printable_lines("a\nb\r\x1b", 10), "a\nb??");
+  EXPECT_EQ(printable_lines("a\nb", 2), "a\n");
+}
+
 }  // namespace
 }  // namespace dstream::core

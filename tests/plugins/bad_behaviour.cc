@@ -7,6 +7,9 @@
 #include <thread>
 #include <vector>
 
+#include "dstream/ext/draft/checks.h"
+#include "dstream/ext/draft/snapshot.h"
+#include "dstream/ext/draft/status.h"
 #include "dstream/host.hpp"
 
 namespace {
@@ -108,6 +111,56 @@ struct Sink : Animal {
   uint64_t id = 0;
 };
 
+// The extensions are called with either kind of instance.
+const Animal& animal(void* self) { return *static_cast<const Animal*>(self); }
+
+dstream_status status(void* self, char* buffer, uint32_t capacity, uint32_t* size) {
+  std::string text = animal(self).does("status_array") ? "[1]" : "{\"fine\": true}";
+  text.copy(buffer, capacity);
+  *size = static_cast<uint32_t>(text.size());
+  if (animal(self).does("status_too_long")) *size = UINT32_MAX;
+  if (animal(self).does("status_not_utf8")) buffer[2] = '\xff';
+  if (animal(self).does("crash_in_status")) crash();
+  return animal(self).does("status_unknown") ? 4711 : DSTREAM_OK;
+}
+
+dstream_status checks(void* self, dstream_check_emit emit, void* context) {
+  auto does = [&](const char* what) { return animal(self).does(what); };
+  dstream_check check = {sizeof check, DSTREAM_CHECK_OK, "fine", "", "All is well.", ""};
+  std::string endless(DSTREAM_MAX_CHECK_TEXT * 2, 'x');
+  if (does("check_bad_id")) check.id = "Not An Id";
+  if (does("check_no_sentence")) check.sentence = nullptr;
+  if (does("check_small_struct")) check.struct_size = 4;
+  if (does("check_endless")) check.sentence = endless.c_str();
+  if (does("check_in_thread")) {
+    std::thread([&] { emit(context, &check); }).join();
+    return DSTREAM_OK;
+  }
+  uint32_t count = does("check_too_many") ? DSTREAM_MAX_CHECKS + 1 : 1;
+  for (uint32_t i = 0; i < count; i++) emit(context, &check);
+  if (does("crash_in_checks")) crash();
+  if (does("throw_in_checks")) throw_something();
+  return does("check_rejected") ? DSTREAM_REJECTED : DSTREAM_OK;
+}
+
+constexpr dstream_instance_status kStatus = {
+    [](void* self, char* buffer, uint32_t capacity, uint32_t* size, dstream_error*) noexcept {
+      return status(self, buffer, capacity, size);
+    }};
+constexpr dstream_snapshot kSnapshot = {[](void* self, const char*, dstream_error*) noexcept {
+  return dstream_status{animal(self).does("snapshot_end") ? DSTREAM_END : DSTREAM_OK};
+}};
+constexpr dstream_checks kChecks = {
+    [](void* self, uint32_t, dstream_check_emit emit, void* context, dstream_error*) noexcept {
+      return checks(self, emit, context);
+    }};
+
+const void* extension(const char* id) {
+  if (std::strcmp(id, DSTREAM_EXT_STATUS) == 0) return &kStatus;
+  if (std::strcmp(id, DSTREAM_EXT_SNAPSHOT) == 0) return &kSnapshot;
+  return std::strcmp(id, DSTREAM_EXT_CHECKS) == 0 ? &kChecks : nullptr;
+}
+
 Source& source(dstream_source* self) { return *reinterpret_cast<Source*>(self); }
 Sink& sink(dstream_sink* self) { return *reinterpret_cast<Sink*>(self); }
 
@@ -141,7 +194,7 @@ constexpr dstream_source_api kSourceTable = {
     [](dstream_source*) noexcept {},
     [](dstream_source*) noexcept {},
     [](dstream_source* self) noexcept { delete &source(self); },
-    nullptr};
+    [](dstream_source*, const char* id) noexcept { return extension(id); }};
 
 constexpr dstream_sink_api kSinkTable = {
     sizeof(dstream_sink_api),
@@ -157,7 +210,7 @@ constexpr dstream_sink_api kSinkTable = {
     [](dstream_sink*) noexcept {},
     [](dstream_sink*) noexcept {},
     [](dstream_sink* self) noexcept { delete &sink(self); },
-    nullptr};
+    [](dstream_sink*, const char* id) noexcept { return extension(id); }};
 
 constexpr dstream_connector kSource = {sizeof(dstream_connector),
                                        0,

@@ -6,6 +6,7 @@
 
 #include "core/plugins/guard.h"
 #include "core/plugins/registry.h"
+#include "dstream/ext/draft/checks.h"
 
 namespace dstream::core {
 namespace {
@@ -122,6 +123,67 @@ TEST(BadCreate, WithoutAnInstanceIsRefused) {
   EXPECT_EQ(source.error().code, "DS-PLUGIN-CREATE");
 }
 
+std::unique_ptr<GuardedSource> source_that(const std::string& act,
+                                           MetricsRegistry* metrics = nullptr) {
+  auto made = make_source(*zoo().find_source("zoo-source"), options_for(act, metrics));
+  EXPECT_TRUE(made.has_value());
+  return std::move(*made);
+}
+
+class BadStatus : public testing::TestWithParam<const char*> {};
+TEST_P(BadStatus, IsNotedAndThePipelineGoesOn) {
+  MetricsRegistry metrics;
+  auto source = source_that(GetParam(), &metrics);
+  ASSERT_TRUE(source->open("").ok());
+  EXPECT_FALSE(source->status_json().has_value());
+  EXPECT_NE(metrics.prometheus_text().find("dstream_plugin_misbehaviour_total{"),
+            std::string::npos);
+  dstream_batch* batch = nullptr;
+  ASSERT_TRUE(source->read(100, 10, &batch).ok());
+  release_batch(batch);
+}
+INSTANTIATE_TEST_SUITE_P(Zoo, BadStatus,
+                         testing::Values("status_array", "status_too_long", "status_not_utf8",
+                                         "status_unknown"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+class BadChecks : public testing::TestWithParam<Case> {};
+TEST_P(BadChecks, EndWithItsName) {
+  auto result = source_that(GetParam().act)->run_checks(100, [](const InstanceCheck&) {});
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->status, DSTREAM_FATAL);
+  EXPECT_EQ(result->message().substr(0, 10), "zoo-source");
+  EXPECT_NE(result->message().find(GetParam().part), std::string::npos) << result->message();
+}
+const Case kCheckCases[] = {{"check_bad_id", "Not An Id"},
+                            {"check_no_sentence", "without a sentence"},
+                            {"check_small_struct", "struct_size"},
+                            {"check_too_many", "more than 10000"},
+                            {"check_rejected", "status -3"}};
+INSTANTIATE_TEST_SUITE_P(Zoo, BadChecks, testing::ValuesIn(kCheckCases), name_of);
+
+TEST(BadChecks, AnEndlessSentenceIsCutAndOneFromAThreadIsDropped) {
+  size_t size = 0;
+  EXPECT_TRUE(
+      source_that("check_endless")
+          ->run_checks(100, [&](const InstanceCheck& check) { size = check.sentence.size(); })
+          ->ok());
+  EXPECT_EQ(size, DSTREAM_MAX_CHECK_TEXT);
+  int handled = 0;
+  MetricsRegistry metrics;
+  EXPECT_TRUE(source_that("check_in_thread", &metrics)
+                  ->run_checks(100, [&](const InstanceCheck&) { ++handled; })
+                  ->ok());
+  EXPECT_EQ(handled, 0);
+  EXPECT_NE(metrics.prometheus_text().find("kind=\"checks\""), std::string::npos);
+}
+
+TEST(BadSnapshot, HasNoOtherStatus) {
+  auto source = source_that("snapshot_end");
+  EXPECT_EQ(source->request_snapshot("dbo.t")->status, DSTREAM_FATAL);
+  EXPECT_TRUE(source->open("").ok());
+}
+
 class ZooDeathTest : public testing::Test {
  protected:
   void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
@@ -147,6 +209,18 @@ TEST_F(ZooDeathTest, ACrashNamesPluginAndCall) {
         make_source(*zoo().find_source("zoo-source"), options_for("crash_in_create"));
       },
       "crash: SIGSEGV in create\\(\\) of plugin zoo-source");
+  EXPECT_DEATH(
+      {
+        install_crash_reporter();
+        source_that("crash_in_status")->status_json();
+      },
+      "crash: SIGSEGV in status of plugin zoo-source");
+  EXPECT_DEATH(
+      {
+        install_crash_reporter();
+        source_that("crash_in_checks")->run_checks(100, [](const InstanceCheck&) {});
+      },
+      "crash: SIGSEGV in checks of plugin zoo-source");
 }
 
 TEST_F(ZooDeathTest, ACrashOutsideOfACallNamesTheLibraryWhoseCodeItIs) {
@@ -178,6 +252,12 @@ TEST_F(ZooDeathTest, AnExceptionThatEscapesNamesPluginAndCall) {
         deliver("throw_in_poll", handler);
       },
       "std::terminate in poll\\(\\) of plugin zoo-sink");
+  EXPECT_DEATH(
+      {
+        install_crash_reporter();
+        source_that("throw_in_checks")->run_checks(100, [](const InstanceCheck&) {});
+      },
+      "std::terminate in checks of plugin zoo-source");
 }
 
 }  // namespace

@@ -67,6 +67,7 @@ namespace dstream {
 //   tell your upstream that it may forget it. Always called before a clean close().
 // close(): disconnects. Batches that were returned stay valid until the host releases them.
 // probe(): optional. Checks that the other side can be reached, for `dstream check`; throws if not.
+// status_json(), request_snapshot(), check(): optional; ext/draft/offers.hpp, where it is there.
 template <class S>
 concept SourceLike = detail::Makeable<S> &&
     requires(S source, std::string_view position, uint32_t max_records, Millis max_wait) {

@@ -172,6 +172,11 @@ class SourceDriver {
     if (open_) api_->close(self_);
     open_ = false;
   }
+  // A table of functions by its id, or nullptr; they are called with self().
+  const void* extension(const char* id) const {
+    return api_->get_extension == nullptr ? nullptr : api_->get_extension(self_, id);
+  }
+  void* self() const { return self_; }
 
  private:
   static void check(const dstream_batch& batch, uint32_t max_records) {
@@ -355,6 +360,11 @@ class SinkDriver {
     if (open_) api_->close(self_);
     open_ = false;
   }
+  // A table of functions by its id, or nullptr; they are called with self().
+  const void* extension(const char* id) const {
+    return api_->get_extension == nullptr ? nullptr : api_->get_extension(self_, id);
+  }
+  void* self() const { return self_; }
 
  private:
   const dstream_sink_api* api_;

@@ -1,0 +1,163 @@
+// The draft extensions for classes: a class that has the method offers the extension.
+//
+//   std::string status_json();                       dstream.status/1    [any-thread]
+//   bool request_snapshot(std::string_view table);   dstream.snapshot/1  [any-thread], sources
+//   void check(dstream::Checks& checks);             dstream.checks/1    [worker]
+//
+// status_json(): one JSON object of at most DSTREAM_MAX_STATUS bytes; "" if it cannot tell without
+//   waiting. Never waits for I/O or for a [worker] call.
+// request_snapshot(table): true, the copy is asked for; false, it is already. Throws Error(
+//   DSTREAM_CONFIG) for a table that is not read, DSTREAM_UNSUPPORTED for one that cannot be
+//   copied, DSTREAM_RETRY before it knows its tables. Returns at once.
+// check(checks): says through `checks` what it finds, one by one. What it throws ends the checks.
+//
+// status_json() and request_snapshot() run beside the other calls, and beside themselves: guard
+// what they touch with a mutex that no call holds while it waits.
+//
+// plugin.hpp includes this where it is there. Drafts are not installed: a plugin that is built
+// outside of this tree does not offer them.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <concepts>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "dstream/abi.h"
+#include "dstream/detail/border.hpp"
+#include "dstream/ext/draft/checks.h"
+#include "dstream/ext/draft/snapshot.h"
+#include "dstream/ext/draft/status.h"
+#include "dstream/host.hpp"
+
+namespace dstream {
+
+// Where check() says what it finds. Each function is one check; `subject` is the table, the topic
+// and the like where the same is looked at for several.
+class Checks {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Checks(dstream_check_emit emit, void* context, Millis max_wait, bool (*stopped)(const void*),
+         const void* instance)
+      : emit_(emit),
+        context_(context),
+        until_(Clock::now() + max_wait),
+        stopped_(stopped),
+        instance_(instance) {}
+
+  void ok(const char* id, const std::string& sentence, const std::string& subject = {}) const {
+    say(DSTREAM_CHECK_OK, id, subject, sentence, {});
+  }
+  void warning(const char* id, const std::string& sentence, const std::string& mend,
+               const std::string& subject = {}) const {
+    say(DSTREAM_CHECK_WARNING, id, subject, sentence, mend);
+  }
+  void failed(const char* id, const std::string& sentence, const std::string& mend,
+              const std::string& subject = {}) const {
+    say(DSTREAM_CHECK_FAILED, id, subject, sentence, mend);
+  }
+  void skipped(const char* id, const std::string& sentence, const std::string& subject = {}) const {
+    say(DSTREAM_CHECK_SKIPPED, id, subject, sentence, {});
+  }
+
+  // What is left of the time all checks may take together; 0 if it is over or a stop was requested.
+  Millis left() const {
+    if (stopped_(instance_)) return Millis(0);
+    auto left = std::chrono::duration_cast<Millis>(until_ - Clock::now());
+    return std::max(left, Millis(0));
+  }
+
+ private:
+  void say(dstream_check_result result, const char* id, const std::string& subject,
+           const std::string& sentence, const std::string& mend) const {
+    dstream_check check{};
+    check.struct_size = sizeof check;
+    check.result = result;
+    check.id = id;
+    check.subject = subject.c_str();
+    check.sentence = sentence.c_str();
+    check.mend = mend.c_str();
+    emit_(context_, &check);
+  }
+
+  dstream_check_emit emit_;
+  void* context_;
+  Clock::time_point until_;
+  bool (*stopped_)(const void*);
+  const void* instance_;
+};
+
+namespace detail {
+
+template <class T>
+concept OffersStatus = requires(T t) {
+  { t.status_json() } -> std::same_as<std::string>;
+};
+template <class T>
+concept OffersSnapshot = requires(T t, std::string_view table) {
+  { t.request_snapshot(table) } -> std::same_as<bool>;
+};
+template <class T>
+concept OffersChecks = requires(T t, Checks& checks) {
+  { t.check(checks) } -> std::same_as<void>;
+};
+
+// `Table` is SourceTable<T> or SinkTable<T>, `Handle` dstream_source or dstream_sink.
+template <class T, class Table, class Handle>
+struct DraftOffers {
+  static T& impl(void* self) { return Table::impl(static_cast<Handle*>(self)); }
+
+  static dstream_status status(void* self, char* buffer, uint32_t capacity, uint32_t* size,
+                               dstream_error* error) noexcept {
+    return guard(error, [&]() -> dstream_status {
+      std::string text = impl(self).status_json();
+      if (text.empty()) return DSTREAM_AGAIN;
+      if (text.size() > capacity) {
+        throw Error(DSTREAM_FATAL, "The status has " + std::to_string(text.size()) +
+                                       " bytes, more than there is room for.");
+      }
+      std::memcpy(buffer, text.data(), text.size());
+      *size = static_cast<uint32_t>(text.size());
+      return DSTREAM_OK;
+    });
+  }
+  static dstream_status snapshot(void* self, const char* table, dstream_error* error) noexcept {
+    return guard(error, [&]() -> dstream_status {
+      return impl(self).request_snapshot(std::string_view(table)) ? DSTREAM_OK : DSTREAM_AGAIN;
+    });
+  }
+  static bool stopped(const void* self) {
+    return Table::stopped(static_cast<Handle*>(const_cast<void*>(self)));
+  }
+  static dstream_status checks(void* self, uint32_t max_wait_ms, dstream_check_emit emit,
+                               void* context, dstream_error* error) noexcept {
+    return guard(error, [&]() -> dstream_status {
+      Checks report(emit, context, Millis(max_wait_ms), &stopped, self);
+      impl(self).check(report);
+      return stopped(self) ? DSTREAM_CANCELLED : DSTREAM_OK;
+    });
+  }
+
+  // nullptr if the class does not have it, or the id is no draft.
+  static const void* find(std::string_view id) {
+    if constexpr (OffersStatus<T>) {
+      static constexpr dstream_instance_status kStatus = {&status};
+      if (id == DSTREAM_EXT_STATUS) return &kStatus;
+    }
+    if constexpr (OffersSnapshot<T> && std::same_as<Handle, dstream_source>) {
+      static constexpr dstream_snapshot kSnapshot = {&snapshot};
+      if (id == DSTREAM_EXT_SNAPSHOT) return &kSnapshot;
+    }
+    if constexpr (OffersChecks<T>) {
+      static constexpr dstream_checks kChecks = {&checks};
+      if (id == DSTREAM_EXT_CHECKS) return &kChecks;
+    }
+    return nullptr;
+  }
+};
+
+}  // namespace detail
+}  // namespace dstream

@@ -1,0 +1,178 @@
+// Classes with and without the methods of the draft extensions, through the layer's tables.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "dstream/ext/draft/testing.hpp"
+#include "dstream/plugin.hpp"
+
+namespace dstream {
+namespace {
+
+using testing::CallFailed;
+using testing::ContractBroken;
+using testing::FakeHost;
+using testing::SinkDriver;
+using testing::SourceDriver;
+
+class TalkingSource {
+ public:
+  StopToken stop;
+
+  explicit TalkingSource(Host host) : says_(host.config_or("/says", std::string(R"({"n": 1})"))) {}
+  void open(std::string_view) {
+    std::lock_guard lock(mutex_);
+    connected_ = true;
+  }
+  dstream_batch* read(uint32_t, Millis) { return nullptr; }
+  void close() {
+    std::lock_guard lock(mutex_);
+    connected_ = false;
+  }
+
+  std::string status_json() {
+    std::lock_guard lock(mutex_);
+    if (says_ == "throws") throw Error(DSTREAM_RETRY, "Not now.");
+    return says_ == "long" ? std::string(DSTREAM_MAX_STATUS + 1, ' ') : says_;
+  }
+  bool request_snapshot(std::string_view table) {
+    std::lock_guard lock(mutex_);
+    if (!connected_) throw Error(DSTREAM_RETRY, "Not connected yet.");
+    if (table != "dbo.t") throw Error(DSTREAM_CONFIG, "Only dbo.t is read.");
+    return asked_.insert(std::string(table)).second;
+  }
+  void check(Checks& checks) {
+    checks.ok("connect", "Connected.");
+    checks.warning("retention", "Short.", "EXEC sys.sp_cdc_change_job;", "dbo.t");
+    checks.failed("agent", "It does not run.", "Start it.");
+    checks.skipped("clock", checks.left() > Millis(0) ? "There is time." : "No time is left.");
+    if (says_ == "throws") throw Error(DSTREAM_REOPEN, "Connection lost.");
+  }
+
+ private:
+  const std::string says_;
+  std::mutex mutex_;  // guards all below
+  bool connected_ = false;
+  std::set<std::string> asked_;
+};
+
+class SilentSource {
+ public:
+  explicit SilentSource(Host) {}
+  void open(std::string_view) {}
+  dstream_batch* read(uint32_t, Millis) { return nullptr; }
+  void close() {}
+  int status_json() { return 0; }        // another meaning: not the extension
+  void request_snapshot(std::string) {}  // likewise
+};
+
+class TalkingSink {
+ public:
+  explicit TalkingSink(Host) {}
+  void open() {}
+  uint32_t write(const Delivery&, uint32_t) { return 0; }
+  bool flush(Millis) { return true; }
+  void close() {}
+  std::string status_json() { return "{}"; }
+  bool request_snapshot(std::string_view) { return true; }  // sinks do not offer it
+  void check(Checks& checks) { checks.ok("resolve", "The name resolves."); }
+};
+
+constexpr auto kTalking = source<TalkingSource>("talking", "1.0.0", "Talks.", "{}");
+constexpr auto kSilent = source<SilentSource>("silent", "1.0.0", "Does not.", "{}");
+constexpr auto kSink = message_sink<TalkingSink>("sink", "1.0.0", "Talks.", "{}");
+
+TEST(Drafts, AreOfferedByClassesThatHaveTheMethod) {
+  FakeHost host;
+  SourceDriver talking(kTalking, host);
+  SourceDriver silent(kSilent, host);
+  SinkDriver sink(kSink, host);
+  for (const char* id : {DSTREAM_EXT_STATUS, DSTREAM_EXT_SNAPSHOT, DSTREAM_EXT_CHECKS}) {
+    EXPECT_TRUE(testing::offers(talking, id)) << id;
+    EXPECT_FALSE(testing::offers(silent, id)) << id;
+  }
+  EXPECT_TRUE(testing::offers(sink, DSTREAM_EXT_STATUS));
+  EXPECT_FALSE(testing::offers(sink, DSTREAM_EXT_SNAPSHOT));
+  EXPECT_TRUE(testing::offers(sink, DSTREAM_EXT_CHECKS));
+  EXPECT_FALSE(testing::offers(talking, "dstream.status/2"));
+  EXPECT_THROW(testing::status_json(silent), std::invalid_argument);
+}
+
+TEST(Drafts, AStatusIsAnObjectWithinItsBounds) {
+  FakeHost host;
+  EXPECT_EQ(testing::status_json(SourceDriver(kTalking, host)), R"({"n": 1})");
+  FakeHost quiet(R"({"says": ""})");
+  EXPECT_EQ(testing::status_json(SourceDriver(kTalking, quiet)), "");
+  FakeHost too_long(R"({"says": "long"})");
+  EXPECT_THROW(testing::status_json(SourceDriver(kTalking, too_long)), CallFailed);
+  FakeHost throwing(R"({"says": "throws"})");
+  EXPECT_THROW(testing::status_json(SourceDriver(kTalking, throwing)), CallFailed);
+  for (const char* bad : {R"({"says": "[]"})", R"({"says": "7"})", R"({"says": "{"})"}) {
+    FakeHost broken(bad);
+    EXPECT_THROW(testing::status_json(SourceDriver(kTalking, broken)), ContractBroken) << bad;
+  }
+}
+
+TEST(Drafts, ASnapshotIsTakenDownOnce) {
+  FakeHost host;
+  SourceDriver source(kTalking, host);
+  auto status_of = [&](const char* table) -> dstream_status {
+    try {
+      return testing::request_snapshot(source, table);
+    } catch (const CallFailed& failed) {
+      return failed.status;
+    }
+  };
+  EXPECT_EQ(status_of("dbo.t"), DSTREAM_RETRY);
+  source.open("");
+  EXPECT_EQ(status_of("dbo.t"), DSTREAM_OK);
+  EXPECT_EQ(status_of("dbo.t"), DSTREAM_AGAIN);
+  EXPECT_EQ(status_of("dbo.x"), DSTREAM_CONFIG);
+}
+
+TEST(Drafts, ChecksAreEmittedInOrder) {
+  FakeHost host;
+  SourceDriver source(kTalking, host);
+  auto lines = testing::run_checks(source);
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[0].result, DSTREAM_CHECK_OK);
+  EXPECT_EQ(lines[1].result, DSTREAM_CHECK_WARNING);
+  EXPECT_EQ(lines[1].subject, "dbo.t");
+  EXPECT_EQ(lines[1].mend, "EXEC sys.sp_cdc_change_job;");
+  EXPECT_EQ(lines[2].result, DSTREAM_CHECK_FAILED);
+  EXPECT_EQ(lines[3].sentence, "There is time.");
+  EXPECT_EQ(testing::run_checks(SinkDriver(kSink, host)).size(), 1u);
+}
+
+TEST(Drafts, ChecksEndWithAStopAndWithWhatIsThrown) {
+  FakeHost host;
+  SourceDriver source(kTalking, host);
+  source.request_stop();
+  auto lines = testing::run_checks(source);
+  EXPECT_EQ(lines.back().sentence, "No time is left.");
+  FakeHost throwing(R"({"says": "throws"})");
+  SourceDriver lost(kTalking, throwing);
+  EXPECT_THROW(testing::run_checks(lost), CallFailed);
+}
+
+TEST(Drafts, AStatusIsAskedBesideTheWorker) {
+  FakeHost host;
+  SourceDriver source(kTalking, host);
+  std::atomic<bool> done{false};
+  std::thread asker([&] {
+    while (!done.load()) EXPECT_EQ(testing::status_json(source), R"({"n": 1})");
+  });
+  for (int i = 0; i < 50; i++) {
+    source.open("");
+    source.read(1, Millis(0));
+    source.close();
+  }
+  done.store(true);
+  asker.join();
+}
+
+}  // namespace
+}  // namespace dstream
