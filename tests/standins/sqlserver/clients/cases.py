@@ -152,7 +152,9 @@ CASES = {
     "bulk_load": {"rows": "1000", "sum_id": "500500", "name_length": "7893", "nulls": "100",
                   "sum_amount": "125125.0000", "last": "2024-01-02 03:04:05.678"},
     "server_cursors": {"array_after_execute": "0", "array_before_execute": "1",
-                       "array_prepared": "1", "scrolled": "50,49,2,1,48"},
+                       "array_prepared": "1", "scrolled": "50,49,2,1,48", "columns": "1",
+                       "refreshed": "changed", "deleted_row": "deleted",
+                       "changed": "a,changed,d"},
 }
 
 

@@ -13,7 +13,7 @@ import cases
 HERE = pathlib.Path(__file__).resolve().parent
 FETCH_SECONDS_MAX = 900
 RUN_SECONDS_MAX = 120
-NO_SERVER_CURSORS = {key: value if key == "scrolled" else "0"
+NO_SERVER_CURSORS = {key: "0" if key.startswith("array") else value
                      for key, value in cases.CASES["server_cursors"].items()}
 
 
@@ -94,6 +94,8 @@ class FreeTds(Odbc):
         Limit("parameters prepared", _DATES, "FreeTDS sends the day before 0001-01-01 for it."),
         Limit("parameters prepared", _OFFSETS,
               "FreeTDS sends a datetimeoffset of UTC only (SQLSTATE 22018)."),
+        Limit("server_cursors", "refreshed", "FreeTDS has no SQL_REFRESH."),
+        Limit("server_cursors", "deleted_row", "FreeTDS does not look at ROWSTAT."),
         Limit("bulk_load", "", "unixODBC has no bulk load."),
     )
     # FreeTDS has one ODBC type for decimal and numeric.

@@ -59,6 +59,14 @@ class ResponseWriter {
     static_cast<void>(timeout_ms);
     return cancelled();
   }
+  // TABNAME and COLINFO: where the columns come from, and which of them are hidden. For server
+  // cursors, right after columns(); a table is named by its parts, "schema", "table".
+  virtual bool column_sources(std::span<const std::vector<std::string>> tables,
+                              std::span<const ColumnSource> sources) {
+    static_cast<void>(tables);
+    static_cast<void>(sources);
+    return true;
+  }
   // ORDER: the result is sorted by these columns (from 1). After columns(), before the first row.
   virtual bool order(std::span<const uint16_t> columns) {
     static_cast<void>(columns);

@@ -297,6 +297,14 @@ bool Response::order(std::span<const uint16_t> columns) {
   return put_token(scratch_);
 }
 
+bool Response::column_sources(std::span<const std::vector<std::string>> tables,
+                              std::span<const ColumnSource> sources) {
+  scratch_.clear();
+  append_table_names(tables, &scratch_);
+  append_column_sources(sources, &scratch_);
+  return put_token(scratch_);
+}
+
 // True if the response is over: attention, hang-up, or something before.
 bool Response::check_interruption(int timeout_ms) {
   unchecked_bytes_ = 0;

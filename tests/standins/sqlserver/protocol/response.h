@@ -64,6 +64,8 @@ class Response final : public ResponseWriter {
   bool cancelled() override;
   bool wait_cancelled(int timeout_ms) override;
   bool order(std::span<const uint16_t> columns) override;
+  bool column_sources(std::span<const std::vector<std::string>> tables,
+                      std::span<const ColumnSource> sources) override;
 
  private:
   struct PendingDone {

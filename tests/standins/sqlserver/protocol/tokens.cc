@@ -22,6 +22,14 @@ enum ColumnFlag : uint16_t {
   kComputed = 0x0020,
 };
 
+// In COLINFO.
+enum SourceStatus : uint8_t {
+  kFromExpression = 0x04,
+  kFromKey = 0x08,
+  kIsHidden = 0x10,
+  kHasOtherName = 0x20,
+};
+
 uint16_t column_flags(const ResultColumn& column) {
   uint16_t flags = column.type.nullable ? kNullable : 0;
   if (column.identity) {
@@ -163,6 +171,36 @@ void append_done(DoneToken token, uint16_t status, uint16_t command, uint64_t ro
   } else {
     put_u32(out, static_cast<uint32_t>(rows));
   }
+}
+
+void append_table_names(std::span<const std::vector<std::string>> tables, std::string* out) {
+  if (tables.empty()) {
+    return;
+  }
+  const size_t body = begin_token(0xA4, out);
+  for (const std::vector<std::string>& parts : tables) {
+    put_u8(out, static_cast<uint8_t>(parts.size()));
+    for (const std::string& part : parts) {
+      append_us_varchar(part, out);
+    }
+  }
+  end_token(body, out);
+}
+
+void append_column_sources(std::span<const ColumnSource> sources, std::string* out) {
+  const size_t body = begin_token(0xA5, out);
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const ColumnSource& source = sources[i];
+    put_u8(out, static_cast<uint8_t>(i + 1));
+    put_u8(out, source.table);
+    put_u8(out, static_cast<uint8_t>((source.table == 0 ? kFromExpression : 0) |
+                                     (source.key ? kFromKey : 0) | (source.hidden ? kIsHidden : 0) |
+                                     (source.base_name.empty() ? 0 : kHasOtherName)));
+    if (!source.base_name.empty()) {
+      append_b_varchar(source.base_name, out);
+    }
+  }
+  end_token(body, out);
 }
 
 void append_order(std::span<const uint16_t> columns, std::string* out) {

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tests/standins/sqlserver/protocol/handler.h"
 #include "tests/standins/sqlserver/protocol/values.h"
@@ -64,6 +65,10 @@ void append_environment_bytes(EnvironmentChange change, std::string_view to, std
                               std::string* out);
 void append_done(DoneToken token, uint16_t status, uint16_t command, uint64_t rows,
                  const Dialect& dialect, std::string* out);
+// TABNAME; nothing where there are no tables.
+void append_table_names(std::span<const std::vector<std::string>> tables, std::string* out);
+// COLINFO.
+void append_column_sources(std::span<const ColumnSource> sources, std::string* out);
 void append_order(std::span<const uint16_t> columns, std::string* out);
 void append_return_status(int32_t status, std::string* out);
 // False if the value does not fit its type, or the dialect has no such output value.

@@ -79,6 +79,14 @@ struct ResultColumn {
   bool key = false;
 };
 
+// Where a column of a server cursor comes from (COLINFO).
+struct ColumnSource {
+  uint8_t table = 0;  // from 1, in the list of tables; 0: an expression
+  bool key = false;
+  bool hidden = false;    // was not asked for: clients do not show it
+  std::string base_name;  // of the table's column, where an alias hides it
+};
+
 // A parameter of an RPC. `name` is without '@'; empty if sent by position.
 struct Parameter {
   std::string name;

@@ -280,7 +280,7 @@ std::string RandomSql::definition() {
 }
 
 std::string RandomSql::control(int depth) {
-  switch (below(9)) {
+  switch (below(10)) {
     case 0:
       return "IF " + condition(depth + 1) + " " + statement(depth + 1) + " ELSE " +
              statement(depth + 1);
@@ -305,6 +305,12 @@ std::string RandomSql::control(int depth) {
     case 6:
       return "RAISERROR(" + value(depth + 1) + ", 16, 1, " + literal() + ")";
     case 7:
+      return "DECLARE @c int; EXEC sp_cursoropen @c OUTPUT, N'SELECT id, a FROM t ORDER BY id', " +
+             pick("1;2;4;8;4112") + ", " + pick("1;4;8") + ", 2; EXEC sp_cursorfetch @c, " +
+             pick("1;2;8;16") + ", 2, 2; EXEC sp_cursor @c, " + pick("1;2;4;8;33;65") + ", " +
+             pick("0;1;2;3") + ", N'', @" + pick("a;id;b") + " = " + literal() +
+             "; EXEC sp_cursorfetch @c, 128, 0, 2; EXEC sp_cursorclose @c";
+    case 8:
       return pick(
           "EXEC sp_columns 't';EXEC sp_tables;EXEC sp_pkeys 't';THROW;"
           "EXEC sp_describe_first_result_set N'SELECT * FROM t';EXEC nowhere 1, 2;"

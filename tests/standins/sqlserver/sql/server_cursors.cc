@@ -6,17 +6,65 @@
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/interpreter.h"
+#include "tests/standins/sqlserver/sql/keyset.h"
 #include "tests/standins/sqlserver/sql/procedures.h"
 
 namespace dstream::standin::sql {
+
+int64_t cursor_argument(const ProcedureCall& call, size_t index, int64_t otherwise) {
+  if (index >= call.arguments.size() || call.arguments[index].is_default ||
+      call.arguments[index].value.null) {
+    return otherwise;
+  }
+  return convert_value(call.arguments[index].value, call.arguments[index].type, int_type()).number;
+}
+
+std::map<int32_t, ServerCursor>::iterator find_cursor(ProcedureCall& call) {
+  const auto handle = static_cast<int32_t>(cursor_argument(call, 0, 0));
+  const auto found = call.session.cursors.open.find(handle);
+  if (found == call.session.cursors.open.end()) {
+    char digits[16];
+    std::snprintf(digits, sizeof digits, "%x", static_cast<unsigned>(handle));
+    throw SqlError(
+        16909, 16, 1,
+        call.name + ": The cursor identifier value provided (" + digits + ") is not valid.");
+  }
+  return found;
+}
+
+void send_cursor_rows(SqlSession* session, ServerCursor* cursor, int64_t from, int64_t count) {
+  constexpr int64_t kThere = 1, kGone = 2;
+  session->out->columns(cursor->columns);
+  session->out->column_sources(cursor->tables, cursor->sources);
+  for (int64_t i = from; i < from + count; ++i) {
+    std::vector<SqlValue>& row = cursor->rows[static_cast<size_t>(i)];
+    bool is_there = true;
+    if (cursor->keyset != nullptr) {
+      auto now = cursor->keyset->read(session, row);
+      is_there = now.has_value();
+      if (is_there) {
+        row = std::move(*now);
+      }
+    }
+    std::vector<SqlValue> values = cursor->keyset != nullptr ? cursor->keyset->visible(row) : row;
+    values.push_back(SqlValue::of_number(is_there ? kThere : kGone));
+    if (!session->out->row(values)) {
+      throw Cancelled{};
+    }
+  }
+  session->out->statement_done(DoneCommand::kSelect, count, false);
+}
+
 namespace {
 
 struct ScrollOption {
-  static constexpr int64_t kKeyset = 0x1, kForwardOnly = 0x4, kStatic = 0x8, kFastForward = 0x10,
-                           kParameterized = 0x1000, kAutoFetch = 0x2000, kAutoClose = 0x4000;
+  static constexpr int64_t kKeyset = 0x1, kDynamic = 0x2, kForwardOnly = 0x4, kStatic = 0x8,
+                           kFastForward = 0x10, kParameterized = 0x1000, kAutoFetch = 0x2000,
+                           kAutoClose = 0x4000;
 };
 struct Concurrency {
-  static constexpr int64_t kReadOnly = 0x1, kAllowDirect = 0x2000;
+  static constexpr int64_t kReadOnly = 0x1, kScrollLocks = 0x2, kOptimistic = 0x4,
+                           kOptimisticValues = 0x8, kAllowDirect = 0x2000;
 };
 struct Fetch {
   static constexpr int64_t kFirst = 0x1, kNext = 0x2, kPrevious = 0x4, kLast = 0x8,
@@ -24,14 +72,6 @@ struct Fetch {
 };
 constexpr int64_t kFetchRows = 20;     // where a client names no number
 constexpr int32_t kClosedItself = 16;  // return status of the fetch that closed its cursor
-
-int64_t integer(const ProcedureCall& call, size_t index, int64_t otherwise) {
-  if (index >= call.arguments.size() || call.arguments[index].is_default ||
-      call.arguments[index].value.null) {
-    return otherwise;
-  }
-  return convert_value(call.arguments[index].value, call.arguments[index].type, int_type()).number;
-}
 
 void give(ProcedureCall* call, size_t index, int64_t value) {
   if (index < call->arguments.size()) {
@@ -50,35 +90,52 @@ bool is_query(const SqlSession::Prepared& prepared) {
          prepared.batch->statements.front()->kind == StatementKind::kQuery;
 }
 
-ServerCursor read_result(ProcedureCall* call, const SqlSession::Prepared& prepared, size_t first) {
-  SqlSession& session = call->session;
-  ResponseWriter* const client = session.out;
-  CapturingWriter capture(client);
-  session.out = &capture;
-  try {
-    run_with_parameters(call, first, prepared.batch, prepared.parameters);
-  } catch (...) {
-    session.out = client;
-    throw;
-  }
-  session.out = client;
+// Whether rows are to be read anew at each fetch, or changed.
+bool wants_keyset(int64_t scroll, int64_t concurrency) {
+  const bool is_one_way = (scroll & (ScrollOption::kForwardOnly | ScrollOption::kFastForward)) != 0;
+  const bool changes = (concurrency & (Concurrency::kScrollLocks | Concurrency::kOptimistic |
+                                       Concurrency::kOptimisticValues)) != 0;
+  return (scroll & (ScrollOption::kKeyset | ScrollOption::kDynamic)) != 0 ||
+         (is_one_way && changes);
+}
+
+// The statement with another query in its place.
+std::shared_ptr<const Batch> with_query(const Batch& batch, QueryPtr query) {
+  auto changed = std::make_shared<Batch>(batch);
+  auto statement = std::make_shared<Statement>(*batch.statements.front());
+  statement->query = std::move(query);
+  changed->statements.front() = statement;
+  return changed;
+}
+
+ServerCursor read_result(ProcedureCall* call, const SqlSession::Prepared& prepared, size_t first,
+                         bool is_keyset) {
   ServerCursor cursor;
-  cursor.columns = capture.result_columns();
-  cursor.columns.push_back(view_column("ROWSTAT", int_type(), false));
-  cursor.rows = std::move(capture.rows());
-  for (auto& row : cursor.rows) {
-    row.push_back(SqlValue::of_number(1));
+  std::shared_ptr<const Batch> batch = prepared.batch;
+  if (auto keyset = Keyset::of(&call->session, *batch->statements.front()->query)) {
+    cursor.tables = keyset->tables();
+    cursor.sources = keyset->sources();
+    if (is_keyset) {
+      cursor.columns = keyset->columns();
+      batch = with_query(*batch, keyset->query());
+      cursor.keyset = std::make_shared<const Keyset>(std::move(*keyset));
+    }
   }
+  CapturedResult result = captured(
+      &call->session, [&] { run_with_parameters(call, first, batch, prepared.parameters); });
+  if (!is_keyset || cursor.keyset == nullptr) {
+    cursor.columns = std::move(result.columns);
+  }
+  cursor.rows = std::move(result.rows);
+  // ROWSTAT is no column that anyone asked for: clients are told to hide it.
+  cursor.columns.push_back(view_column("ROWSTAT", int_type(), false));
+  cursor.sources.resize(cursor.columns.size());
+  cursor.sources.back().hidden = true;
   return cursor;
 }
 
-// Sends the fetch buffer.
-void send_buffer(SqlSession* session, const ServerCursor& cursor) {
-  session->out->columns(cursor.columns);
-  for (int64_t i = 0; i < cursor.count; ++i) {
-    session->out->row(cursor.rows[static_cast<size_t>(cursor.first - 1 + i)]);
-  }
-  session->out->statement_done(DoneCommand::kSelect, cursor.count, false);
+void send_buffer(SqlSession* session, ServerCursor* cursor) {
+  send_cursor_rows(session, cursor, cursor->first - 1, cursor->count);
 }
 
 // Moves the buffer to `first`, cut to what there is.
@@ -88,17 +145,24 @@ void move_to(ServerCursor* cursor, int64_t first, int64_t wanted) {
   cursor->count = cursor->first == 0 ? 0 : std::clamp<int64_t>(rows + 1 - cursor->first, 0, wanted);
 }
 
-int64_t granted(int64_t wish) {
-  if ((wish & ScrollOption::kForwardOnly) != 0) {
-    return ScrollOption::kForwardOnly;
+int64_t granted_scroll(int64_t wish, const ServerCursor& cursor) {
+  for (const int64_t one_way : {ScrollOption::kForwardOnly, ScrollOption::kFastForward}) {
+    if ((wish & one_way) != 0) {
+      return one_way;
+    }
   }
-  return (wish & ScrollOption::kFastForward) != 0 ? ScrollOption::kFastForward
-                                                  : ScrollOption::kStatic;
+  return cursor.keyset != nullptr ? ScrollOption::kKeyset : ScrollOption::kStatic;
+}
+
+// Rows are compared before they are changed, never kept locked.
+int64_t granted_concurrency(int64_t wish, ServerCursor* cursor) {
+  cursor->is_read_only = cursor->keyset == nullptr || (wish & Concurrency::kReadOnly) != 0;
+  return cursor->is_read_only ? Concurrency::kReadOnly : Concurrency::kOptimisticValues;
 }
 
 void open_cursor(ProcedureCall* call, const Places& at, const SqlSession::Prepared& prepared) {
-  const int64_t wish = integer(*call, at.scroll, ScrollOption::kKeyset);
-  const int64_t concurrency = integer(*call, at.concurrency, 0);
+  const int64_t wish = cursor_argument(*call, at.scroll, ScrollOption::kKeyset);
+  const int64_t concurrency = cursor_argument(*call, at.concurrency, 0);
   if (!is_query(prepared)) {
     if ((concurrency & Concurrency::kAllowDirect) == 0) {
       throw SqlError(16937, 16, 1,
@@ -109,39 +173,27 @@ void open_cursor(ProcedureCall* call, const Places& at, const SqlSession::Prepar
     give(call, at.cursor, 0);
     return;
   }
-  ServerCursor cursor = read_result(call, prepared, at.parameters);
+  ServerCursor cursor = read_result(call, prepared, at.parameters, wants_keyset(wish, concurrency));
   cursor.closes_at_end = (wish & ScrollOption::kAutoClose) != 0;
   if ((wish & ScrollOption::kAutoFetch) != 0) {
-    move_to(&cursor, 1, integer(*call, at.rows, kFetchRows));
+    move_to(&cursor, 1, cursor_argument(*call, at.rows, kFetchRows));
   }
-  send_buffer(&call->session, cursor);
-  const bool is_static = granted(wish) == ScrollOption::kStatic;
-  give(call, at.scroll, granted(wish));
-  give(call, at.concurrency, Concurrency::kReadOnly);
-  give(call, at.rows, is_static ? static_cast<int64_t>(cursor.rows.size()) : -1);
+  send_buffer(&call->session, &cursor);
+  const int64_t scroll = granted_scroll(wish, cursor);
+  const bool is_counted = scroll == ScrollOption::kStatic || scroll == ScrollOption::kKeyset;
+  give(call, at.scroll, scroll);
+  give(call, at.concurrency, granted_concurrency(concurrency, &cursor));
+  give(call, at.rows, is_counted ? static_cast<int64_t>(cursor.rows.size()) : -1);
   ServerCursors& cursors = call->session.cursors;
   give(call, at.cursor, cursors.next_handle);
   cursors.open.emplace(cursors.next_handle, std::move(cursor));
   cursors.next_handle += 2;
 }
 
-std::map<int32_t, ServerCursor>::iterator find_cursor(ProcedureCall& call) {
-  const auto handle = static_cast<int32_t>(integer(call, 0, 0));
-  const auto found = call.session.cursors.open.find(handle);
-  if (found == call.session.cursors.open.end()) {
-    char digits[16];
-    std::snprintf(digits, sizeof digits, "%x", static_cast<unsigned>(handle));
-    throw SqlError(
-        16909, 16, 1,
-        call.name + ": The cursor identifier value provided (" + digits + ") is not valid.");
-  }
-  return found;
-}
-
 // sp_cursoropen @cursor OUTPUT, @stmt, @scrollopt, @ccopt, @rowcount [, @paramdef, values]
 void cursor_open(ProcedureCall& call) {
   const bool has_parameters =
-      (integer(call, 2, ScrollOption::kKeyset) & ScrollOption::kParameterized) != 0;
+      (cursor_argument(call, 2, ScrollOption::kKeyset) & ScrollOption::kParameterized) != 0;
   const Places places{0, 2, 3, 4, has_parameters ? size_t{6} : size_t{5}};
   SqlSession::Prepared prepared;
   if (has_parameters) {
@@ -157,16 +209,16 @@ void cursor_fetch(ProcedureCall& call) {
   const auto found = find_cursor(call);
   ServerCursor& cursor = found->second;
   const auto rows = static_cast<int64_t>(cursor.rows.size());
-  const int64_t type = integer(call, 1, Fetch::kNext);
-  const int64_t number = integer(call, 2, 0);
-  const int64_t wanted = std::max<int64_t>(integer(call, 3, kFetchRows), 0);
+  const int64_t type = cursor_argument(call, 1, Fetch::kNext);
+  const int64_t number = cursor_argument(call, 2, 0);
+  const int64_t wanted = std::max<int64_t>(cursor_argument(call, 3, kFetchRows), 0);
   if ((type & Fetch::kInfo) != 0) {
     give(&call, 2, cursor.first);
     give(&call, 3, rows);
     return;
   }
   if ((type & Fetch::kRefresh) != 0) {
-    return send_buffer(&call.session, cursor);
+    return send_buffer(&call.session, &cursor);
   }
   if ((type & Fetch::kFirst) != 0) {
     move_to(&cursor, wanted == 0 ? 0 : 1, wanted);
@@ -184,7 +236,7 @@ void cursor_fetch(ProcedureCall& call) {
     move_to(&cursor, cursor.first == 0 ? 1 : cursor.first + std::max<int64_t>(cursor.count, 1),
             wanted);
   }
-  send_buffer(&call.session, cursor);
+  send_buffer(&call.session, &cursor);
   if (cursor.closes_at_end && cursor.first + cursor.count > rows && cursor.count < wanted) {
     call.session.cursors.open.erase(found);
     call.return_status = kClosedItself;
@@ -196,7 +248,7 @@ void cursor_fetch(ProcedureCall& call) {
 void cursor_option(ProcedureCall& call) { find_cursor(call); }
 
 void cursor_close(ProcedureCall& call) {
-  if (integer(call, 0, 0) == -1) {
+  if (cursor_argument(call, 0, 0) == -1) {
     call.session.cursors.open.clear();
     return;
   }
@@ -207,7 +259,7 @@ void cursor_close(ProcedureCall& call) {
 void cursor_prepare(ProcedureCall& call) {
   constexpr int64_t kReturnMetadata = 1;
   SqlSession::Prepared prepared = make_prepared(call, 1, 2);
-  if (is_query(prepared) && (integer(call, 3, 0) & kReturnMetadata) != 0) {
+  if (is_query(prepared) && (cursor_argument(call, 3, 0) & kReturnMetadata) != 0) {
     describe_columns(&call.session, prepared);
   }
   give(&call, 0, call.session.prepare(std::move(prepared)));
@@ -229,9 +281,6 @@ void cursor_prepare_and_execute(ProcedureCall& call) {
   open_cursor(&call, {1, 4, 5, 6, 7}, prepared);
 }
 
-// Positioned updates: the cursors here are read-only.
-void refuse(ProcedureCall& call) { throw not_understood(call.name); }
-
 }  // namespace
 
 void add_cursor_procedures(Engine* engine) {
@@ -242,7 +291,7 @@ void add_cursor_procedures(Engine* engine) {
   engine->add_procedure("sys.sp_cursorprepare", cursor_prepare);
   engine->add_procedure("sys.sp_cursorexecute", cursor_execute);
   engine->add_procedure("sys.sp_cursorprepexec", cursor_prepare_and_execute);
-  engine->add_procedure("sys.sp_cursor", refuse);
+  engine->add_procedure("sys.sp_cursor", change_at_cursor);
 }
 
 }  // namespace dstream::standin::sql

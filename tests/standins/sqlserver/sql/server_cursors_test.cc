@@ -6,11 +6,14 @@
 namespace dstream::standin::sql {
 namespace {
 
-constexpr int64_t kForwardOnly = 0x4, kStatic = 0x8, kParameterized = 0x1000, kAutoFetch = 0x2000,
-                  kAutoClose = 0x4000;
-constexpr int64_t kReadOnly = 0x1, kAllowDirect = 0x2000;
+constexpr int64_t kKeyset = 0x1, kDynamic = 0x2, kForwardOnly = 0x4, kStatic = 0x8,
+                  kParameterized = 0x1000, kAutoFetch = 0x2000, kAutoClose = 0x4000;
+constexpr int64_t kReadOnly = 0x1, kOptimistic = 0x4, kOptimisticValues = 0x8,
+                  kAllowDirect = 0x2000;
 constexpr int64_t kFirst = 0x1, kNext = 0x2, kPrevious = 0x4, kLast = 0x8, kAbsolute = 0x10,
                   kRelative = 0x20, kRefresh = 0x80, kInfo = 0x100;
+constexpr int64_t kUpdate = 0x1, kDelete = 0x2, kInsert = 0x4, kRefreshRow = 0x8, kLock = 0x10,
+                  kSetPosition = 0x20, kAbsoluteRow = 0x40;
 
 class ServerCursorTest : public testing::Test {
  protected:
@@ -43,6 +46,8 @@ class ServerCursorTest : public testing::Test {
     std::string ids;
     for (const RecordedResult& result : driver_.writer().results) {
       EXPECT_EQ(result.columns.back().name, "ROWSTAT");
+      EXPECT_EQ(result.sources.size(), result.columns.size());
+      EXPECT_TRUE(result.sources.back().hidden);
       for (const auto& row : result.rows) {
         ids += std::to_string(row.front().number);
         EXPECT_EQ(row.back().number, 1);
@@ -169,6 +174,147 @@ TEST_F(ServerCursorTest, WhatIsNoQueryRunsDirectlyOrNotAtAll) {
   EXPECT_EQ(insert(kReadOnly | kAllowDirect), 0);
   EXPECT_EQ(returned(0), 0);
   EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM t"), "6");
+}
+
+TEST_F(ServerCursorTest, AQueryThatFailsOpensNothing) {
+  driver_.call("sp_cursoropen", {number(0, true), text("SELECT 1 / (id - 3) FROM t"),
+                                 number(kStatic, true), number(kReadOnly, true), number(0, true)});
+  EXPECT_EQ(first_error(), 8134);
+  EXPECT_TRUE(driver_.writer().return_values.empty());
+  EXPECT_TRUE(driver_.session().cursors.open.empty());
+}
+
+class KeysetTest : public ServerCursorTest {
+ protected:
+  static Parameter named(std::string name, Parameter parameter) {
+    parameter.name = std::move(name);
+    return parameter;
+  }
+  void open_keyset(const std::string& sql = "SELECT name, id AS number FROM t ORDER BY number") {
+    open(kKeyset, kOptimistic, 0, sql);
+    EXPECT_EQ(returned(1), kKeyset);
+    EXPECT_EQ(returned(2), kOptimisticValues);
+  }
+  // What a call gave, "name ROWSTAT" for each row.
+  std::string names() {
+    std::string text;
+    for (const RecordedResult& result : driver_.writer().results) {
+      for (const auto& row : result.rows) {
+        text += row.front().text + std::to_string(row.back().number) + " ";
+      }
+    }
+    return text;
+  }
+  std::string fetch_names(int64_t type, int64_t row, int64_t count) {
+    driver_.call("sp_cursorfetch", {number(cursor_), number(type), number(row), number(count)});
+    EXPECT_EQ(first_error(), 0);
+    return names();
+  }
+  int32_t change(int64_t operation, int64_t row, std::vector<Parameter> values = {},
+                 const std::string& table = "") {
+    std::vector<Parameter> arguments = {number(cursor_), number(operation), number(row),
+                                        text(table)};
+    arguments.insert(arguments.end(), values.begin(), values.end());
+    driver_.call("sp_cursor", arguments);
+    return first_error();
+  }
+};
+
+TEST_F(KeysetTest, TellsWhereItsColumnsComeFrom) {
+  open_keyset();
+  const RecordedResult& result = driver_.writer().results.at(0);
+  ASSERT_EQ(result.sources.size(), 3U);
+  EXPECT_EQ(result.columns[1].name, "number");
+  EXPECT_EQ(result.sources[0].table, 1);
+  EXPECT_FALSE(result.sources[0].key);
+  EXPECT_EQ(result.sources[0].base_name, "");
+  EXPECT_TRUE(result.sources[1].key);
+  EXPECT_EQ(result.sources[1].base_name, "id");
+  EXPECT_EQ(result.sources[2].table, 0);
+  EXPECT_TRUE(result.sources[2].hidden);
+}
+
+TEST_F(KeysetTest, ShowsRowsAsTheyAreNow) {
+  open_keyset();
+  ASSERT_EQ(driver_.error("UPDATE t SET name = N'x' WHERE id = 2; DELETE FROM t WHERE id = 3; "
+                          "INSERT INTO t VALUES (6, N'f')"),
+            0);
+  EXPECT_EQ(fetch_names(kFirst, 0, 9), "a1 x1 c2 d1 e1 ");
+}
+
+TEST_F(KeysetTest, UpdatesWhereItStands) {
+  open_keyset();
+  EXPECT_EQ(change(kUpdate, 1, {named("name", text("x"))}), 16931) << "nothing is fetched yet";
+  fetch_names(kAbsolute, 2, 2);
+  EXPECT_EQ(change(kUpdate | kSetPosition, 2, {named("NAME", text("x"))}, "t"), 0);
+  EXPECT_EQ(driver_.writer().counts.back(), 1);
+  EXPECT_EQ(driver_.value("SELECT name FROM t WHERE id = 3"), "x");
+  EXPECT_EQ(change(kUpdate, 2, {named("name", text("y"))}), 0) << "its own change is no conflict";
+  EXPECT_EQ(change(kUpdate, 3, {named("name", text("y"))}), 16930);
+  EXPECT_EQ(change(kUpdate | kAbsoluteRow, 5, {named("name", text("z"))}), 0);
+  EXPECT_EQ(change(kUpdate, 1, {named("name", text("y"))}, "other"), 208);
+  EXPECT_EQ(change(kUpdate, 1, {named("missing", text("y"))}), 207);
+  EXPECT_EQ(change(kUpdate, 1, {text("UPDATE t SET name = N'y'")}), 40510);
+  EXPECT_EQ(change(kUpdate, 0, {named("name", text("all"))}), 0);
+  EXPECT_EQ(driver_.table("SELECT name FROM t ORDER BY id"), "a\nall\nall\nd\nz\n");
+}
+
+TEST_F(KeysetTest, AnUpdateOfTheKeyIsAnotherRow) {
+  open_keyset();
+  fetch_names(kFirst, 0, 1);
+  EXPECT_EQ(change(kUpdate, 1, {named("id", number(9))}), 0);
+  EXPECT_EQ(fetch_names(kFirst, 0, 9), "a2 b1 c1 d1 e1 a1 ");
+}
+
+TEST_F(KeysetTest, DoesNotOverwriteOthersChanges) {
+  open_keyset();
+  fetch_names(kFirst, 0, 3);
+  ASSERT_EQ(driver_.error("UPDATE t SET name = N'x' WHERE id = 2; DELETE FROM t WHERE id = 3"), 0);
+  EXPECT_EQ(change(kUpdate, 0, {named("name", text("mine"))}), 16934);
+  EXPECT_EQ(change(kDelete, 2), 16934);
+  EXPECT_EQ(change(kDelete, 3), 16947);
+  EXPECT_EQ(driver_.table("SELECT name FROM t ORDER BY id"), "a\nx\nd\ne\n");
+  EXPECT_EQ(change(kRefreshRow, 2), 0);
+  EXPECT_EQ(names(), "x1 ");
+  EXPECT_EQ(change(kDelete, 2), 0);
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM t"), "3");
+}
+
+TEST_F(KeysetTest, InsertsBehindItsRows) {
+  open_keyset();
+  EXPECT_EQ(change(kInsert, 0, {named("id", number(0)), named("name", text("new"))}), 0);
+  EXPECT_EQ(fetch_names(kLast, 0, 2), "e1 new1 ");
+  EXPECT_EQ(change(kInsert, 0, {named("id", number(0))}), 2627);
+}
+
+TEST_F(KeysetTest, OneWayCursorsMayChangeRowsToo) {
+  open(kForwardOnly, kOptimisticValues);
+  EXPECT_EQ(returned(1), kForwardOnly);
+  EXPECT_EQ(returned(2), kOptimisticValues);
+  fetch(kNext, 0, 1);
+  EXPECT_EQ(change(kDelete, 1), 0);
+  EXPECT_EQ(driver_.value("SELECT MIN(id) FROM t"), "2");
+}
+
+TEST_F(KeysetTest, WhatCannotBeChangedSaysSo) {
+  open(kStatic, kOptimistic);
+  EXPECT_EQ(returned(2), kReadOnly);
+  fetch(kFirst, 0, 1);
+  EXPECT_EQ(change(kUpdate, 1, {named("name", text("x"))}), 16929);
+  EXPECT_EQ(change(kSetPosition, 1), 0);
+  EXPECT_EQ(change(kRefreshRow, 1), 0);
+  EXPECT_EQ(rows(), "1");
+  EXPECT_EQ(change(kLock, 1), 40510);
+  for (const char* sql : {"SELECT DISTINCT id FROM t", "SELECT id + 0 FROM t",
+                          "SELECT COUNT(*) FROM t", "SELECT a.id FROM t a JOIN t b ON a.id = b.id",
+                          "SELECT id FROM t UNION SELECT 1", "SELECT id FROM t ORDER BY id + 1"}) {
+    open(kDynamic, kOptimistic, 0, sql);
+    EXPECT_EQ(returned(1), kStatic) << sql;
+  }
+  open(kKeyset, kReadOnly);
+  EXPECT_EQ(returned(1), kKeyset);
+  fetch(kFirst, 0, 1);
+  EXPECT_EQ(change(kDelete, 1), 16929);
 }
 
 TEST_F(ServerCursorTest, GoesWithItsSession) {

@@ -13,6 +13,12 @@ bool RecordingWriter::columns(std::span<const ResultColumn> columns) {
   return !is_cancelled;
 }
 
+bool RecordingWriter::column_sources(std::span<const std::vector<std::string>>,
+                                     std::span<const ColumnSource> sources) {
+  results.back().sources.assign(sources.begin(), sources.end());
+  return !is_cancelled;
+}
+
 bool RecordingWriter::row(std::span<const SqlValue> values) {
   results.back().rows.emplace_back(values.begin(), values.end());
   // What the wire could not carry is a bug here, not a row.

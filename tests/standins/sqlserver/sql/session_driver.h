@@ -23,6 +23,7 @@ namespace dstream::standin::sql {
 
 struct RecordedResult {
   std::vector<ResultColumn> columns;
+  std::vector<ColumnSource> sources;  // of server cursors
   std::vector<std::vector<SqlValue>> rows;
   int64_t count = -1;  // of the DONE behind it
 };
@@ -30,6 +31,8 @@ struct RecordedResult {
 class RecordingWriter final : public ResponseWriter {
  public:
   bool columns(std::span<const ResultColumn> columns) override;
+  bool column_sources(std::span<const std::vector<std::string>> tables,
+                      std::span<const ColumnSource> sources) override;
   bool row(std::span<const SqlValue> values) override;
   bool encoded_row(std::string_view token) override;
   bool message(const ServerMessage& message) override;

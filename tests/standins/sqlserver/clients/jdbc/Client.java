@@ -369,11 +369,13 @@ public final class Client {
     return -1;
   }
 
-  private static String scrolled(Connection connection) throws SQLException {
+  private static String scrolled(Connection connection, Map<String, String> values)
+      throws SQLException {
     try (Statement statement = connection.createStatement(
             ResultSet.TYPE_SCROLL_INSENSITIVE, ResultSet.CONCUR_READ_ONLY);
         ResultSet rows =
             statement.executeQuery("SELECT id FROM dbo.big WHERE id <= 50 ORDER BY id")) {
+      values.put("columns", String.valueOf(rows.getMetaData().getColumnCount()));
       StringBuilder ids = new StringBuilder();
       rows.last();
       ids.append(rows.getInt(1));
@@ -385,6 +387,30 @@ public final class Client {
       ids.append(',').append(rows.getInt(1));
       rows.absolute(-3);
       return ids.append(',').append(rows.getInt(1)).toString();
+    }
+  }
+
+  /** Rows changed, deleted and refreshed where the cursor stands. */
+  private static void changeAtCursor(Connection connection, Map<String, String> values)
+      throws SQLException {
+    try (Statement setup = connection.createStatement();
+        Statement statement = connection.createStatement(
+            ResultSet.TYPE_SCROLL_SENSITIVE, ResultSet.CONCUR_UPDATABLE)) {
+      setup.execute("CREATE TABLE #at_cursor (id int NOT NULL PRIMARY KEY, name varchar(20))");
+      setup.execute("INSERT INTO #at_cursor VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')");
+      try (ResultSet rows = statement.executeQuery("SELECT id, name FROM #at_cursor ORDER BY id")) {
+        rows.absolute(2);
+        rows.updateString(2, "changed");
+        rows.updateRow();
+        rows.absolute(3);
+        rows.deleteRow();
+        rows.absolute(2);
+        rows.refreshRow();
+        values.put("refreshed", rows.getString(2));
+        rows.next();
+        values.put("deleted_row", rows.rowDeleted() ? "deleted" : "there");
+      }
+      values.put("changed", list(setup, "SELECT name FROM #at_cursor ORDER BY id"));
     }
   }
 
@@ -409,7 +435,8 @@ public final class Client {
       values.put("array_after_execute", String.valueOf(afterFirst - before));
       values.put("array_before_execute", String.valueOf(afterSecond - afterFirst));
       values.put("array_prepared", String.valueOf(serverCursors(counter) - afterSecond));
-      values.put("scrolled", scrolled(connection));
+      values.put("scrolled", scrolled(connection, values));
+      changeAtCursor(connection, values);
     }
   }
 

@@ -376,6 +376,70 @@ void catalog(const Setup& setup, Values* values) {
   describe(&session, values);
 }
 
+void set_cursor(Session* session, SQLULEN type, SQLULEN concurrency) {
+  const auto set = [&](SQLINTEGER name, SQLULEN value) {
+    session->check(
+        SQLSetStmtAttr(session->statement(), name, reinterpret_cast<SQLPOINTER>(value), 0),
+        "cursor");
+  };
+  set(SQL_ATTR_CURSOR_TYPE, type);
+  set(SQL_ATTR_CONCURRENCY, concurrency);
+}
+
+void scroll(const Setup& setup, Values* values) {
+  Session session(setup.plain);
+  set_cursor(&session, SQL_CURSOR_STATIC, SQL_CONCUR_READ_ONLY);
+  session.execute("SELECT id FROM dbo.big WHERE id <= 50 ORDER BY id");
+  SQLSMALLINT columns = 0;
+  session.check(SQLNumResultCols(session.statement(), &columns), "columns");
+  values->add("columns", std::to_string(columns));
+  const std::pair<SQLSMALLINT, SQLLEN> moves[] = {{SQL_FETCH_LAST, 0},
+                                                  {SQL_FETCH_PRIOR, 0},
+                                                  {SQL_FETCH_ABSOLUTE, 2},
+                                                  {SQL_FETCH_FIRST, 0},
+                                                  {SQL_FETCH_ABSOLUTE, -3}};
+  std::string scrolled;
+  for (const auto& [where, row] : moves) {
+    const bool there = SQL_SUCCEEDED(SQLFetchScroll(session.statement(), where, row));
+    scrolled += (scrolled.empty() ? "" : ",") + (there ? session.text(1) : std::string("none"));
+  }
+  values->add("scrolled", scrolled);
+}
+
+// Rows changed, deleted and refreshed where the cursor stands.
+void change_at_cursor(const Setup& setup, Values* values) {
+  Session session(setup.plain);
+  SQLHSTMT statement = session.statement();
+  session.run("CREATE TABLE #at_cursor (id int NOT NULL PRIMARY KEY, name varchar(20))");
+  session.run("INSERT INTO #at_cursor VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')");
+  set_cursor(&session, SQL_CURSOR_KEYSET_DRIVEN, SQL_CONCUR_VALUES);
+  session.execute("SELECT id, name FROM #at_cursor ORDER BY id");
+  char name[21] = {};
+  SQLLEN length = 0;
+  SQLUSMALLINT status = 0;
+  SQLSetStmtAttr(statement, SQL_ATTR_ROW_STATUS_PTR, &status, 0);
+  SQLINTEGER id = 0;
+  SQLLEN id_length = 0;
+  SQLBindCol(statement, 1, SQL_C_SLONG, &id, 0, &id_length);  // FreeTDS changes all columns or none
+  SQLBindCol(statement, 2, SQL_C_CHAR, name, sizeof(name), &length);
+  session.check(SQLFetchScroll(statement, SQL_FETCH_ABSOLUTE, 2), "fetch");
+  length = std::snprintf(name, sizeof(name), "changed");
+  session.check(SQLSetPos(statement, 1, SQL_UPDATE, SQL_LOCK_NO_CHANGE), "update");
+  session.check(SQLFetchScroll(statement, SQL_FETCH_ABSOLUTE, 3), "fetch");
+  session.check(SQLSetPos(statement, 1, SQL_DELETE, SQL_LOCK_NO_CHANGE), "delete");
+  session.check(SQLFetchScroll(statement, SQL_FETCH_ABSOLUTE, 2), "fetch");
+  name[0] = '\0';
+  const bool is_refreshed = SQL_SUCCEEDED(SQLSetPos(statement, 1, SQL_REFRESH, SQL_LOCK_NO_CHANGE));
+  values->add("refreshed", is_refreshed ? name : "refused");
+  SQLFetchScroll(statement, SQL_FETCH_NEXT, 0);
+  values->add("deleted_row", status == SQL_ROW_DELETED ? "deleted" : std::to_string(status));
+  session.close();
+  SQLFreeStmt(statement, SQL_UNBIND);
+  SQLSetStmtAttr(statement, SQL_ATTR_ROW_STATUS_PTR, nullptr, 0);
+  set_cursor(&session, SQL_CURSOR_FORWARD_ONLY, SQL_CONCUR_READ_ONLY);
+  values->add("changed", session.list("SELECT name FROM #at_cursor ORDER BY id"));
+}
+
 // Server cursors that reading with an array opens, by when its size was set.
 void server_cursors(const Setup& setup, Values* values) {
   Session counter(setup.plain);
@@ -419,26 +483,8 @@ void server_cursors(const Setup& setup, Values* values) {
     array(session);
     session->execute_prepared();
   });
-  Session session(setup.plain);
-  SQLSetStmtAttr(session.statement(), SQL_ATTR_CURSOR_TYPE,
-                 reinterpret_cast<SQLPOINTER>(SQLULEN{SQL_CURSOR_STATIC}), 0);
-  session.execute("SELECT id FROM dbo.big WHERE id <= 50 ORDER BY id");
-  // Bound, for SQLGetData() makes Microsoft's driver ask for a position that a read-only cursor
-  // does not need.
-  SQLINTEGER id = 0;
-  SQLLEN length = 0;
-  SQLBindCol(session.statement(), 1, SQL_C_SLONG, &id, 0, &length);
-  std::string scrolled;
-  const std::pair<SQLSMALLINT, SQLLEN> moves[] = {{SQL_FETCH_LAST, 0},
-                                                  {SQL_FETCH_PRIOR, 0},
-                                                  {SQL_FETCH_ABSOLUTE, 2},
-                                                  {SQL_FETCH_FIRST, 0},
-                                                  {SQL_FETCH_ABSOLUTE, -3}};
-  for (const auto& [where, row] : moves) {
-    const bool there = SQL_SUCCEEDED(SQLFetchScroll(session.statement(), where, row));
-    scrolled += (scrolled.empty() ? "" : ",") + (there ? std::to_string(id) : std::string("none"));
-  }
-  values->add("scrolled", scrolled);
+  scroll(setup, values);
+  change_at_cursor(setup, values);
 }
 
 int run(int argc, char** argv) {
