@@ -12,9 +12,7 @@ namespace {
 TEST(Tokens, ColumnsOfServerCursorsSayWhereTheyComeFrom) {
   std::string tables;
   append_table_names(std::vector<std::vector<std::string>>{{"s", "tb"}}, &tables);
-  EXPECT_EQ(to_hex(tables),
-            "A40B00020100730002007400"
-            "6200");
+  EXPECT_EQ(to_hex(tables), "a40b000201007300020074006200");
   std::string sources;
   const std::vector<ColumnSource> columns = {
       {1, true, false, {}}, {1, false, false, "n"}, {0, false, true, {}}};
