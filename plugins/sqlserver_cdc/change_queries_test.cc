@@ -1,6 +1,6 @@
 // Pages over the wire: a TDS server that answers with a scripted change table, read through
-// FreeTDS. What a real change table answers is tested elsewhere; here the answer is given, so that
-// every type and every way to fail in the middle can be looked at.
+// FreeTDS or Microsoft's driver. What a real change table answers is tested elsewhere; here the
+// answer is given, so that every type and every way to fail in the middle can be looked at.
 #include "plugins/sqlserver_cdc/change_queries.h"
 
 #include <gmock/gmock.h>
@@ -510,25 +510,40 @@ TEST_F(ChangeQueriesTest, SlowStatementTimesOutAndTheConnectionGoesOn) {
   connect(std::chrono::seconds(1));
   make_queries();
   standin::Fault fault;
-  fault.action = standin::FaultAction::kStall;
+  fault.action = standin::FaultAction::kSlow;
   fault.after_rows = 50;
+  fault.delay_ms = 3000;
   server_->faults().add(fault);
   const SourceError error = failure();
   EXPECT_TRUE(error.status == DSTREAM_RETRY || error.status == DSTREAM_REOPEN) << error.what();
 }
 
-TEST_F(ChangeQueriesTest, CancelEndsAStalledStatement) {
-  make_simple(100);
+// Poco's session would go round for ever here.
+TEST_F(ChangeQueriesTest, ConnectingAsksTheServerForNothingMore) {
+  start();
   standin::Fault fault;
-  fault.action = standin::FaultAction::kStall;
-  fault.after_rows = 50;
+  fault.action = standin::FaultAction::kDrop;
+  fault.statement_contains = "sp_datatype_info";
+  const auto id = server_->faults().add(fault);
+  connect();
+  EXPECT_FALSE(connection_->dead());
+  EXPECT_EQ(server_->faults().fired(id), 0u);
+}
+
+// Not a stalled one: SQLCancel of Microsoft's driver waits until the call that runs has something
+// from the server. What a stalled server means for close() is tested in source_test.cc.
+TEST_F(ChangeQueriesTest, CancelEndsASlowStatement) {
+  make_simple(5000);
+  standin::Fault fault;
+  fault.action = standin::FaultAction::kSlow;
+  fault.after_rows = 200;
+  fault.delay_ms = 10;
   const auto id = server_->faults().add(fault);
   std::thread canceller([this, id] {
     EXPECT_TRUE(server_->faults().wait_fired(id, 1, std::chrono::seconds(20)));
     connection_->cancel();
-    server_->faults().release();
   });
-  EXPECT_NE(failure().status, DSTREAM_OK);
+  EXPECT_NE(failure(5000).status, DSTREAM_OK);
   canceller.join();
   EXPECT_EQ(failure().status, DSTREAM_CANCELLED);
 }

@@ -1,15 +1,11 @@
 #include "plugins/sqlserver_cdc/connection.h"
 
-#include <Poco/Any.h>
-#include <Poco/Data/ODBC/Connector.h>
-#include <Poco/Data/Session.h>
-#include <Poco/Exception.h>
+#include <Poco/Data/ODBC/ConnectionHandle.h>
 #include <Poco/UnicodeConverter.h>
 #include <sqlucode.h>
 
 #include <array>
-#include <charconv>
-#include <sstream>
+#include <utility>
 
 #include "plugins/sqlserver_cdc/utf16.h"
 
@@ -17,32 +13,6 @@ namespace dstream::sqlserver {
 namespace {
 
 constexpr int kDiagnosticsMax = 64;  // a driver that repeats itself must not keep us here
-
-void register_connector() {
-  static std::once_flag once;
-  std::call_once(once, [] { Poco::Data::ODBC::Connector::registerConnector(); });
-}
-
-// Poco 1.11 wraps what went wrong while connecting into an exception that has the diagnostics as
-// text only: "SQLSTATE = 42000", "Native Error Code = 18456" and the message, a line each, a record
-// after the other.
-std::vector<Diagnostic> diagnostics_in(const std::string& text) {
-  constexpr std::string_view kState = "SQLSTATE = ";
-  constexpr std::string_view kNative = "Native Error Code = ";
-  std::vector<Diagnostic> all;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with(kState)) {
-      all.push_back({line.substr(kState.size()), 0, ""});
-    } else if (line.starts_with(kNative) && !all.empty()) {
-      const std::string_view digits = std::string_view(line).substr(kNative.size());
-      std::from_chars(digits.data(), digits.data() + digits.size(), all.back().native);
-    } else if (!all.empty() && !line.empty() && line[0] != '=' && !line.starts_with("ODBC Diag")) {
-      all.back().message += (all.back().message.empty() ? "" : " ") + line;
-    }
-  }
-  return all;
-}
 
 }  // namespace
 
@@ -84,32 +54,30 @@ std::u16string to_utf16(std::string_view text) {
 
 Connection::Connection(const OdbcConnection& target, std::chrono::seconds login_timeout,
                        std::chrono::seconds query_timeout)
-    : query_timeout_(query_timeout),
+    : handles_(std::make_unique<Poco::Data::ODBC::ConnectionHandle>()),
+      query_timeout_(query_timeout),
       secrets_(target.secrets),
       target_(target.target),
       read_only_(target.read_only) {
-  register_connector();
   const std::string doing = "Connecting to " + target_;
-  try {
-    session_ = std::make_unique<Poco::Data::Session>(
-        "ODBC", target.text, static_cast<std::size_t>(login_timeout.count()));
-    handle_ = Poco::AnyCast<void*>(session_->getProperty("handle"));
-  } catch (const Poco::Exception& failure) {
-    SourceError made = error(doing, diagnostics_in(failure.displayText()));
+  handle_ = std::as_const(*handles_).handle();
+  SQLSetConnectAttrW(handle_, SQL_ATTR_LOGIN_TIMEOUT,
+                     as_attribute(static_cast<size_t>(login_timeout.count())), 0);
+  std::u16string text = to_utf16(target.text);
+  const SQLRETURN result = SQLDriverConnectW(
+      handle_, nullptr, reinterpret_cast<SQLWCHAR*>(text.data()),
+      static_cast<SQLSMALLINT>(text.size()), nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT);
+  if (!SQL_SUCCEEDED(result)) {
+    SourceError made = error(doing, diagnostics_of(SQL_HANDLE_DBC, handle_));
     if (made.status == DSTREAM_FATAL || made.status == DSTREAM_RETRY) {
       made.status = DSTREAM_REOPEN;  // whatever kept us out may be over at the next try
     }
     throw made;
   }
+  connected_ = true;
 }
 
-Connection::~Connection() {
-  try {
-    session_.reset();
-  } catch (...) {
-    // Closing a connection that is already gone.
-  }
-}
+Connection::~Connection() { SQLDisconnect(handle_); }
 
 void Connection::cancel() {
   const std::lock_guard lock(mutex_);
@@ -133,7 +101,7 @@ void Connection::finished() {
 }
 
 bool Connection::dead() const {
-  if (handle_ == SQL_NULL_HDBC) {
+  if (!connected_) {
     return false;  // not connected yet: the diagnostics decide
   }
   SQLUINTEGER dead = SQL_CD_FALSE;

@@ -1,4 +1,6 @@
-// One connection to SQL Server: Poco opens it and owns it, native ODBC calls carry the data.
+// One connection to SQL Server: Poco owns its handles, native ODBC calls do the rest. Poco's
+// Session is not used: it reads the driver's list of types as it connects, and goes round for ever
+// if that answer does not arrive.
 //
 // Thread rule: one thread, the fetcher's; cancel() alone is [any-thread].
 #pragma once
@@ -18,8 +20,8 @@
 #include "plugins/sqlserver_cdc/lsn.h"
 #include "plugins/sqlserver_cdc/source_error.h"
 
-namespace Poco::Data {
-class Session;
+namespace Poco::Data::ODBC {
+class ConnectionHandle;
 }
 
 namespace dstream::sqlserver {
@@ -51,12 +53,13 @@ class Connection {
   void running(SQLHSTMT statement);  // throws if cancelled
   void finished();
 
-  std::unique_ptr<Poco::Data::Session> session_;
+  std::unique_ptr<Poco::Data::ODBC::ConnectionHandle> handles_;
   SQLHDBC handle_ = SQL_NULL_HDBC;
   std::chrono::seconds query_timeout_;
   std::vector<std::string> secrets_;
   std::string target_;
   bool read_only_ = false;
+  bool connected_ = false;
   std::mutex mutex_;  // guards everything below
   SQLHSTMT running_ = SQL_NULL_HSTMT;
   bool cancelled_ = false;

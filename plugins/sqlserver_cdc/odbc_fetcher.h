@@ -2,14 +2,13 @@
 //
 // It connects and reads the catalog first; the source waits for that in open() without being bound
 // to it. Requests and answers pass through a mutex once a page, not once a row.
+//
+// Microsoft's driver waits 120 s for a server that does not answer that it should stop, in the call
+// that runs and in SQLCancel alike, and nothing interrupts that. A fetcher leaves such threads
+// behind: they own all they touch, tell nobody anything any more, and end with their connection.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -21,10 +20,14 @@ namespace dstream::sqlserver {
 
 class OdbcFetcher : public ChangeFetcher {
  public:
+  // Fetchers whose threads are left behind, in this process and at a time.
+  static constexpr int kLeftBehindMax = 4;
+
   // Starts to connect. `signal` hears of every answer and outlives the fetcher.
   OdbcFetcher(OdbcConnection target, Options options, Position position, LogLine log,
               std::shared_ptr<SlabPool> pool, StopSignal& signal);
-  // Cancels what runs and joins the thread. A connection attempt under way is waited for.
+  // Cancels what runs and joins the thread, or leaves it behind if it does not end soon (I10): only
+  // beyond kLeftBehindMax it is waited for. Neither `log` nor `signal` is used after this.
   ~OdbcFetcher() override;
 
   // The catalog once it is there. Throws SourceError if connecting or checking failed.
@@ -36,39 +39,9 @@ class OdbcFetcher : public ChangeFetcher {
   std::unique_ptr<FetchAnswer> take() override;
 
  private:
-  // What a SourceError is made from in the thread that throws it; exceptions stay in theirs.
-  struct Failure {
-    dstream_status status = DSTREAM_FATAL;
-    std::string message;
-    int32_t vendor_code = 0;
-    std::string sqlstate;
-    SourceError error() const { return {status, message, vendor_code, sqlstate}; }
-  };
+  class Work;
 
-  void run() noexcept;
-  void connect();
-  void serve();
-  std::optional<FetchRequest> next_request();
-  void fail(const SourceError& error);
-
-  const OdbcConnection target_;
-  const Options options_;
-  const Position position_;
-  const LogLine log_;
-  const std::shared_ptr<SlabPool> pool_;
-  StopSignal& signal_;
-
-  std::mutex mutex_;  // guards everything below up to the thread
-  std::condition_variable wake_;
-  bool stopping_ = false;
-  bool have_groups_ = false;
-  std::vector<std::vector<uint32_t>> groups_;
-  std::unique_ptr<Catalog> catalog_;  // immutable once set
-  std::deque<FetchRequest> requests_;
-  std::deque<std::unique_ptr<FetchAnswer>> answers_;
-  std::optional<Failure> failure_;  // comes after the answers
-  std::shared_ptr<Connection> connection_;
-
+  const std::shared_ptr<Work> work_;
   std::thread thread_;
 };
 
