@@ -17,11 +17,15 @@ LONG = 70_000  # characters: more than one packet, more than 64 KiB
 class Type:
     """A column type: how it is declared, how texts of it compare, and three values.
 
-    A value is (T-SQL literal, text); the text alone goes to the clients.
+    A value is (T-SQL literal, text); the text alone goes to the clients. `parameter` is the type
+    that values are sent as, where no client has the type itself. A `generated` one is made by the
+    server in every row, so that prepared statements store into a column of `parameter`.
     """
 
-    def __init__(self, key, declaration, kind, high, low, empty):
+    def __init__(self, key, declaration, kind, high, low, empty, parameter="", generated=False):
         self.key, self.declaration, self.kind = key, declaration, kind
+        self.parameter = parameter or declaration
+        self.generated = generated
         self.values = {"high": high, "low": low, "empty": empty}
 
     def text(self, row):
@@ -114,6 +118,28 @@ TYPES = [
     Type("xml", "xml", "text", _quoted('<a b="1">東京</a>', True), _quoted("<x/>"), _quoted("<y/>")),
     Type("sql_variant", "sql_variant", "text", ("CAST(N'東京' AS nvarchar(50))", "東京"),
          ("CAST(N'x' AS nvarchar(10))", "x"), ("CAST(N'y' AS nvarchar(10))", "y")),
+    Type("varchar_utf8", "varchar(50) COLLATE Latin1_General_100_CI_AS_SC_UTF8", "text",
+         _quoted("naïve 東京 \U0001f600 ΑΩ", True), _quoted(" "), _quoted(""),
+         parameter="nvarchar(50)"),
+    # The first numbers of a database: what the rows got when they were inserted.
+    Type("rowversion", "rowversion", "bytes", _bytes("00000000000007D1"),
+         _bytes("00000000000007D2"), _bytes("00000000000007D3"), parameter="binary(8)",
+         generated=True),
+    # /1/2/, /1/ and the root.
+    Type("hierarchyid", "hierarchyid", "bytes", _bytes("5B40"), _bytes("58"), _bytes(""),
+         parameter="varbinary(892)"),
+    # POINT(-122.349 47.651), POINT(0 0) and POINT EMPTY of SRID 4326.
+    Type("geography", "geography", "bytes",
+         _bytes("E6100000010C" + struct.pack("<dd", 47.651, -122.349).hex().upper()),
+         _bytes("E6100000010C" + "00" * 16),
+         _bytes("E610000001040000000000000000010000" + "00FFFFFFFFFFFFFFFF01"),
+         parameter="varbinary(8000)"),
+    # POINT(3 4), POINT(0 0) and POINT(-0.5 1e300) of SRID 0.
+    Type("geometry", "geometry", "bytes",
+         _bytes("00000000010C" + struct.pack("<dd", 3, 4).hex().upper()),
+         _bytes("00000000010C" + "00" * 16),
+         _bytes("00000000010C" + struct.pack("<dd", -0.5, 1e300).hex().upper()),
+         parameter="varbinary(8000)"),
 ]
 
 BIG_ROWS = 100_000
@@ -125,13 +151,15 @@ CHANGES = [
 ]
 
 _TYPED_VALUES_EXPECTED = {f"{t.key}.{row}": t.text(row) for t in TYPES for row in ROWS}
+# The fourth row has its number as well.
+_READ_EXPECTED = {**_TYPED_VALUES_EXPECTED, "rowversion.null": "00000000000007D4"}
 
 CASES = {
     "connect_plain": {"database": DATABASE, "long": str(LONG), "encrypt_option": "FALSE"},
     "connect_tls": {"database": DATABASE, "long": str(LONG), "encrypt_option": "TRUE"},
     "connect_strict": {"database": DATABASE, "long": str(LONG), "encrypt_option": "TRUE"},
     "wrong_password": {"number": "18456"},
-    "read": _TYPED_VALUES_EXPECTED,
+    "read": _READ_EXPECTED,
     "parameters": _TYPED_VALUES_EXPECTED,
     "prepared": _TYPED_VALUES_EXPECTED,
     "transactions": {"after_rollback": "", "after_commit": "1", "after_savepoint": "1,2"},
@@ -164,18 +192,24 @@ def column(key):
 
 def script():
     """T-SQL that the stand-in runs before the first login."""
-    columns = ", ".join(f"{column(t.key)} {t.declaration} NULL" for t in TYPES)
-    statements = [f"CREATE TABLE dbo.{table} (id int NOT NULL PRIMARY KEY, {columns})"
-                  for table in ("typed_values", "prepared_values")]
+    def table(name, declaration):
+        columns = ", ".join(f"{column(t.key)} {declaration(t)} NULL" for t in TYPES)
+        return f"CREATE TABLE dbo.{name} (id int NOT NULL PRIMARY KEY, {columns})"
+
+    statements = [
+        table("typed_values", lambda t: t.declaration),
+        table("prepared_values", lambda t: t.parameter if t.generated else t.declaration),
+    ]
     for number, row in enumerate(ROWS, 1):
-        literals = ["NULL" if row == "null" else t.values[row][0] for t in TYPES]
+        literals = ["DEFAULT" if t.generated else "NULL" if row == "null" else t.values[row][0]
+                    for t in TYPES]
         statements.append(f"INSERT INTO dbo.typed_values VALUES ({number}, {', '.join(literals)})")
         statements.append(f"INSERT INTO dbo.prepared_values (id) VALUES ({number})")
     statements += [
         "CREATE TABLE dbo.transaction_rows (id int NOT NULL PRIMARY KEY)",
-        *(f"CREATE TABLE dbo.{table} (id int NOT NULL PRIMARY KEY, name nvarchar(40) NOT NULL, "
+        *(f"CREATE TABLE dbo.{name} (id int NOT NULL PRIMARY KEY, name nvarchar(40) NOT NULL, "
           "amount decimal(18,4) NOT NULL, at datetime2(3) NOT NULL, note varchar(60) NULL)"
-          for table in ("big", "bulk_rows")),
+          for name in ("big", "bulk_rows")),
         _fill_big(),
         "EXEC sys.sp_cdc_enable_db",
         "CREATE TABLE dbo.orders (id int NOT NULL PRIMARY KEY, customer nvarchar(40), "
@@ -208,7 +242,7 @@ def types_file(without):
     for t in TYPES:
         if t.key not in without:
             texts = [t.values[row][1] for row in ROWS[:3]]
-            lines.append("\t".join([t.key, t.declaration, t.kind] + texts) + "\n")
+            lines.append("\t".join([t.key, t.parameter, t.kind] + texts) + "\n")
     return "".join(lines)
 
 

@@ -166,6 +166,7 @@ bool Connection::answer_login(std::string_view body) {
   answer.server_name = options_.server_name;
   answer.version = options_.version;
   state_.dialect = dialect_of(answer.tds_version);
+  state_.dialect.utf8 = login.asks(Feature::kUtf8Support);
   login.request.session_id = session_id_;
   login.request.tds_version = answer.tds_version;
   login.request.packet_size = answer.packet_size;

@@ -8,6 +8,7 @@ namespace dstream::standin {
 namespace {
 
 constexpr uint8_t kNullBitmapRowToken = 0xD2;
+constexpr int32_t kNVarCharMax = 4000;
 constexpr int64_t kDaysOf1970 = 719'162;  // 1970-01-01, counted from 0001-01-01
 
 bool is_new_time(TypeId id) {
@@ -84,6 +85,10 @@ SqlType type_in_dialect(const SqlType& type, const Dialect& dialect) {
   if (!dialect.date_types && is_new_time(type.id)) {
     return {TypeId::kNVarChar, text_length(type), 0, 0, type.nullable, false};
   }
+  if (type.utf8 && !dialect.utf8 && is_single_byte_text(type.id)) {
+    sent.id = TypeId::kNVarChar;
+    sent.length = type.length > kNVarCharMax ? kMaxLength : type.length;
+  }
   if (dialect.wide) {
     return sent;
   }
@@ -92,9 +97,9 @@ SqlType type_in_dialect(const SqlType& type, const Dialect& dialect) {
   } else if (type.id == TypeId::kHierarchyId || type.id == TypeId::kGeography ||
              type.id == TypeId::kGeometry) {
     sent.id = TypeId::kImage;
-  } else if (type.length == kMaxLength) {
-    sent.id = type.id == TypeId::kVarChar    ? TypeId::kText
-              : type.id == TypeId::kNVarChar ? TypeId::kNText
+  } else if (sent.length == kMaxLength) {
+    sent.id = sent.id == TypeId::kVarChar    ? TypeId::kText
+              : sent.id == TypeId::kNVarChar ? TypeId::kNText
                                              : TypeId::kImage;
   }
   return sent;

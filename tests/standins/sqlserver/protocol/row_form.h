@@ -17,7 +17,8 @@
 namespace dstream::standin {
 
 // What a column becomes in a dialect: before TDS 7.3 date and time types are nvarchar, before 7.2
-// (max) types, xml and CLR types are text, ntext and image. Other types stay.
+// (max) types, xml and CLR types are text, ntext and image; text of a UTF-8 collation is nvarchar
+// where the client has not asked for UTF-8. Other types stay.
 SqlType type_in_dialect(const SqlType& type, const Dialect& dialect);
 // The value that goes with it: times become text as CONVERT(nvarchar, ...) writes them.
 SqlValue value_in_dialect(const SqlType& type, const SqlValue& value, const Dialect& dialect);

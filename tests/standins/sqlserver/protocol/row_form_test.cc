@@ -47,6 +47,31 @@ TEST(RowForm, NullBitmapHasABitForEachNull) {
   EXPECT_TRUE(form.convert("\xD1").data() != nullptr);
 }
 
+TEST(RowForm, Utf8TextIsNVarCharForClientsThatDidNotAskForUtf8) {
+  const auto utf8 = [](TypeId id, int32_t length) { return SqlType{id, length, 0, 0, true, true}; };
+  Dialect dialect = dialect_of(kTds74);
+  EXPECT_FALSE(dialect.utf8);
+  for (const TypeId id : {TypeId::kChar, TypeId::kVarChar}) {
+    const SqlType sent = type_in_dialect(utf8(id, 10), dialect);
+    EXPECT_EQ(sent.id, TypeId::kNVarChar);
+    EXPECT_EQ(sent.length, 10);
+  }
+  EXPECT_EQ(type_in_dialect(utf8(TypeId::kVarChar, 8000), dialect).length, kMaxLength);
+  EXPECT_EQ(type_in_dialect(utf8(TypeId::kVarChar, kMaxLength), dialect_of(kTds71)).id,
+            TypeId::kNText);
+  const std::vector<ResultColumn> columns = {{"u", utf8(TypeId::kVarChar, 10)}};
+  const std::vector<SqlValue> values = {SqlValue::of_text("\xD1\x8F")};
+  size_t bad_column = 0;
+  RowForm form;
+  form.begin(columns, dialect, false);
+  EXPECT_EQ(to_hex(form.encode(values, &bad_column)), "d102004f04");
+  EXPECT_EQ(to_hex(form.convert(from_hex("D1 0200 D18F"))), "d102004f04");
+  dialect.utf8 = true;
+  form.begin(columns, dialect, false);
+  EXPECT_TRUE(form.is_plain());
+  EXPECT_EQ(to_hex(form.encode(values, &bad_column)), "d10200d18f");
+}
+
 TEST(RowForm, RowsOfOtherColumnsAreRefused) {
   const std::vector<ResultColumn> columns = {{"d", time_type(TypeId::kDate, 0)}};
   RowForm form;

@@ -94,7 +94,7 @@ Dialect dialect_of(uint32_t tds_version) {
     return {};
   }
   const uint32_t major = tds_version >> 24;
-  return {major >= 0x72, major >= 0x73};
+  return {major >= 0x72, major >= 0x73, false};
 }
 
 void append_b_varchar(std::string_view utf8, std::string* out) {

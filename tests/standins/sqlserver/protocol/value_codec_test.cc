@@ -79,7 +79,7 @@ std::vector<Vector> vectors() {
        "0100 80"},
       {"varchar utf8",
        {TypeId::kVarChar, 10, 0, 0, true, true},
-       "A70A00 0904000400",
+       "A70A00 0904D02400",
        text("\xE2\x82\xAC"),
        "0300 E282AC"},
       {"nvarchar", type_of(TypeId::kNVarChar, 50), "E76400 0904D00034", text("\xF0\x9F\x98\x80z"),

@@ -58,7 +58,7 @@ void append_string_info(const SqlType& type, std::string* out) {
   put_u16(out,
           type.length == kMaxLength ? kPlpLength : static_cast<uint16_t>(type.length * unit_bytes));
   if (is_utf16(type.id) || is_single_byte_text(type.id)) {
-    out->append(type.utf8 && !is_utf16(type.id) ? kUtf8Collation : kDefaultCollation);
+    out->append(type.utf8 ? kUtf8Collation : kDefaultCollation);
   }
 }
 

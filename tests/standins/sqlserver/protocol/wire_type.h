@@ -15,9 +15,10 @@
 
 namespace dstream::standin {
 
-// The collation of every character column: SQL_Latin1_General_CP1_CI_AS, and its _UTF8 sister.
+// The collations of character columns: SQL_Latin1_General_CP1_CI_AS, and
+// Latin1_General_100_CI_AS_SC_UTF8.
 inline constexpr std::string_view kDefaultCollation{"\x09\x04\xd0\x00\x34", 5};
-inline constexpr std::string_view kUtf8Collation{"\x09\x04\x00\x04\x00", 5};
+inline constexpr std::string_view kUtf8Collation{"\x09\x04\xd0\x24\x00", 5};
 
 inline constexpr int32_t kShortBytesMax = 8000;  // of char, binary and their relatives, not (max)
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tests/standins/sqlserver/sql/conversion_rules.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/text.h"
@@ -321,8 +322,7 @@ SqlType aggregate_type(const std::string& function, const BoundValue& argument) 
   } else if (function == "COUNT_BIG") {
     type = bigint_type();
   } else if (function == "MIN" || function == "MAX") {
-    if (type.id == TypeId::kBit || type.id == TypeId::kText || type.id == TypeId::kNText ||
-        type.id == TypeId::kImage || type.id == TypeId::kXml) {
+    if (type.id == TypeId::kBit || !is_comparable(type)) {
       throw refuse();
     }
   } else if (function == "STRING_AGG") {

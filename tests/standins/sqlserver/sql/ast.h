@@ -36,6 +36,7 @@ struct Name {
 struct TypeSpec {
   std::string name;
   std::optional<int32_t> first, second;  // kMaxLength for (max)
+  bool utf8 = false;                     // under a collation of UTF-8
 };
 
 enum class ExpressionKind : uint8_t {

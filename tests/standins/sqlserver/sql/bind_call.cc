@@ -4,6 +4,7 @@
 
 #include "tests/standins/sqlserver/sql/aggregate.h"
 #include "tests/standins/sqlserver/sql/binder.h"
+#include "tests/standins/sqlserver/sql/conversion_rules.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/functions.h"
@@ -107,6 +108,10 @@ BoundValue Binder::function_call(const Expression& expression) {
     arguments.push_back(std::move(argument));
   }
   bound.type = function->result(types);
+  // A text made from UTF-8 may have characters that the code page lacks.
+  bound.type.utf8 =
+      has_code_page(bound.type.id) &&
+      std::any_of(types.begin(), types.end(), [](const SqlType& t) { return t.utf8; });
   if (is_scaled_by_argument(folded)) {
     bound.type.scale = scale_argument(arguments.back(), bound.type);
   }
@@ -268,9 +273,11 @@ WindowCall Binder::window_call(const Expression& expression, const std::string& 
   }
   for (const ExpressionPtr& key : expression.partition_by) {
     call.partition_by.push_back(value(key));
+    check_sortable(call.partition_by.back().type, "PARTITION BY");
   }
   for (const OrderItem& item : expression.window_order) {
     call.order_by.push_back({value(item.expression), item.descending});
+    check_sortable(call.order_by.back().value.type, "ORDER BY");
   }
   return call;
 }

@@ -48,19 +48,25 @@ SqlType comparison_type(const BoundValue& a, const BoundValue& b) {
       conversion_between(b.type, type) == Conversion::kNone) {
     throw operand_clash(type_name(a.type.id), type_name(b.type.id));
   }
+  if (!is_comparable(type) && family_of(type.id) == Family::kClr) {
+    throw SqlError(403, 16, 1,
+                   "Invalid operator for data type. Operator equals equal to, type equals " +
+                       std::string(type_name(type.id)) + ".");
+  }
   // Text of any length and binary of any length compare as they are.
   const Family family = family_of(type.id);
   if (family == Family::kText || family == Family::kBytes) {
-    if (type.id == TypeId::kText || type.id == TypeId::kNText || type.id == TypeId::kImage) {
+    if (!is_comparable(type)) {
       throw SqlError(402, 16, 1,
                      "The data types " + std::string(type_name(a.type.id)) + " and " +
                          std::string(type_name(b.type.id)) +
                          " are incompatible in the equal to operator.");
     }
-    const bool unicode = is_unicode(type.id);
-    type = family == Family::kText
-               ? (unicode ? nvarchar_type(kMaxLength) : varchar_type(kMaxLength))
-               : varbinary_type(kMaxLength);
+    const bool utf8 = type.utf8;
+    type = family != Family::kText ? varbinary_type(kMaxLength)
+           : is_unicode(type.id)   ? nvarchar_type(kMaxLength)
+                                   : varchar_type(kMaxLength);
+    type.utf8 = utf8;
   }
   return type;
 }

@@ -148,6 +148,11 @@ OdbcType odbc_type(const SqlType& type) {
       return {-4, 2147483647, 2147483647, -1, -1, -4, -1};
     case TypeId::kUniqueIdentifier:
       return {-11, 36, 16, -1, -1, -11, -1};
+    case TypeId::kHierarchyId:
+      return {-151, 892, 892, -1, -1, -151, -1};
+    case TypeId::kGeography:
+    case TypeId::kGeometry:
+      return {-151, 0, 0, -1, -1, -151, -1};
     default:
       return {-150, 8000, 8000, -1, -1, -150, -1};
   }

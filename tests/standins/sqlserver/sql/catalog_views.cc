@@ -26,14 +26,20 @@ const SqlType kTiny = make_type(TypeId::kTinyInt, {}, {});
 const SqlType kSmall = make_type(TypeId::kSmallInt, {}, {});
 
 constexpr std::string_view kCollationName = "SQL_Latin1_General_CP1_CI_AS";
+constexpr std::string_view kUtf8CollationName = "Latin1_General_100_CI_AS_SC_UTF8";
 
 int32_t schema_id(Database& database, const std::string& name) {
   const auto schema = database.find_schema(name);
   return schema ? schema->id : 1;
 }
 
-int32_t user_type_id(const Column& column) {
-  return column.type_spelling == "sysname" ? 256 : system_type_id(column.type.id);
+int32_t column_type_id(const Column& column) {
+  return column.type_spelling == "sysname" ? 256 : user_type_id(column.type.id);
+}
+
+SqlValue collation_name(const SqlType& type) {
+  const bool is_text = family_of(type.id) == Family::kText && type.id != TypeId::kXml;
+  return !is_text ? SqlValue{} : text(type.utf8 ? kUtf8CollationName : kCollationName);
 }
 
 SystemView databases() {
@@ -237,7 +243,6 @@ Row column_row(int32_t object_id, const std::string& name, int32_t id, const Sql
                int32_t user_type, const Column* column) {
   int precision = 0, scale = 0;
   precision_of(type, &precision, &scale);
-  const bool is_text = family_of(type.id) == Family::kText && type.id != TypeId::kXml;
   const bool has_default = column != nullptr && !column->default_text.empty();
   return {number(object_id),
           text(name),
@@ -247,7 +252,7 @@ Row column_row(int32_t object_id, const std::string& name, int32_t id, const Sql
           number(max_length_bytes(type)),
           number(precision),
           number(scale),
-          is_text ? text(kCollationName) : SqlValue{},
+          collation_name(type),
           flag(type.nullable),
           flag(true),
           flag(column != nullptr && column->row_guid),
@@ -290,14 +295,14 @@ SystemView columns() {
     for (const TablePtr& table : database.tables()) {
       for (const Column& column : table->definition()->columns) {
         rows.push_back(column_row(table->object_id(), column.name, column.id, column.type,
-                                  user_type_id(column), &column));
+                                  column_type_id(column), &column));
       }
     }
     for (const Engine::SystemObject& object : session.engine().system_objects(database)) {
       int32_t id = 0;
       for (const ResultColumn& column : object.columns) {
         rows.push_back(column_row(object.id, column.name, ++id, column.type,
-                                  system_type_id(column.type.id), nullptr));
+                                  user_type_id(column.type.id), nullptr));
       }
     }
     return rows;
@@ -326,19 +331,18 @@ SystemView types() {
       if (type.id == TypeId::kDecimal || type.id == TypeId::kNumeric) {
         scale = precision;  // the most it can be
       }
-      const bool is_text = family_of(type.id) == Family::kText && type.id != TypeId::kXml;
       rows.push_back({text(name), number(system_type_id(type.id)), number(user_id), number(4),
                       number(max_length_bytes(type)), number(precision), number(scale),
-                      is_text ? text(kCollationName) : SqlValue{}, flag(true), flag(false),
-                      flag(false)});
+                      collation_name(type), flag(true), flag(false),
+                      flag(family_of(type.id) == Family::kClr)});
     };
-    for (int id = 0; id <= static_cast<int>(TypeId::kSqlVariant); ++id) {
+    for (int id = 0; id <= static_cast<int>(TypeId::kGeometry); ++id) {
       SqlType type;
       type.id = static_cast<TypeId>(id);
       type.scale = is_temporal(family_of(type.id)) ? 7 : 0;
       type.precision = 38;
       type.length = is_unicode(type.id) ? 4000 : 8000;
-      add(type_name(type.id), type, system_type_id(type.id));
+      add(type_name(type.id), type, user_type_id(type.id));
     }
     add("sysname", sysname_type(), 256);
     return rows;
@@ -491,7 +495,7 @@ SystemView identity_columns() {
       for (const Column& column : table->definition()->columns) {
         if (column.identity) {
           Row row = column_row(table->object_id(), column.name, column.id, column.type,
-                               user_type_id(column), &column);
+                               column_type_id(column), &column);
           row.push_back(number(column.identity_seed));
           row.push_back(number(column.identity_increment));
           row.push_back(table->identity_used
@@ -516,7 +520,7 @@ SystemView computed_columns() {
       for (const Column& column : table->definition()->columns) {
         if (column.computed != nullptr) {
           Row row = column_row(table->object_id(), column.name, column.id, column.type,
-                               user_type_id(column), &column);
+                               column_type_id(column), &column);
           row.push_back(text("(" + column.computed_text + ")"));
           row.push_back(flag(column.persisted));
           rows.push_back(std::move(row));

@@ -37,8 +37,7 @@ std::vector<size_t> insert_columns(SqlSession* session, const Statement& stateme
   if (statement.names.empty()) {
     for (size_t i = 0; i < definition.columns.size(); ++i) {
       const Column& column = definition.columns[i];
-      if ((!column.identity || identity_insert) && column.computed == nullptr &&
-          !column.is_row_version()) {
+      if ((!column.identity || identity_insert) && column.computed == nullptr) {
         columns.push_back(i);
       }
     }
@@ -66,12 +65,6 @@ std::vector<size_t> insert_columns(SqlSession* session, const Statement& stateme
                      "The column \"" + name +
                          "\" cannot be modified because it is "
                          "either a computed column or is the result of a UNION operator.");
-    }
-    if (c.is_row_version()) {
-      throw SqlError(273, 16, 1,
-                     "Cannot insert an explicit value into a timestamp column. Use "
-                     "INSERT with a column list to exclude the timestamp column, or "
-                     "insert a DEFAULT into the timestamp column.");
     }
     columns.push_back(*column);
   }
@@ -165,6 +158,7 @@ int64_t insert(SqlSession* session, const Statement& statement) {
     columns.clear();
   }
   cut_to_top(session, statement, &source);
+  const std::vector<bool> none(columns.size(), false);
   for (size_t i = 0; i < source.rows.size(); ++i) {
     const std::vector<SqlValue>& row = source.rows[i];
     if (row.size() != columns.size()) {
@@ -188,10 +182,17 @@ int64_t insert(SqlSession* session, const Statement& statement) {
                          "clause. The number of values in the VALUES clause must match the number "
                          "of columns specified in the INSERT statement.");
     }
-    const std::vector<bool> none(columns.size(), false);
-    const std::vector<SqlValue>& stored =
-        writer.insert(columns, source.row_types.empty() ? source.types : source.row_types[i], row,
-                      source.defaults.empty() ? none : source.defaults[i]);
+    const std::vector<bool>& defaults = source.defaults.empty() ? none : source.defaults[i];
+    for (size_t j = 0; j < columns.size(); ++j) {
+      if (writer.definition().columns[columns[j]].is_row_version() && !defaults[j]) {
+        throw SqlError(273, 16, 1,
+                       "Cannot insert an explicit value into a timestamp column. Use INSERT with a "
+                       "column list to exclude the timestamp column, or insert a DEFAULT into the "
+                       "timestamp column.");
+      }
+    }
+    const std::vector<SqlValue>& stored = writer.insert(
+        columns, source.row_types.empty() ? source.types : source.row_types[i], row, defaults);
     output.add(&stored, nullptr);
   }
   output.finish();

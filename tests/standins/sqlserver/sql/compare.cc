@@ -87,6 +87,9 @@ void append_ascending(const SqlType& type, const SqlValue& value, std::string* k
         append_escaped(without_trailing_zeros(value.text), key);
       }
       return;
+    case Family::kClr:  // a hierarchyid's bytes order as its nodes do, depth first
+      append_escaped(value.text, key);
+      return;
     case Family::kGuid:
       key->append(guid_order(value.text));
       return;
@@ -108,6 +111,8 @@ int compare_values(const SqlType& type, const SqlValue& a, const SqlValue& b) {
       return sign(compare_text(a.text, b.text));
     case Family::kBytes:
       return compare_bytes(a.text, b.text);
+    case Family::kClr:
+      return sign(a.text.compare(b.text));
     case Family::kGuid:
       return sign(guid_order(a.text).compare(guid_order(b.text)));
     default:

@@ -28,6 +28,13 @@ Conversion from_number(const SqlType& from, const SqlType& to) {
   return Conversion::kNone;
 }
 
+Conversion from_clr(const SqlType& to) {
+  const bool is_short_text =
+      family_of(to.id) == Family::kText && to.id != TypeId::kText && to.id != TypeId::kNText;
+  const bool is_bytes = to.id == TypeId::kBinary || to.id == TypeId::kVarBinary;
+  return is_short_text || is_bytes ? Conversion::kExplicit : Conversion::kNone;
+}
+
 Conversion from_time(const SqlType& from, const SqlType& to) {
   const Family family = family_of(to.id);
   if (is_temporal(family)) {
@@ -85,7 +92,7 @@ Conversion conversion_between(const SqlType& from, const SqlType& to) {
     return Conversion::kImplicit;
   }
   const Family family = family_of(from.id), target = family_of(to.id);
-  if (target == Family::kVariant && is_large(from)) {
+  if (target == Family::kVariant && (is_large(from) || family == Family::kClr)) {
     return Conversion::kNone;
   }
   switch (family) {
@@ -101,7 +108,9 @@ Conversion conversion_between(const SqlType& from, const SqlType& to) {
       return if_allowed(target == Family::kText || target == Family::kBytes ||
                         target == Family::kVariant);
     case Family::kVariant:
-      return is_large(to) ? Conversion::kNone : Conversion::kExplicit;
+      return is_large(to) || target == Family::kClr ? Conversion::kNone : Conversion::kExplicit;
+    case Family::kClr:
+      return from_clr(to);
     default:
       return from_time(from, to);
   }
@@ -120,6 +129,40 @@ void check_implicit(const SqlType& from, const SqlType& to) {
                        " to " + std::string(type_name(to.id)) +
                        " is not allowed. Use the CONVERT function to run this query.");
   }
+}
+
+bool is_comparable(const SqlType& type) {
+  switch (type.id) {
+    case TypeId::kText:
+    case TypeId::kNText:
+    case TypeId::kImage:
+    case TypeId::kXml:
+    case TypeId::kGeography:
+    case TypeId::kGeometry:
+      return false;
+    default:
+      return true;
+  }
+}
+
+void check_sortable(const SqlType& type, std::string_view clause) {
+  if (is_comparable(type)) {
+    return;
+  }
+  if (type.id == TypeId::kXml) {
+    throw SqlError(305, 16, 1,
+                   "The XML data type cannot be compared or sorted, except when using the IS NULL "
+                   "operator.");
+  }
+  if (family_of(type.id) == Family::kClr) {
+    throw SqlError(249, 16, 1,
+                   "The type \"" + std::string(type_name(type.id)) +
+                       "\" is not comparable. It cannot be used in the " + std::string(clause) +
+                       " clause.");
+  }
+  throw SqlError(306, 16, 2,
+                 "The text, ntext, and image data types cannot be compared or sorted, except when "
+                 "using IS NULL or LIKE operator.");
 }
 
 void check_explicit(const SqlType& from, const SqlType& to) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "tests/standins/sqlserver/sql/convert_time.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/lexer.h"
 #include "tests/standins/sqlserver/sql/temporal.h"
@@ -22,22 +23,6 @@ std::string_view trim(std::string_view text) {
     text.remove_suffix(1);
   }
   return text;
-}
-
-SqlError explicit_not_allowed(const SqlType& from, const SqlType& to) {
-  return {kConversionNotAllowed, 16, 2,
-          "Explicit conversion from data type " + std::string(type_name(from.id)) + " to " +
-              std::string(type_name(to.id)) + " is not allowed."};
-}
-
-SqlError time_failed() {
-  return {241, 16, 1, "Conversion failed when converting date and/or time from character string."};
-}
-
-SqlError time_out_of_range(const SqlType& from, const SqlType& to) {
-  return {242, 16, 3,
-          "The conversion of a " + std::string(type_name(from.id)) + " data type to a " +
-              std::string(type_name(to.id)) + " data type resulted in an out-of-range value."};
 }
 
 void integer_range(TypeId id, int64_t* low, int64_t* high) {
@@ -326,6 +311,9 @@ std::string text_of(const SqlValue& value, const SqlType& from, const SqlType& t
       return value.text;
     case Family::kBytes:
       return bytes_as_text(value, to, style);
+    case Family::kClr:
+      throw not_understood("conversion from " + std::string(type_name(from.id)) + " to " +
+                           std::string(type_name(to.id)));
     case Family::kGuid:
       return guid_text(value.text);
     case Family::kVariant:
@@ -375,7 +363,7 @@ SqlValue to_text_type(const SqlValue& value, const SqlType& from, const SqlType&
                       bool* too_long) {
   std::string text = text_of(value, from, to, style);
   if (!is_unicode(to.id) && !to.utf8 && family_of(from.id) == Family::kText &&
-      is_unicode(from.id)) {
+      (is_unicode(from.id) || from.utf8)) {
     text = through_1252(std::move(text));
   }
   const Family family = family_of(from.id);
@@ -430,6 +418,7 @@ SqlValue to_bytes(const SqlValue& value, const SqlType& from, const SqlType& to,
   switch (family_of(from.id)) {
     case Family::kBytes:
     case Family::kGuid:
+    case Family::kClr:
       return fit_length(value.text, to, too_long);
     case Family::kText:
       if (style == 1 || style == 2) {
@@ -462,92 +451,6 @@ SqlValue to_bytes(const SqlValue& value, const SqlType& from, const SqlType& to,
   }
 }
 
-SqlValue shape_time(int64_t date_days, int64_t clock, std::optional<int16_t> offset,
-                    const SqlType& from, const SqlType& to) {
-  SqlValue result = SqlValue::of_number(0);
-  switch (family_of(to.id)) {
-    case Family::kDate:
-      result.number = date_days;
-      return result;
-    case Family::kTime:
-      result.number = round_ticks(to, clock) % kTicksPerDay;
-      return result;
-    case Family::kDateTime: {
-      int64_t ticks = date_days * kTicksPerDay + clock;
-      const int64_t low = to.id == TypeId::kDateTime        ? kDaysTo1753 * kTicksPerDay
-                          : to.id == TypeId::kSmallDateTime ? kDaysTo1900 * kTicksPerDay
-                                                            : 0;
-      ticks = round_ticks(to, ticks);
-      const int64_t high = to.id == TypeId::kSmallDateTime ? (kDaysTo1900 + 65536) * kTicksPerDay
-                                                           : (kDaysMax + 1) * kTicksPerDay;
-      if (ticks < low || ticks >= high) {
-        throw time_out_of_range(from, to);
-      }
-      result.number = ticks;
-      return result;
-    }
-    default: {
-      result.offset_min = offset.value_or(0);
-      result.number =
-          round_ticks(to, date_days * kTicksPerDay + clock) - result.offset_min * kTicksPerMinute;
-      const int64_t local = result.number + result.offset_min * kTicksPerMinute;
-      const int64_t end = (kDaysMax + 1) * kTicksPerDay;
-      if (result.number < 0 || result.number >= end || local < 0 || local >= end) {
-        throw time_out_of_range(from, to);
-      }
-      return result;
-    }
-  }
-}
-
-SqlValue to_time(const SqlValue& value, const SqlType& from, const SqlType& to, int style) {
-  switch (family_of(from.id)) {
-    case Family::kDate:
-      if (family_of(to.id) == Family::kTime) {
-        throw explicit_not_allowed(from, to);
-      }
-      return shape_time(value.number, 0, {}, from, to);
-    case Family::kTime:
-      if (family_of(to.id) == Family::kDate) {
-        throw explicit_not_allowed(from, to);
-      }
-      return shape_time(kDaysTo1900, value.number, {}, from, to);
-    case Family::kDateTime:
-      return shape_time(value.number / kTicksPerDay, value.number % kTicksPerDay, {}, from, to);
-    case Family::kOffset: {
-      const int64_t local = value.number + value.offset_min * kTicksPerMinute;
-      return shape_time(local / kTicksPerDay, local % kTicksPerDay, value.offset_min, from, to);
-    }
-    case Family::kText: {
-      const auto parsed = parse_time(value.text, style);
-      if (!parsed) {
-        throw time_failed();
-      }
-      if (parsed->offset_min && to.id == TypeId::kDateTime && *parsed->offset_min != 0) {
-        throw time_failed();
-      }
-      const int64_t ticks = ticks_from_civil(parsed->time);
-      return shape_time(ticks / kTicksPerDay, ticks % kTicksPerDay, parsed->offset_min, from, to);
-    }
-    case Family::kInteger:
-    case Family::kReal:
-    case Family::kDecimal:
-      if (to.id == TypeId::kDateTime || to.id == TypeId::kSmallDateTime) {
-        const double days = double_of(from, value);
-        if (!(days > -53'691 && days < 2'958'464)) {
-          throw arithmetic_overflow("expression", type_name(to.id));
-        }
-        const double whole = std::floor(days);
-        const auto clock = static_cast<int64_t>((days - whole) * static_cast<double>(kTicksPerDay));
-        return shape_time(static_cast<int64_t>(whole) + kDaysTo1900, clock, {}, from, to);
-      }
-      break;
-    default:
-      break;
-  }
-  throw explicit_not_allowed(from, to);
-}
-
 SqlValue to_guid(const SqlValue& value, const SqlType& from, const SqlType& to) {
   if (family_of(from.id) == Family::kText) {
     std::string bytes;
@@ -564,6 +467,25 @@ SqlValue to_guid(const SqlValue& value, const SqlType& from, const SqlType& to) 
     return SqlValue::of_text(std::move(bytes));
   }
   throw explicit_not_allowed(from, to);
+}
+
+// What the bytes say is for the types' own methods, which are not here; nor are their texts.
+SqlValue to_clr(const SqlValue& value, const SqlType& from, const SqlType& to) {
+  if (family_of(from.id) == Family::kText) {
+    throw not_understood("conversion from " + std::string(type_name(from.id)) + " to " +
+                         std::string(type_name(to.id)));
+  }
+  if (family_of(from.id) != Family::kBytes) {
+    throw explicit_not_allowed(from, to);
+  }
+  const int32_t longest = max_length_bytes(to);
+  if (longest > 0 && value.text.size() > static_cast<size_t>(longest)) {
+    throw SqlError(6522, 16, 2,
+                   "A .NET Framework error occurred during execution of user-defined routine or "
+                   "aggregate \"" +
+                       std::string(type_name(to.id)) + "\".");
+  }
+  return SqlValue::of_text(value.text);
 }
 
 SqlValue convert(const SqlValue& value, const SqlType& from, const SqlType& to, int style,
@@ -597,6 +519,8 @@ SqlValue convert(const SqlValue& value, const SqlType& from, const SqlType& to, 
       return to_bytes(value, from, to, style, too_long);
     case Family::kGuid:
       return from.id == to.id ? value : to_guid(value, from, to);
+    case Family::kClr:
+      return from.id == to.id ? value : to_clr(value, from, to);
     default:
       return to_time(value, from, to, style);
   }
@@ -605,12 +529,16 @@ SqlValue convert(const SqlValue& value, const SqlType& from, const SqlType& to, 
 }  // namespace
 
 bool same_representation(const SqlType& a, const SqlType& b) {
+  if (a.utf8 && !b.utf8 && has_code_page(b.id)) {
+    return false;
+  }
   if (a.id != b.id) {
     const Family fa = family_of(a.id), fb = family_of(b.id);
     return fa == fb && fa == Family::kText && !is_fixed_length(b.id) && b.length == kMaxLength &&
            (is_unicode(b.id) || !is_unicode(a.id));
   }
-  return a.length == b.length && a.precision == b.precision && a.scale == b.scale;
+  return a.length == b.length && a.utf8 == b.utf8 && a.precision == b.precision &&
+         a.scale == b.scale;
 }
 
 SqlValue convert_value(const SqlValue& value, const SqlType& from, const SqlType& to, int style) {

@@ -104,7 +104,7 @@ SqlValue type_id(const CallContext&, Values values) {
     return SqlValue::of_number(256);
   }
   const auto id = type_by_name(name.last());
-  return id ? SqlValue::of_number(system_type_id(*id)) : SqlValue{};
+  return id ? SqlValue::of_number(user_type_id(*id)) : SqlValue{};
 }
 
 ScalarFunction function(std::vector<std::optional<SqlType>> parameters, SqlType result,

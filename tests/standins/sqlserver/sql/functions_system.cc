@@ -265,9 +265,9 @@ void add_names(FunctionRegistry* registry) {
       }));
   registry->add("type_name",
                 function(1, 1, {int_type()}, sysname_type(), [](const CallContext&, Values values) {
-                  for (int id = 0; id <= static_cast<int>(TypeId::kSqlVariant); ++id) {
+                  for (int id = 0; id <= static_cast<int>(TypeId::kGeometry); ++id) {
                     const auto type = static_cast<TypeId>(id);
-                    if (system_type_id(type) == values[0].number) {
+                    if (user_type_id(type) == values[0].number) {
                       return SqlValue::of_text(std::string(type_name(type)));
                     }
                   }

@@ -131,7 +131,7 @@ void add_lengths(FunctionRegistry* registry) {
       return SqlValue::of_number(is_unicode(type.id) ? utf16_length(values[0].text) * 2
                                                      : declared_length(type, values[0].text));
     }
-    if (family_of(type.id) == Family::kBytes) {
+    if (family_of(type.id) == Family::kBytes || family_of(type.id) == Family::kClr) {
       return SqlValue::of_number(static_cast<int64_t>(values[0].text.size()));
     }
     if (type.id == TypeId::kDecimal || type.id == TypeId::kNumeric) {

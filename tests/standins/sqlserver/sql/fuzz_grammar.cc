@@ -41,7 +41,7 @@ std::string RandomSql::type() {
       "float;real;date;time(3);datetime;datetime2;smalldatetime;datetimeoffset(0);"
       "char(3);varchar(5);varchar(max);nchar(2);nvarchar(7);nvarchar(max);binary(4);"
       "varbinary(3);varbinary(max);uniqueidentifier;sql_variant;xml;rowversion;text;"
-      "image;sysname;nosuchtype;decimal(0,9);varchar(9000)");
+      "image;sysname;hierarchyid;geography;nosuchtype;decimal(0,9);varchar(9000)");
 }
 
 std::string RandomSql::literal() {

@@ -59,7 +59,8 @@ std::vector<SqlValue> column_row(const std::string& database, const std::string&
   decimal_shape(type, &precision, &scale);
   const bool exact = family == Family::kInteger || family == Family::kDecimal;
   const bool is_real = family == Family::kReal;
-  const bool has_length = (is_text || is_bytes) && type.id != TypeId::kRowVersion;
+  const bool is_clr = family == Family::kClr;
+  const bool has_length = (is_text || is_bytes || is_clr) && type.id != TypeId::kRowVersion;
   const bool has_default = column != nullptr && !column->default_text.empty();
   return {text(database),
           text(schema),
@@ -69,7 +70,7 @@ std::vector<SqlValue> column_row(const std::string& database, const std::string&
           has_default ? text("(" + column->default_text + ")") : SqlValue{},
           text(type.nullable ? "YES" : "NO"),
           text(type_name(type.id)),
-          has_length ? number(type.length) : SqlValue{},
+          has_length ? number(is_clr ? max_length_bytes(type) : type.length) : SqlValue{},
           has_length ? number(max_length_bytes(type)) : SqlValue{},
           exact && type.id != TypeId::kBit ? number(precision)
           : is_real                        ? number(type.id == TypeId::kReal ? 24 : 53)
@@ -82,8 +83,13 @@ std::vector<SqlValue> column_row(const std::string& database, const std::string&
                                        : family == Family::kDate    ? 0
                                                                     : type.scale)
                               : SqlValue{},
-          is_text ? text(is_unicode(type.id) ? "UNICODE" : "iso_1") : SqlValue{},
-          is_text ? text("SQL_Latin1_General_CP1_CI_AS") : SqlValue{}};
+          is_text ? text(is_unicode(type.id) ? "UNICODE"
+                         : type.utf8         ? "utf8"
+                                             : "iso_1")
+                  : SqlValue{},
+          is_text ? text(type.utf8 ? "Latin1_General_100_CI_AS_SC_UTF8"
+                                   : "SQL_Latin1_General_CP1_CI_AS")
+                  : SqlValue{}};
 }
 
 SystemView columns() {

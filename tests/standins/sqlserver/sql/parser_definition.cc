@@ -315,6 +315,7 @@ bool Parser::column_option(ColumnSpec* column, TableSpec* table, const std::stri
     if (collation != "DATABASE_DEFAULT" && collation.find("_CI_") == std::string::npos) {
       throw not_understood("COLLATE " + collation);
     }
+    column->type.utf8 = collation.ends_with("_UTF8");
   } else if (accept_word("ROWGUIDCOL")) {
     column->row_guid = true;
   } else if (is_any_word({"SPARSE", "PERSISTED"})) {

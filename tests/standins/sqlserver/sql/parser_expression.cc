@@ -659,7 +659,9 @@ SqlType resolve_type(const TypeSpec& spec, bool in_cast) {
   if (equals_upper(spec.name, "SYSNAME")) {
     return sysname_type();
   }
-  return make_type(*id, spec.first, spec.second, in_cast);
+  SqlType type = make_type(*id, spec.first, spec.second, in_cast);
+  type.utf8 = spec.utf8 && has_code_page(*id);
+  return type;
 }
 
 }  // namespace dstream::standin::sql

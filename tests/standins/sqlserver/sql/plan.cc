@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "tests/standins/sqlserver/sql/conversion_rules.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/select_plan.h"
@@ -115,11 +116,18 @@ class SetPlan final : public PlanNode {
       column.type = left_->untyped_null[i] ? b : right_->untyped_null[i] ? a : common_type(a, b);
       column.type.nullable =
           a.nullable || b.nullable || left_->untyped_null[i] || right_->untyped_null[i];
+      if (query.operation != SetOperation::kUnionAll && !is_comparable(column.type)) {
+        throw SqlError(5335, 16, 1,
+                       "The data type " + std::string(type_name(column.type.id)) +
+                           " cannot be used as an operand to the UNION, INTERSECT or EXCEPT "
+                           "operators because it is not comparable.");
+      }
       columns.push_back(std::move(column));
       untyped_null.push_back(left_->untyped_null[i] && right_->untyped_null[i]);
     }
     for (const OrderItem& item : query.order_by) {
       order_.push_back(order_key(item));
+      check_sortable(columns[order_.back().column].type, "ORDER BY");
     }
     Scope none;
     none.common_tables = common_tables;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "tests/standins/sqlserver/sql/conversion_rules.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/lexer.h"
@@ -164,6 +165,7 @@ void SelectPlan::bind_grouping(const SelectCore& core, const Query* query) {
                      "Each GROUP BY expression must contain at least one column that "
                      "is not an outer reference.");
     }
+    check_sortable(bound.type, "GROUP BY");
     grouping_.keys.push_back(key);
     grouping_.bound_keys.push_back(std::move(bound));
   }
@@ -174,7 +176,6 @@ void SelectPlan::bind_grouping(const SelectCore& core, const Query* query) {
 }
 
 void SelectPlan::bind_items(const SelectCore& core) {
-  static_cast<void>(core);
   Binder binder(session_, &scope_);
   binder.set_windows(&windows_);
   for (const SelectItem& item : expanded_) {
@@ -204,6 +205,14 @@ void SelectPlan::bind_items(const SelectCore& core) {
                    "combined with data-retrieval operations.");
   }
   assigns_ = assigning != 0;
+  for (const OutputItem& item : items_) {
+    if (core.distinct && !is_comparable(item.value.type)) {
+      throw SqlError(421, 16, 1,
+                     "The " + std::string(type_name(item.value.type.id)) +
+                         " data type cannot be selected as DISTINCT because it is not "
+                         "comparable.");
+    }
+  }
 }
 
 void SelectPlan::bind_order(const SelectCore& core, const Query* query) {
@@ -212,6 +221,10 @@ void SelectPlan::bind_order(const SelectCore& core, const Query* query) {
   }
   for (const OrderItem& item : query->order_by) {
     order_.push_back(sort_key(item, core));
+    const SortKey& key = order_.back();
+    check_sortable(
+        key.output >= 0 ? items_[static_cast<size_t>(key.output)].value.type : key.value.type,
+        "ORDER BY");
   }
 }
 

@@ -141,7 +141,7 @@ std::string value_text(const SqlType& type, const SqlValue& value) {
   if (type.id == TypeId::kSqlVariant) {
     return value_text(value.variant_type, value);
   }
-  if (family_of(type.id) == Family::kBytes) {
+  if (family_of(type.id) == Family::kBytes || family_of(type.id) == Family::kClr) {
     return "0x" + hex(value.text);
   }
   if (family_of(type.id) == Family::kReal) {

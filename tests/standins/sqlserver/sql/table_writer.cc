@@ -15,7 +15,7 @@ std::string value_text(const SqlType& type, const SqlValue& value) {
   if (value.null) {
     return "<NULL>";
   }
-  return family_of(type.id) == Family::kBytes
+  return family_of(type.id) == Family::kBytes || family_of(type.id) == Family::kClr
              ? "0x" + hex(value.text)
              : convert_value(value, type, nvarchar_type(kMaxLength), 121).text;
 }

@@ -309,7 +309,11 @@ std::string cut_to_length(const SqlType& type, std::string_view text, int64_t le
   if (family_of(type.id) == Family::kText && !type.utf8) {
     return utf16_substring(text, 0, length);
   }
-  return std::string(text.substr(0, static_cast<size_t>(length)));
+  auto end = static_cast<size_t>(length);
+  while (type.utf8 && end > 0 && end < text.size() && (text[end] & 0xC0) == 0x80) {
+    --end;  // never half a character
+  }
+  return std::string(text.substr(0, end));
 }
 
 std::string collation_key(std::string_view text) {

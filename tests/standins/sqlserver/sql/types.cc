@@ -52,6 +52,9 @@ constexpr std::array kTypes = {
     TypeFacts{TypeId::kImage, "image", Family::kBytes, 7, 34, 16},
     TypeFacts{TypeId::kRowVersion, "timestamp", Family::kBytes, 3, 189, 8},
     TypeFacts{TypeId::kUniqueIdentifier, "uniqueidentifier", Family::kGuid, 9, 36, 16},
+    TypeFacts{TypeId::kHierarchyId, "hierarchyid", Family::kClr, 29, 240, 892},
+    TypeFacts{TypeId::kGeometry, "geometry", Family::kClr, 29, 240, -1},
+    TypeFacts{TypeId::kGeography, "geography", Family::kClr, 29, 240, -1},
     TypeFacts{TypeId::kSqlVariant, "sql_variant", Family::kVariant, 28, 98, 8016},
 };
 
@@ -195,11 +198,12 @@ SqlError incompatible(char op, const SqlType& a, const SqlType& b) {
 
 SqlType concatenated(const SqlType& a, const SqlType& b) {
   const bool unicode = is_unicode(a.id) || is_unicode(b.id);
-  if (is_large(a) || is_large(b)) {
-    return make(unicode ? TypeId::kNVarChar : TypeId::kVarChar, kMaxLength);
-  }
   const int32_t limit = unicode ? kUnicodeMax : kBytesMax;
-  return make(unicode ? TypeId::kNVarChar : TypeId::kVarChar, std::min(a.length + b.length, limit));
+  const bool large = is_large(a) || is_large(b);
+  SqlType type = make(unicode ? TypeId::kNVarChar : TypeId::kVarChar,
+                      large ? kMaxLength : std::min(a.length + b.length, limit));
+  type.utf8 = !unicode && (a.utf8 || b.utf8);
+  return type;
 }
 
 bool is_money(TypeId id) { return id == TypeId::kMoney || id == TypeId::kSmallMoney; }
@@ -242,7 +246,8 @@ bool is_fixed_length(TypeId id) {
 
 bool is_large(const SqlType& type) {
   return type.id == TypeId::kText || type.id == TypeId::kNText || type.id == TypeId::kImage ||
-         type.id == TypeId::kXml || (is_sized(type.id) && type.length == kMaxLength);
+         type.id == TypeId::kXml || type.id == TypeId::kGeography || type.id == TypeId::kGeometry ||
+         (is_sized(type.id) && type.length == kMaxLength);
 }
 
 std::string_view type_name(TypeId id) { return facts(id).name; }
@@ -392,7 +397,7 @@ SqlType common_type(const SqlType& a, const SqlType& b) {
             : wider_text(a, b,
                          a.id == b.id && a.length == b.length ? winner.id : varying(winner.id));
     wide.nullable = result.nullable;
-    wide.utf8 = a.utf8 || b.utf8;
+    wide.utf8 = has_code_page(wide.id) && (a.utf8 || b.utf8);
     return wide;
   }
   if (a.id == b.id) {
@@ -507,5 +512,20 @@ void precision_of(const SqlType& type, int* precision, int* scale) {
 }
 
 uint8_t system_type_id(TypeId id) { return facts(id).system_id; }
+
+int32_t user_type_id(TypeId id) {
+  switch (id) {
+    case TypeId::kHierarchyId:
+      return 128;
+    case TypeId::kGeometry:
+      return 129;
+    case TypeId::kGeography:
+      return 130;
+    default:
+      return system_type_id(id);
+  }
+}
+
+bool has_code_page(TypeId id) { return family_of(id) == Family::kText && !is_unicode(id); }
 
 }  // namespace dstream::standin::sql

@@ -23,6 +23,7 @@ enum class Family : uint8_t {
   kBytes,     // binary .. rowversion
   kGuid,
   kVariant,
+  kClr,  // hierarchyid, geography, geometry: bytes that only their own methods understand
 };
 
 Family family_of(TypeId id);
@@ -74,7 +75,10 @@ SqlType arithmetic_type(char op, const SqlType& a, const SqlType& b);
 int32_t max_length_bytes(const SqlType& type);
 // sys.columns.precision and scale: 0 where the type has none.
 void precision_of(const SqlType& type, int* precision, int* scale);
-// sys.types ids.
+// sys.types ids: the CLR types have one system_type_id together.
 uint8_t system_type_id(TypeId id);
+int32_t user_type_id(TypeId id);
+// char, varchar and text, whose characters are of the collation's code page.
+bool has_code_page(TypeId id);
 
 }  // namespace dstream::standin::sql
