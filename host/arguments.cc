@@ -29,6 +29,8 @@ class Parser {
     add_run();
     add_validate();
     add_plugins();
+    add_status();
+    add_snapshot();
     add_checkpoint();
     add_config();
     add_version();
@@ -86,6 +88,25 @@ class Parser {
         ->type_name("FOLDER");
   }
 
+  static void add_duration(CLI::App* sub, const std::string& name, int64_t& milliseconds,
+                           const std::string& help, const std::string& usual) {
+    sub->add_option_function<std::string>(
+           name,
+           [&milliseconds](const std::string& text) {
+             milliseconds = *core::parse_duration_ms(text);
+           },
+           help)
+        ->check(CLI::Validator(
+            [](const std::string& text) {
+              return core::parse_duration_ms(text)
+                         ? std::string()
+                         : std::string("must be ") + core::kDurationExpected;
+            },
+            "", "duration"))
+        ->type_name("DURATION")
+        ->default_str(usual);
+  }
+
   void add_run() {
     CLI::App* sub =
         add(&app_, "run", "Run pipelines until they end or a signal comes.", Command::kRun);
@@ -106,21 +127,8 @@ class Parser {
            "text, json or logfmt; before that of the file.")
         ->check(CLI::IsMember({"text", "json", "logfmt"}))
         ->type_name("FORMAT");
-    sub->add_option_function<std::string>(
-           "--status-interval",
-           [this](const std::string& text) {
-             arguments_.status_interval_ms = *core::parse_duration_ms(text);
-           },
-           "Time between status lines in the log; 0s: none.")
-        ->check(CLI::Validator(
-            [](const std::string& text) {
-              return core::parse_duration_ms(text)
-                         ? std::string()
-                         : std::string("must be ") + core::kDurationExpected;
-            },
-            "", "duration"))
-        ->type_name("DURATION")
-        ->default_str("10s");
+    add_duration(sub, "--status-interval", arguments_.status_interval_ms,
+                 "Time between status lines in the log; 0s: none.", "10s");
   }
 
   void add_validate() {
@@ -143,6 +151,37 @@ class Parser {
     inspect->add_option("FILE", arguments_.plugin_file, "The shared library.")->required();
   }
 
+  void add_pipelines(CLI::App* sub) {
+    sub->add_option("--pipeline", arguments_.pipelines, "Only this one; may be given again.")
+        ->allow_extra_args(false)
+        ->type_name("NAME");
+  }
+
+  void add_status() {
+    CLI::App* sub =
+        add(&app_, "status", "Ask a running host how its pipelines are.", Command::kStatus);
+    add_paths(sub, false);
+    add_state_dir(sub);
+    add_pipelines(sub);
+    sub->add_flag("--watch", arguments_.watch, "Ask again and again, until a signal comes.");
+    add_duration(sub, "--interval", arguments_.watch_interval_ms, "Time between two of a --watch.",
+                 "2s");
+  }
+
+  void add_snapshot() {
+    CLI::App* sub =
+        add(&app_, "snapshot", "Have a running pipeline copy one table again.", Command::kSnapshot);
+    sub->add_option_function<std::string>(
+           "PIPELINE", [this](const std::string& name) { arguments_.pipelines = {name}; },
+           "Its name.")
+        ->required();
+    sub->add_option("TABLE", arguments_.table, "As its configuration names it: dbo.Orders.")
+        ->required();
+    add_state_dir(sub);
+    sub->add_option("--config", arguments_.paths, "Files whose state_dir it is.")
+        ->type_name("FILE");
+  }
+
   void add_checkpoint() {
     CLI::App* group = app_.add_subcommand("checkpoint", "How far pipelines have got.");
     group->require_subcommand(1);
@@ -150,9 +189,7 @@ class Parser {
                          Command::kCheckpointShow);
     add_paths(show, false);
     add_state_dir(show);
-    show->add_option("--pipeline", arguments_.pipelines, "Only this one; may be given again.")
-        ->allow_extra_args(false)
-        ->type_name("NAME");
+    add_pipelines(show);
   }
 
   void add_config() {

@@ -17,6 +17,8 @@ enum class Command {
   kValidate,
   kPluginsList,
   kPluginsInspect,
+  kStatus,
+  kSnapshot,
   kCheckpointShow,
   kConfigShow,
   kConfigSchema,
@@ -36,8 +38,11 @@ struct Arguments {
   std::optional<core::LogFormat> log_format;
   int64_t status_interval_ms = 10'000;  // 0: no status lines
   std::string plugin_file;              // plugins inspect
-  std::vector<std::string> pipelines;   // checkpoint show; empty: all
-  bool markdown = false;                // config schema
+  std::vector<std::string> pipelines;   // status, checkpoint show; empty: all. snapshot: the one
+  std::string table;                    // snapshot
+  bool watch = false;                   // status
+  int64_t watch_interval_ms = 2000;
+  bool markdown = false;  // config schema
 };
 
 // What main does next: run the command, or end at once with `exit_code`.

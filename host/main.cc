@@ -22,6 +22,10 @@ int call(const Arguments& arguments, Output& output) {
       return plugins_list_command(arguments, output);
     case Command::kPluginsInspect:
       return plugins_inspect_command(arguments, output);
+    case Command::kStatus:
+      return status_command(arguments, output);
+    case Command::kSnapshot:
+      return snapshot_command(arguments, output);
     case Command::kCheckpointShow:
       return checkpoint_show_command(arguments, output);
     case Command::kConfigShow:

@@ -74,6 +74,51 @@ std::optional<core::PipelineStatus> PipelineRunner::status() const {
   return pipeline_ ? std::optional(pipeline_->status()) : std::nullopt;
 }
 
+core::Pipeline* PipelineRunner::pipeline() const {
+  std::lock_guard lock(mutex_);
+  return pipeline_.get();
+}
+
+core::PluginStatus PipelineRunner::plugin_status() const {
+  core::Pipeline* there = pipeline();
+  return there == nullptr ? core::PluginStatus() : there->plugin_status();
+}
+
+std::optional<core::Error> PipelineRunner::create_error() const {
+  std::lock_guard lock(mutex_);
+  return create_error_;
+}
+
+core::Result<bool> PipelineRunner::request_snapshot(const std::string& table) {
+  core::Pipeline* there = pipeline();
+  core::PipelineState state =
+      there == nullptr ? core::PipelineState::kFailed : there->status().state;
+  if (state == core::PipelineState::kDraining || state == core::PipelineState::kStopped ||
+      state == core::PipelineState::kFailed) {
+    return core::fail("DS-SNAPSHOT-NOT-RUNNING", "The pipeline " + name() + " does not run.",
+                      "dstream status says why.");
+  }
+  auto result = there->request_snapshot(table);
+  if (!result) {
+    return core::fail("DS-SNAPSHOT-UNSUPPORTED",
+                      "The source " + source_type() + " cannot copy a table while it runs.");
+  }
+  std::string said(result->message());
+  switch (result->status) {
+    case DSTREAM_OK:
+    case DSTREAM_AGAIN:
+      return result->status == DSTREAM_OK;
+    case DSTREAM_CONFIG:
+      return core::fail("DS-SNAPSHOT-TABLE", said);
+    case DSTREAM_UNSUPPORTED:
+      return core::fail("DS-SNAPSHOT-UNSUPPORTED", said);
+    case DSTREAM_RETRY:
+      return core::fail("DS-SNAPSHOT-NOT-YET", said, "Ask again when the pipeline is running.");
+    default:
+      return core::fail("DS-SNAPSHOT-FAILED", said);
+  }
+}
+
 std::optional<core::Error> PipelineRunner::error() const {
   std::lock_guard lock(mutex_);
   if (create_error_) {

@@ -28,9 +28,18 @@ class PipelineRunner {
   void stop_now();
 
   const std::string& name() const { return settings_.name; }
+  const std::string& source_type() const { return settings_.source.type; }
+  const std::string& sink_type() const { return settings_.sink.type; }
   bool ended() const { return ended_.load(std::memory_order_acquire); }
   // nullopt if it could not be created.
   std::optional<core::PipelineStatus> status() const;
+  // Calls into the plugins; while one of them hangs there, stops and status() still work.
+  // [any-thread]
+  core::PluginStatus plugin_status() const;
+  // DS-SNAPSHOT-* if the source does not take it; false: it was asked for already. [any-thread]
+  core::Result<bool> request_snapshot(const std::string& table);
+  // Why it could not be created; nullopt if it was, or may still be. [any-thread]
+  std::optional<core::Error> create_error() const;
   // Why it could not be created, failed, or stopped with records undelivered though it had its
   // time. REQUIRES: ended().
   std::optional<core::Error> error() const;
@@ -42,6 +51,8 @@ class PipelineRunner {
 
   void run();
   void pass_on_stop();  // REQUIRES: mutex_ held
+  // Once there, it stays until this object goes.
+  core::Pipeline* pipeline() const;
 
   const core::PipelineSettings settings_;
   const core::PipelineEnvironment environment_;

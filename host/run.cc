@@ -2,11 +2,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <random>
 
 #include "core/base/clock.h"
 #include "core/base/log_line.h"
 #include "core/base/metrics.h"
+#include "host/admin_service.h"
 #include "host/commands.h"
 #include "host/session.h"
 #include "host/signals.h"
@@ -72,7 +74,15 @@ int run_command(const Arguments& arguments, Output& output) {
   environment.seed = random_seed();
   Supervisor supervisor(std::move(session.pipelines), environment, &signals,
                         arguments.status_interval_ms);
+  AdminSettings admin_settings{&supervisor,        &clock,          &metrics,
+                               session.redactor(), DSTREAM_VERSION, session.state_dir,
+                               host.admin_host};
+  AdminService admin(admin_settings, session.files.get(), log.get());
+  if (auto started = admin.start(host.admin_listen); !started) {
+    return output.fail({started.error()});
+  }
   int exit_code = supervisor.run();
+  bool admin_stopped = admin.stop();
   // In text form the log has said it all.
   if (arguments.json && !supervisor.errors().empty()) {
     output.fail(supervisor.errors());
@@ -80,6 +90,9 @@ int run_command(const Arguments& arguments, Output& output) {
     core::JsonObject result = new_object();
     result->set("exit_code", exit_code);
     output.succeed(core::Json(result), "");
+  }
+  if (!admin_stopped) {
+    std::_Exit(exit_code);
   }
   return exit_code;
 }

@@ -43,6 +43,14 @@ std::vector<core::Error> read_config(const Arguments& arguments, Session& sessio
   return {};
 }
 
+std::vector<core::Error> find_state_dir(const Arguments& arguments, Session& session) {
+  if (!arguments.paths.empty()) {
+    return read_config(arguments, session);
+  }
+  session.state_dir = arguments.state_dir.value_or(default_state_dir());
+  return {};
+}
+
 std::vector<core::Error> load_plugins(const Arguments& arguments,
                                       const std::vector<std::string>& configured,
                                       core::PluginRegistry& plugins) {

@@ -33,6 +33,10 @@ std::vector<core::Error> open_session(const Arguments& arguments, Session& sessi
 // Only the files and the keys that are the program's own, for commands that need no plugin.
 std::vector<core::Error> read_config(const Arguments& arguments, Session& session);
 
+// For commands that only need to know where the state is: from --state-dir, else from the files if
+// there are any, else the program's own.
+std::vector<core::Error> find_state_dir(const Arguments& arguments, Session& session);
+
 // From the command line, then from `configured`, then the program's own; each folder once.
 std::vector<core::Error> load_plugins(const Arguments& arguments,
                                       const std::vector<std::string>& configured,

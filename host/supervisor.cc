@@ -29,6 +29,7 @@ Supervisor::Supervisor(std::vector<core::PipelineSettings> pipelines,
   for (core::PipelineSettings& settings : pipelines) {
     runners_.push_back(std::make_unique<PipelineRunner>(std::move(settings), environment_,
                                                         [this] { ended_.notify(); }));
+    sampled_rate(runners_.back()->name(), 0);
   }
 }
 
@@ -138,6 +139,7 @@ void Supervisor::write_status(const PipelineRunner& runner, const core::Pipeline
                               bool final) {
   Counters& last = last_[runner.name()];
   uint64_t delivered = status.records_delivered - last.records_delivered;
+  sampled_rate(runner.name(), status.records_delivered);
   bool quiet =
       delivered == 0 && status.records_read == last.records_read && status.state == last.state;
   if (quiet && !final && ++last.quiet_lines % kQuietLinesMax != 0) {
@@ -165,6 +167,40 @@ void Supervisor::write_status(const PipelineRunner& runner, const core::Pipeline
                             std::span<const core::LogField>(fields));
   }
   last = {status.records_read, status.records_delivered, status.state, 0};
+}
+
+double Supervisor::sampled_rate(const std::string& pipeline, uint64_t delivered) {
+  std::lock_guard lock(rates_mutex_);
+  return rates_[pipeline].sample(environment_.clock->monotonic_ns(), delivered);
+}
+
+std::vector<PipelineView> Supervisor::pipelines() {
+  std::vector<PipelineView> out;
+  for (const auto& runner : runners_) {
+    PipelineView view;
+    view.name = runner->name();
+    view.source_type = runner->source_type();
+    view.sink_type = runner->sink_type();
+    view.status = runner->status();
+    view.create_error = runner->create_error();
+    if (view.status) {
+      view.plugins = runner->plugin_status();
+      view.records_per_second = sampled_rate(view.name, view.status->records_delivered);
+    }
+    out.push_back(std::move(view));
+  }
+  return out;
+}
+
+core::Result<bool> Supervisor::request_snapshot(const std::string& pipeline,
+                                                const std::string& table) {
+  for (const auto& runner : runners_) {
+    if (runner->name() == pipeline) {
+      return runner->request_snapshot(table);
+    }
+  }
+  return core::fail("DS-ADMIN-NO-PIPELINE", "No pipeline of that name runs here.",
+                    "dstream status lists them.");
 }
 
 std::vector<core::Error> Supervisor::errors() const {

@@ -5,23 +5,27 @@
 // A third one ends the process on the spot, which is as safe: a position is durable only after what
 // came before it was delivered (I1).
 //
-// Thread rule: run() is called once; everything happens on that thread but the pipelines.
+// Thread rule: run() is called once; everything happens on that thread but the pipelines, and what
+// AdminTarget has, which is [any-thread] from the constructor to the destructor.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/pipeline/pipeline.h"
+#include "host/admin.h"
+#include "host/delivery_rate.h"
 #include "host/pipeline_runner.h"
 #include "host/signals.h"
 
 namespace dstream::host {
 
-class Supervisor {
+class Supervisor final : public AdminTarget {
  public:
   // After a second signal, for a thread that does not come back from a plugin.
   static constexpr int64_t kStopNowTimeoutMs = 3000;
@@ -38,6 +42,10 @@ class Supervisor {
   // Why pipelines failed. REQUIRES: run() returned.
   std::vector<core::Error> errors() const;
 
+  std::vector<PipelineView> pipelines() override;
+  core::Result<bool> request_snapshot(const std::string& pipeline,
+                                      const std::string& table) override;
+
  private:
   struct Counters {
     uint64_t records_read = 0;
@@ -52,6 +60,7 @@ class Supervisor {
   void report_ended();
   bool all_ended() const;
   int finish();
+  double sampled_rate(const std::string& pipeline, uint64_t delivered);
 
   const core::PipelineEnvironment environment_;
   StopSignals* const signals_;
@@ -65,6 +74,9 @@ class Supervisor {
   int64_t last_status_ns_ = 0;
   int signals_seen_ = 0;
   int first_signal_ = 0;
+
+  std::mutex rates_mutex_;  // guards rates_
+  std::map<std::string, DeliveryRate> rates_;
 };
 
 }  // namespace dstream::host

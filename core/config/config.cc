@@ -1,6 +1,8 @@
 #include "core/config/config.h"
 
 #include <Poco/JSON/Array.h>
+#include <Poco/String.h>
+#include <arpa/inet.h>
 
 #include <map>
 #include <utility>
@@ -65,6 +67,13 @@ LogFormat log_format(const std::string& name) {
                             : LogFormat::kText;
 }
 
+// Of this machine alone; a name other than localhost may be anybody's.
+bool is_loopback(const std::string& host) {
+  in_addr address{};
+  return host == "localhost" || host == "[::1]" ||
+         (inet_pton(AF_INET, host.c_str(), &address) == 1 && host.starts_with("127."));
+}
+
 Error unknown_connector(const PluginRegistry& plugins, const std::string& type, bool is_source,
                         const Place& place) {
   const char* side = is_source ? "source" : "sink";
@@ -111,6 +120,7 @@ struct Config::State {
   void read_file(const std::string& path, ConfigErrors& errors);
   void check_file(File& file, ConfigErrors& errors);
   void take_host_keys(const File& file, const JsonObject& keys, ConfigErrors& errors);
+  void take_admin_keys(const File& file, const JsonObject& keys, ConfigErrors& errors);
   void take_pipelines(File& file, const Json& keys);
   void check_names(ConfigErrors& errors) const;
   Json shown() const;
@@ -222,11 +232,31 @@ void Config::State::take_host_keys(const File& file, const JsonObject& keys, Con
     host.log_format = log_format(all->getObject("log")->getValue<std::string>("format"));
   }
   if (keys->has("admin") && keys->getObject("admin")->has("listen")) {
-    host.admin_listen = keys->getObject("admin")->getValue<std::string>("listen");
-    warn("DS-CONFIG-NO-HTTP", file.origins.key_place("/admin/listen"),
-         "This version serves no HTTP; admin.listen has no effect.",
-         "The state of the pipelines is in the log.");
+    take_admin_keys(file, all->getObject("admin"), errors);
   }
+}
+
+void Config::State::take_admin_keys(const File& file, const JsonObject& keys,
+                                    ConfigErrors& errors) {
+  host.admin_listen = keys->getValue<std::string>("listen");
+  host.admin_host = Poco::toLower(host.admin_listen.substr(0, host.admin_listen.rfind(':')));
+  Place place = file.origins.value_place("/admin/listen");
+  if (is_loopback(host.admin_host)) {
+    return;
+  }
+  if (!keys->getValue<bool>("allow_remote")) {
+    errors.push_back({"DS-CONFIG-ADMIN-REMOTE",
+                      "The admin interface has no passwords, and this address is not of this "
+                      "machine alone.",
+                      "Use 127.0.0.1, or say allow_remote: true where the network keeps strangers "
+                      "away.",
+                      place, ExitCode::kUsage});
+    return;
+  }
+  warn("DS-CONFIG-ADMIN-REMOTE", place,
+       "Whoever reaches this address may see the state of the pipelines and start snapshots: there "
+       "are no passwords.",
+       "Keep strangers away by the network.");
 }
 
 void Config::State::take_pipelines(File& file, const Json& keys) {

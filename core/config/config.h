@@ -35,7 +35,8 @@ struct HostSettings {
   std::optional<std::string> state_dir;  // likewise
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
-  std::optional<std::string> admin_listen;
+  std::string admin_listen;  // "127.0.0.1:9707"; "" if there is none
+  std::string admin_host;    // its part before the port, in lower case
 };
 
 // The files behind what was named on the command line: a file is itself; a folder is its

@@ -352,15 +352,36 @@ TEST(ConfigFiles, RefusesWhatIsNotThere) {
 
 TEST(ConfigWarnings, SaysWhatHasNoEffect) {
   Loaded loaded(
-      "admin: {listen: 127.0.0.1:9707}\npipelines:\n- name: a\n"
+      "pipelines:\n- name: a\n"
       "  source: {type: numbers, connection: x}\n  sink: {type: lines}\n"
       "  format: {type: json}\n");
   ASSERT_TRUE(loaded.ok()) << loaded.text();
-  ASSERT_EQ(loaded.config().warnings().size(), 2u);
-  EXPECT_EQ(loaded.config().warnings()[0].code, "DS-CONFIG-NO-HTTP");
-  EXPECT_EQ(loaded.config().warnings()[0].place->line, 1);
-  EXPECT_EQ(loaded.config().warnings()[1].code, "DS-CONFIG-UNUSED");
-  EXPECT_EQ(loaded.config().warnings()[1].place->line, 6);
+  ASSERT_EQ(loaded.config().warnings().size(), 1u);
+  EXPECT_EQ(loaded.config().warnings()[0].code, "DS-CONFIG-UNUSED");
+  EXPECT_EQ(loaded.config().warnings()[0].place->line, 5);
+}
+
+TEST(ConfigAdmin, ListensOnThisMachineUnlessToldOtherwise) {
+  const std::string rest =
+      "pipelines:\n- name: a\n"
+      "  source: {type: numbers, connection: x}\n  sink: {type: lines}\n";
+  for (const char* own : {"127.0.0.1:9707", "127.8.9.10:1", "\"[::1]:9707\"", "LocalHost:9707"}) {
+    Loaded loaded("admin: {listen: " + std::string(own) + "}\n" + rest);
+    ASSERT_TRUE(loaded.ok()) << loaded.text();
+    EXPECT_TRUE(loaded.config().warnings().empty()) << own;
+  }
+  for (const char* open : {"0.0.0.0:9707", "\"[::]:9707\"", "10.0.0.1:9707", "db.example:9707",
+                           "127.evil.example:9707"}) {
+    Loaded refused("admin: {listen: " + std::string(open) + "}\n" + rest);
+    EXPECT_EQ(refused.brief(), "1:17 DS-CONFIG-ADMIN-REMOTE") << open;
+    Loaded loaded("admin: {listen: " + std::string(open) + ", allow_remote: true}\n" + rest);
+    ASSERT_TRUE(loaded.ok()) << loaded.text();
+    ASSERT_EQ(loaded.config().warnings().size(), 1u) << open;
+    EXPECT_EQ(loaded.config().warnings()[0].code, "DS-CONFIG-ADMIN-REMOTE");
+  }
+  Loaded named("admin: {listen: LocalHost:9707}\n" + rest);
+  EXPECT_EQ(named.config().host().admin_listen, "LocalHost:9707");
+  EXPECT_EQ(named.config().host().admin_host, "localhost");
 }
 
 TEST(ConfigSecrets, AreNotShown) {

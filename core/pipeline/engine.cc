@@ -160,6 +160,14 @@ PipelineStatus PipelineEngine::status(int64_t now_ns) const {
   return status;
 }
 
+PluginStatus PipelineEngine::plugin_status() const {
+  return {source_->status_json(), sink_->status_json()};
+}
+
+std::optional<CallResult> PipelineEngine::request_snapshot(const std::string& table) {
+  return source_->request_snapshot(table);
+}
+
 std::optional<CallInProgress> PipelineEngine::call_in_progress(Role role) const {
   return role == Role::kSource ? source_->call_in_progress() : sink_->call_in_progress();
 }

@@ -37,6 +37,8 @@ class PipelineEngine {
   void request_stop(int64_t now_ns);
   void stop_now();
   PipelineStatus status(int64_t now_ns) const;
+  PluginStatus plugin_status() const;
+  std::optional<CallResult> request_snapshot(const std::string& table);
   Lifecycle& lifecycle() { return lifecycle_; }
   std::optional<CallInProgress> call_in_progress(Role role) const;
 

@@ -23,6 +23,7 @@
 #include "core/base/log.h"
 #include "core/base/metrics.h"
 #include "core/pipeline/settings.h"
+#include "core/plugins/guard.h"
 #include "core/plugins/registry.h"
 
 namespace dstream::core {
@@ -44,6 +45,12 @@ struct PipelineStatus {
   // Since the last durable checkpoint; 0 while it covers everything that was read.
   int64_t checkpoint_age_ns = 0;
   int64_t last_commit_time_ns = 0;  // commit time of the newest delivered record; 0 unknown
+};
+
+// What the instances say of themselves, JSON objects; nullopt if one does not say.
+struct PluginStatus {
+  std::optional<std::string> source;
+  std::optional<std::string> sink;
 };
 
 // Where the outside world comes in. Pointers are borrowed and outlive the pipeline.
@@ -77,6 +84,10 @@ class Pipeline {
   // second later the thread is left behind and the pipeline counts as stopped (I10).
   virtual bool wait(int64_t timeout_ms) = 0;
   virtual PipelineStatus status() const = 0;
+  // Calls into the plugins, which must not wait; one that does holds up the caller and nobody else.
+  virtual PluginStatus plugin_status() const = 0;
+  // As GuardedSource::request_snapshot().
+  virtual std::optional<CallResult> request_snapshot(const std::string& table) = 0;
   // True if wait() left a thread behind in a plugin call. The environment must then never be
   // destroyed: end the process with std::_Exit() once everything else is done.
   virtual bool abandoned() const { return false; }

@@ -101,6 +101,12 @@ class ThreadedPipeline final : public Pipeline {
 
   PipelineStatus status() const override { return driven_->engine->status(clock_->monotonic_ns()); }
 
+  PluginStatus plugin_status() const override { return driven_->engine->plugin_status(); }
+
+  std::optional<CallResult> request_snapshot(const std::string& table) override {
+    return driven_->engine->request_snapshot(table);
+  }
+
   bool abandoned() const override { return abandoned_; }
 
  private:

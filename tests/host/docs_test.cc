@@ -71,8 +71,8 @@ TEST(Docs, EveryErrorCodeIsListed) {
 TEST(Docs, EveryCommandIsListed) {
   std::string text = page("commands.md");
   for (const char* command :
-       {"run", "validate", "plugins list", "plugins inspect", "checkpoint show", "config show",
-        "config schema", "config example", "version"}) {
+       {"run", "status", "snapshot", "validate", "plugins list", "plugins inspect",
+        "checkpoint show", "config show", "config schema", "config example", "version"}) {
     EXPECT_THAT(text, HasSubstr(std::string("dstream ") + command));
   }
 }

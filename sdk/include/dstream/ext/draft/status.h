@@ -31,7 +31,8 @@ typedef struct dstream_instance_status {
    * Keys that the host knows, all optional; others are shown as they are:
    *   "lag_ms"     how far the instance is behind the other side, as a number
    *   "snapshots"  an array of {"table", "state": "waiting" | "running" | "done", "rows",
-   *                "rows_estimate"}, numbers of rows of this copy; rows_estimate may be left out
+   *                "rows_estimate", "left_ms"}: rows of this copy, how many there will be, and how
+   *                long it will still take; what is not known is left out
    *
    * [any-thread]: from create()'s return until destroy() is called, whatever the worker is in, and
    * at the same time as itself. */

@@ -1,0 +1,240 @@
+// The server, the client and the socket in the state folder, over real sockets.
+#include "host/http_server.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <future>
+
+#include "host/http_client.h"
+#include "host/unix_socket.h"
+
+namespace dstream::host {
+namespace {
+
+using ::testing::HasSubstr;
+
+class HttpServerTest : public ::testing::Test {
+ protected:
+  HttpServerTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "dstream-http-XXXXXX").string();
+    folder_ = mkdtemp(pattern.data());
+  }
+  ~HttpServerTest() override {
+    if (server_) {
+      EXPECT_TRUE(server_->stop(10'000));
+    }
+    std::filesystem::remove_all(folder_);
+  }
+
+  void serve(HttpServer::Limits limits = {}) {
+    server_ = std::make_unique<HttpServer>(
+        [this](const HttpRequest& request) { return handle(request); }, &clock_, limits);
+    auto socket = listen_in_folder(folder_);
+    ASSERT_TRUE(socket.has_value()) << socket.error().text();
+    server_->add_listener(std::move(*socket), true);
+    auto listener = listen_on("127.0.0.1:0");
+    ASSERT_TRUE(listener.has_value()) << listener.error().text();
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    getsockname(listener->get(), reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    server_->add_listener(std::move(*listener), false);
+    server_->start();
+  }
+  virtual HttpResponse handle(const HttpRequest& request) {
+    if (request.path == "/throw") {
+      throw std::runtime_error("secret");
+    }
+    if (request.path == "/large") {
+      return {200, "text/plain", std::string(20 << 20, 'x')};
+    }
+    return {200, "text/plain", request.local ? "local" : "tcp"};
+  }
+  core::Result<HttpResponse> get(const std::string& path) {
+    HttpRequest request;
+    request.method = "GET";
+    request.path = path;
+    return ask_host(folder_, request);
+  }
+  // A blocking connection over TCP.
+  Descriptor connect_tcp() const {
+    Descriptor connection(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port_);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(connection.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    return connection;
+  }
+  static void say(const Descriptor& connection, const std::string& text) {
+    EXPECT_EQ(send(connection.get(), text.data(), text.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(text.size()));
+  }
+  // Until the other side closes.
+  static std::string rest(const Descriptor& connection) {
+    std::string out;
+    char buffer[4096];
+    for (ssize_t got = 0; (got = recv(connection.get(), buffer, sizeof buffer, 0)) > 0;) {
+      out.append(buffer, static_cast<size_t>(got));
+    }
+    return out;
+  }
+
+  core::SystemClock clock_;
+  std::string folder_;
+  std::unique_ptr<HttpServer> server_;
+  uint16_t port_ = 0;
+};
+
+TEST_F(HttpServerTest, AnswersOnTheSocketAndOnAnAddress) {
+  serve();
+  auto answer = get("/");
+  ASSERT_TRUE(answer.has_value()) << answer.error().text();
+  EXPECT_EQ(answer->body, "local");
+  Descriptor connection = connect_tcp();
+  say(connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(rest(connection), HasSubstr("\r\n\r\ntcp"));
+}
+
+TEST_F(HttpServerTest, SendsALargeAnswerWhole) {
+  serve();
+  auto answer = get("/large");
+  ASSERT_TRUE(answer.has_value()) << answer.error().text();
+  EXPECT_EQ(answer->body.size(), size_t{20} << 20);
+}
+
+TEST_F(HttpServerTest, AHandlerThatThrowsIsAnErrorOfOneRequest) {
+  serve();
+  auto answer = get("/throw");
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->status, 500);
+  EXPECT_THAT(answer->body, ::testing::Not(HasSubstr("secret")));
+  EXPECT_EQ(get("/")->status, 200);
+}
+
+TEST_F(HttpServerTest, AClientThatSaysNothingOrLittleIsCutOff) {
+  HttpServer::Limits limits;
+  limits.request_ms_max = 50;
+  serve(limits);
+  Descriptor silent = connect_tcp();
+  Descriptor slow = connect_tcp();
+  say(slow, "GET / HTTP/1.1\r\nX: ");
+  EXPECT_EQ(get("/")->status, 200) << "nobody waits for them";
+  EXPECT_EQ(rest(silent), "");
+  EXPECT_EQ(rest(slow), "");
+}
+
+TEST_F(HttpServerTest, AClientThatDoesNotReadIsCutOff) {
+  HttpServer::Limits limits;
+  limits.request_ms_max = 100;
+  serve(limits);
+  Descriptor deaf = connect_tcp();
+  say(deaf, "GET /large HTTP/1.1\r\n\r\n");
+  // The first answer of a client that came after the deadline shows that it has passed.
+  for (int64_t until = clock_.monotonic_ns() + 200 * core::kNanosPerMilli;
+       clock_.monotonic_ns() < until;) {
+    EXPECT_EQ(get("/")->status, 200) << "nobody waits for it";
+  }
+  EXPECT_LT(rest(deaf).size(), size_t{20} << 20);
+}
+
+TEST_F(HttpServerTest, MoreClientsThanItTakesAreServedLater) {
+  HttpServer::Limits limits;
+  limits.connections_max = 2;
+  limits.request_ms_max = 50;
+  serve(limits);
+  std::vector<Descriptor> silent;
+  for (int i = 0; i < 6; ++i) {
+    silent.push_back(connect_tcp());
+  }
+  EXPECT_EQ(get("/")->status, 200);
+}
+
+TEST_F(HttpServerTest, TooLongARequestIsAnswered) {
+  serve();
+  Descriptor connection = connect_tcp();
+  say(connection, std::string(kHttpHeadBytesMax + 10, 'x'));
+  EXPECT_THAT(rest(connection), HasSubstr("HTTP/1.1 431 "));
+}
+
+TEST_F(HttpServerTest, TheSocketIsItsOwnersAndReplacesAStaleOne) {
+  { ASSERT_TRUE(listen_in_folder(folder_).has_value()); }
+  std::string file = folder_ + "/" + kAdminSocketName;
+  ASSERT_TRUE(std::filesystem::exists(file)) << "what a killed process leaves behind";
+  auto none = get("/");
+  ASSERT_FALSE(none.has_value());
+  EXPECT_EQ(none.error().code, "DS-ADMIN-NO-HOST");
+  serve();
+  struct stat info {};
+  ASSERT_EQ(stat(file.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+  EXPECT_EQ(get("/")->status, 200);
+}
+
+TEST_F(HttpServerTest, AFolderMayBeDeeperThanAnAddress) {
+  std::string top = folder_;
+  for (int i = 0; i < 8; ++i) {
+    folder_ += "/a_folder_with_a_long_name";
+  }
+  std::filesystem::create_directories(folder_);
+  serve();
+  EXPECT_EQ(get("/")->status, 200);
+  EXPECT_TRUE(server_->stop(10'000));
+  server_.reset();
+  folder_ = top;
+}
+
+TEST_F(HttpServerTest, WhereNobodyListensThereIsNoHost) {
+  EXPECT_EQ(get("/").error().code, "DS-ADMIN-NO-HOST");
+  folder_ += "/nowhere";
+  EXPECT_EQ(get("/").error().code, "DS-ADMIN-NO-HOST");
+}
+
+TEST_F(HttpServerTest, AnAddressThatIsTakenIsAnError) {
+  serve();
+  auto again = listen_on("127.0.0.1:" + std::to_string(port_));
+  ASSERT_FALSE(again.has_value());
+  EXPECT_EQ(again.error().code, "DS-ADMIN-LISTEN");
+  EXPECT_EQ(listen_on("127.0.0.1:99999").error().code, "DS-ADMIN-LISTEN");
+}
+
+TEST(HttpServerStop, DoesNotWaitForAHandlerThatHangs) {
+  // Left behind on purpose, as the program would: its thread is still inside.
+  static auto* release = new std::promise<void>;
+  static auto* folder = new std::string((std::filesystem::temp_directory_path() / "dsh-XXXXXX"));
+  ASSERT_NE(mkdtemp(folder->data()), nullptr);
+  static core::SystemClock clock;
+  static auto* entered = new std::promise<void>;
+  static auto* server = new HttpServer(
+      [](const HttpRequest&) {
+        entered->set_value();
+        release->get_future().wait();
+        return HttpResponse();
+      },
+      &clock);
+  auto socket = listen_in_folder(*folder);
+  ASSERT_TRUE(socket.has_value());
+  server->add_listener(std::move(*socket), true);
+  server->start();
+  auto client = std::async(std::launch::async, [] {
+    HttpRequest request;
+    request.method = "GET";
+    request.path = "/";
+    return ask_host(*folder, request);
+  });
+  entered->get_future().wait();
+  EXPECT_FALSE(server->stop(10));
+  release->set_value();
+  EXPECT_TRUE(client.get().has_value()) << "the answer under way is still sent";
+  std::filesystem::remove_all(*folder);
+}
+
+}  // namespace
+}  // namespace dstream::host
