@@ -1,6 +1,7 @@
 #include "tests/standins/sqlserver/cdc/append_table.h"
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
 
 #include "tests/standins/sqlserver/sql/error.h"
@@ -174,12 +175,14 @@ size_t AppendTable::lower_bound(const Run& run, const std::string& key) const {
   return low;
 }
 
-size_t AppendTable::drop_below(const std::string& key) {
+std::vector<AppendTable::Run> AppendTable::drop_below(const std::string& key) {
   const std::lock_guard lock(mutex_);
-  size_t dropped = 0;
+  std::vector<Run> dropped;
   for (Run& run : state_.runs) {
     const size_t first = lower_bound(run, key);
-    dropped += first - run.first;
+    if (first > run.first) {
+      dropped.push_back({run.segment, run.first, first});
+    }
     run.first = first;
     if (first < run.last) {
       break;
@@ -189,16 +192,27 @@ size_t AppendTable::drop_below(const std::string& key) {
   return dropped;
 }
 
-size_t AppendTable::drop_from(const std::string& key) {
+void AppendTable::drop_from(const std::string& key) {
   const std::lock_guard lock(mutex_);
-  size_t dropped = 0;
-  for (Run& run : state_.runs) {
-    const size_t last = lower_bound(run, key);
-    dropped += run.last - last;
-    run.last = last;
+  while (!state_.runs.empty()) {
+    Run& run = state_.runs.back();
+    run.last = lower_bound(run, key);
+    if (run.first < run.last) {
+      break;
+    }
+    state_.runs.pop_back();
   }
-  std::erase_if(state_.runs, [](const Run& run) { return run.first == run.last; });
-  return dropped;
+}
+
+void AppendTable::prepend(std::vector<Run> runs) {
+  const std::lock_guard lock(mutex_);
+  state_.runs.insert(state_.runs.begin(), std::make_move_iterator(runs.begin()),
+                     std::make_move_iterator(runs.end()));
+}
+
+void AppendTable::restore(Snapshot snapshot) {
+  const std::lock_guard lock(mutex_);
+  state_ = std::move(snapshot);
 }
 
 void AppendTable::rewrite(

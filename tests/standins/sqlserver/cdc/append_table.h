@@ -38,20 +38,6 @@ struct RowBatch {
 
 class AppendTable {
  public:
-  AppendTable(std::vector<ResultColumn> columns, sql::Ordering ordering, KeyOfToken key_of);
-
-  // REQUIRES: keys above all keys in the table. Visible from `sequence` on.
-  void append(RowBatch rows, uint64_t sequence);
-  // Drops rows with keys below (above or at) the key prefix. Returns how many.
-  size_t drop_below(const std::string& key);
-  size_t drop_from(const std::string& key);
-  // Other columns, every row rewritten: ALTER COLUMN of a captured column.
-  void rewrite(std::vector<ResultColumn> columns,
-               const std::function<void(const std::vector<SqlValue>&, std::string*)>& encode);
-
-  size_t row_count() const;
-  size_t byte_count() const;
-
   struct Segment {
     RowBatch rows;
     // Rows [0, count) are visible from `sequence` on; ascending.
@@ -62,6 +48,22 @@ class AppendTable {
     std::shared_ptr<const Segment> segment;
     size_t first = 0, last = 0;
   };
+
+  AppendTable(std::vector<ResultColumn> columns, sql::Ordering ordering, KeyOfToken key_of);
+
+  // REQUIRES: keys above all keys in the table. Visible from `sequence` on.
+  void append(RowBatch rows, uint64_t sequence);
+  // Drops rows with keys below (above or at) the key prefix.
+  std::vector<Run> drop_below(const std::string& key);  // what prepend() takes to undo it
+  void drop_from(const std::string& key);
+  void prepend(std::vector<Run> runs);
+  // Other columns, every row rewritten: ALTER COLUMN of a captured column.
+  void rewrite(std::vector<ResultColumn> columns,
+               const std::function<void(const std::vector<SqlValue>&, std::string*)>& encode);
+
+  size_t row_count() const;
+  size_t byte_count() const;
+
   // What a reader works with: layout and rows belong together.
   struct Snapshot {
     std::vector<Run> runs;
@@ -69,6 +71,7 @@ class AppendTable {
     std::shared_ptr<const RowLayout> layout;
   };
   Snapshot snapshot() const;
+  void restore(Snapshot snapshot);
   // The part visible at `sequence` with keys in the range.
   std::vector<Run> select(const Snapshot& snapshot, uint64_t sequence,
                           const sql::KeyRange& range) const;

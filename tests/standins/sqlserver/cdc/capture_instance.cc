@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "tests/standins/sqlserver/cdc/lsn.h"
 #include "tests/standins/sqlserver/protocol/bytes.h"
@@ -142,6 +143,16 @@ bool CaptureInstance::is_left_out(const CapturedColumn& column, size_t place, co
          !is_bit_set(row.mask, static_cast<int64_t>(place) + 1);
 }
 
+// Written by the transaction that altered the column, before it did; or an ALTER that the change
+// table does not follow.
+bool CaptureInstance::is_altered(const CapturedColumn& column, const sql::RowFormat& format) {
+  const SqlType& from = format.type(column.physical);
+  const SqlType& to = column.type;
+  return from.id != TypeId::kRowVersion &&
+         std::tie(from.id, from.length, from.precision, from.scale) !=
+             std::tie(to.id, to.length, to.precision, to.scale);
+}
+
 void CaptureInstance::append_header(const std::string& commit_lsn, const std::string& seqval,
                                     Operation operation, const std::string& mask,
                                     std::string* out) const {
@@ -162,14 +173,22 @@ void CaptureInstance::encode(const std::string& commit_lsn, const PendingRow& ro
   std::string* out = &rows->bytes;
   append_header(commit_lsn, lsn_of_record(row.record), row.operation,
                 sent_mask(row.mask, assumptions), out);
+  const std::string& bytes = row.uses_after ? *change.after : *change.before;
   std::vector<std::string_view> values;
-  change.format->split(row.uses_after ? *change.after : *change.before, &values);
+  change.format->split(bytes, &values);
   for (size_t i = 0; i < columns_->size(); ++i) {
     const CapturedColumn& column = (*columns_)[i];
     if (is_left_out(column, i, row, assumptions) || column.physical >= values.size()) {
       append_value(column.type, SqlValue{}, out);
     } else if (values[column.physical].empty()) {
       append_value(column.type, change.format->missing(column.physical), out);
+    } else if (is_altered(column, *change.format)) {
+      std::vector<SqlValue> decoded;
+      change.format->decode_all(bytes, &decoded);
+      append_value(column.type,
+                   sql::convert_value(decoded[column.physical],
+                                      change.format->type(column.physical), column.type),
+                   out);
     } else {
       out->append(values[column.physical]);
     }
@@ -290,14 +309,16 @@ void CaptureInstance::append_row(const std::string& commit_lsn, int32_t command,
   rows->finish_row();
 }
 
-void CaptureInstance::alter_column(int32_t column_id, const SqlType& type) {
+std::function<void()> CaptureInstance::alter_column(int32_t column_id, const SqlType& type) {
   std::vector<CapturedColumn> altered = *columns_;
   const auto it = std::find_if(
       altered.begin(), altered.end(),
       [column_id](const CapturedColumn& column) { return column.column_id == column_id; });
   if (it == altered.end()) {
-    return;
+    return [] {};
   }
+  const Columns columns_before = this->columns();
+  const AppendTable::Snapshot before = changes_->snapshot();
   const SqlType from = it->type;
   it->type = type;
   it->type.nullable = true;
@@ -320,6 +341,11 @@ void CaptureInstance::alter_column(int32_t column_id, const SqlType& type) {
   });
   const std::lock_guard lock(columns_mutex_);
   columns_ = std::make_shared<const std::vector<CapturedColumn>>(std::move(altered));
+  return [this, columns_before, before] {
+    changes_->restore(before);
+    const std::lock_guard again(columns_mutex_);
+    columns_ = columns_before;
+  };
 }
 
 bool is_bit_set(std::string_view mask, int64_t ordinal) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -72,8 +73,9 @@ class CaptureInstance {
   // Appends the change table's rows for one transaction's changes of this table, in key order.
   void append_changes(const std::string& commit_lsn, const std::vector<sql::RowChange>& changes,
                       const Assumptions& assumptions, RowBatch* rows) const;
-  // ALTER COLUMN reached the scan: the change table's column takes the new type.
-  void alter_column(int32_t column_id, const SqlType& type);
+  // ALTER COLUMN reached the scan: the change table's column takes the new type. Returns what takes
+  // that back.
+  std::function<void()> alter_column(int32_t column_id, const SqlType& type);
   // One row from values of the captured columns, all bits of the mask set: for bulk filling.
   void append_row(const std::string& commit_lsn, int32_t command, const std::string& seqval,
                   Operation operation, const std::vector<SqlValue>& values,
@@ -90,6 +92,7 @@ class CaptureInstance {
                            const std::vector<std::string_view>& after) const;
   bool is_left_out(const CapturedColumn& column, size_t place, const PendingRow& row,
                    const Assumptions& assumptions) const;
+  static bool is_altered(const CapturedColumn& column, const sql::RowFormat& format);
   std::vector<PendingRow> pending_rows(const std::vector<sql::RowChange>& changes,
                                        const Assumptions& assumptions) const;
 

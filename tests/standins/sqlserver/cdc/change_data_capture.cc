@@ -295,6 +295,26 @@ void ChangeDataCapture::writing_large(const sql::Table& table, int32_t column_id
   }
 }
 
+// Columns of the table's change tables take the types that those of the definition have.
+void ChangeDataCapture::alter_change_tables(DatabaseCapture* capture, const sql::Table& table,
+                                            const sql::TableDefinition& definition) {
+  for (const InstancePtr& instance : capture->instances_of(table)) {
+    const CaptureInstance::Columns columns = instance->columns();
+    for (const CapturedColumn& captured : *columns) {
+      for (const sql::Column& column : definition.columns) {
+        if (column.id == captured.column_id &&
+            sql::type_declaration(column.type) != sql::type_declaration(captured.type) &&
+            !column.is_row_version()) {
+          // The way back keeps the rows as they are now.
+          const size_t bytes = instance->changes()->byte_count();
+          const auto undo = instance->alter_column(column.id, column.type);
+          capture->keep_undo(bytes, [instance, undo] { undo(); });
+        }
+      }
+    }
+  }
+}
+
 // DDL on a tracked table: refused, or written down when the scan gets there.
 void ChangeDataCapture::definition_changed(const sql::Engine::DefinitionChange& change) {
   DatabaseCapture* capture = find(*change.table->database);
@@ -305,9 +325,10 @@ void ChangeDataCapture::definition_changed(const sql::Engine::DefinitionChange& 
   if (change.is_drop) {
     // Dropping a source table drops its capture instances with it.
     for (const InstancePtr& instance : instances) {
-      capture->remove_instance(instance);
+      const std::vector<DefinitionEntry> definitions = capture->remove_instance(instance);
       change.session.statement_transaction().on_rollback(
-          [capture, instance] { capture->add_instance(instance); });
+          change.table->database,
+          [capture, instance, definitions] { capture->take_back_instance(instance, definitions); });
     }
     return;
   }
@@ -320,22 +341,13 @@ void ChangeDataCapture::definition_changed(const sql::Engine::DefinitionChange& 
   const sql::TablePtr table = change.table;
   const std::string statement = change.statement;
   const bool type_changed = change.column_type_changed;
-  change.session.statement_transaction().on_commit([=, this] {
-    capture->add_note([=, this](const std::string& lsn) {
-      const sql::DefinitionPtr definition = table->definition();
+  const sql::DefinitionPtr next = change.next;  // when the scan gets here it may be another
+  change.session.statement_transaction().on_commit([=, this](uint64_t record) {
+    capture->add_note(record, [=, this](const std::string& lsn) {
+      if (type_changed) {
+        alter_change_tables(capture, *table, *next);
+      }
       for (const InstancePtr& instance : capture->instances_of(*table)) {
-        const CaptureInstance::Columns columns = instance->columns();
-        if (type_changed) {
-          for (const CapturedColumn& captured : *columns) {
-            for (const sql::Column& column : definition->columns) {
-              if (column.id == captured.column_id &&
-                  sql::type_declaration(column.type) != sql::type_declaration(captured.type) &&
-                  !column.is_row_version()) {
-                instance->alter_column(column.id, column.type);
-              }
-            }
-          }
-        }
         DefinitionEntry entry;
         entry.source_object_id = table->object_id();
         entry.object_id = instance->object_id();

@@ -100,12 +100,14 @@ void fill_batch(ChangeDataCapture* capture, const CaptureInstance& instance, int
                 int64_t per_transaction, int64_t* first, RowBatch* batch,
                 std::vector<CommitEntry>* entries) {
   sql::TransactionManager& transactions = capture->engine().transactions();
+  const sql::Database& database = *instance.table()->database;
   const CaptureInstance::Columns columns = instance.columns();
   const Assumptions assumptions = capture->assumptions().get();
   std::vector<SqlValue> values(columns->size());
   while (*first < rows && batch->bytes.size() < kFillBatchBytes) {
     const int64_t count = std::min(per_transaction, rows - *first);
-    const uint64_t begin = transactions.reserve_records(static_cast<uint64_t>(count) + 3);
+    const uint64_t begin =
+        database.log_record(transactions.reserve_records(static_cast<uint64_t>(count) + 3));
     const std::string commit = lsn_of_record(begin + static_cast<uint64_t>(count) + 1);
     for (int64_t i = 0; i < count; ++i) {
       for (size_t c = 0; c < values.size(); ++c) {
@@ -219,6 +221,10 @@ void add_control_procedures(ChangeDataCapture* capture) {
                        [capture](ProcedureCall& call) { cleanup_to(capture, call); });
   engine.add_procedure("dstream.restore_to", [capture](ProcedureCall& call) {
     call.bind({"@lsn"});
+    if (call.session.transaction_count() > 0) {
+      throw SqlError(3021, 16, 0,
+                     "Cannot perform a backup or restore operation within a transaction.");
+    }
     enabled(capture, call).restore_to(lsn_argument(call, 0));
   });
   engine.add_procedure("dstream.dummy_entry", [capture](ProcedureCall& call) {

@@ -69,7 +69,11 @@ class DatabaseCapture {
   void add_transaction(sql::CommittedTransaction transaction);
   // Something the scan does when it has passed all transactions before; `apply` gets the record's
   // LSN, which is returned as well. If it throws SqlError the scan has failed, and stays there.
-  std::string add_note(std::function<void(const std::string& lsn)> apply);
+  // REQUIRES: within the commit whose record it is (Transaction::on_commit).
+  std::string add_note(uint64_t record, std::function<void(const std::string& lsn)> apply);
+  // What takes a step back that is now made at the end of the log, when the database is brought
+  // back to a point before it. REQUIRES: TransactionManager::commit_mutex() is held.
+  void keep_undo(size_t bytes, std::function<void()> undo);
   size_t log_size() const;
 
   // One scan: up to `transactions_max` transactions into the change tables, in one step for
@@ -86,7 +90,10 @@ class DatabaseCapture {
   InstancePtr find_instance(std::string_view name) const;
   std::vector<InstancePtr> instances_of(const sql::Table& table) const;
   void add_instance(InstancePtr instance);
-  void remove_instance(const InstancePtr& instance);
+  // Returns the instance's rows of cdc.ddl_history, which go with it.
+  std::vector<DefinitionEntry> remove_instance(const InstancePtr& instance);
+  void take_back_instance(const InstancePtr& instance,
+                          const std::vector<DefinitionEntry>& definitions);
   void clear();
 
   std::shared_ptr<AppendTable> time_mapping() const;
@@ -107,7 +114,14 @@ class DatabaseCapture {
   void raise_low_water(const InstancePtr& instance, const std::string& lsn);
   // The low-water mark of the retention job; "" if nothing is old enough.
   std::string retention_mark() const;
-  // Everything captured above `lsn` is gone, and the log goes on from there, as after a restore.
+  // The database as it was at the newest commit at or below `lsn`, as after RESTORE ... STOPATMARK:
+  // rows and definitions of tables, instances and what is captured. New LSNs go on from there, so
+  // that LSNs of commits that are gone are given again. What was captured of the commits that stay
+  // is captured at once. Goes on as it is: identity and rowversion counters, logins, jobs.
+  //
+  // Throws SqlError 3101 if somebody else writes to the database, 50000 if the point is not in
+  // reach: before Change Data Capture was enabled, in the future, or so long ago that what takes
+  // changes back from there is no longer held (UndoHistory::set_bytes_max()).
   void restore_to(const std::string& lsn);
   // Appends made-up changes with commits of their own, behind all that was committed before. The
   // filler reserves its records when it is called, and nobody commits meanwhile.
@@ -131,16 +145,26 @@ class DatabaseCapture {
   };
   struct Batch;
 
-  bool scan_step(int64_t transactions_max, int64_t start_ticks, int64_t* transactions,
+  struct ScanLimits {
+    int64_t transactions = 0;
+    uint64_t record = 0;  // the last to look at
+  };
+  bool scan_step(const ScanLimits& limits, int64_t start_ticks, int64_t* transactions,
                  bool* has_failed);
-  void collect(int64_t transactions_max, Batch* batch);
-  void put_back(Batch* batch);
+  void collect(const ScanLimits& limits, Batch* batch);
+  void put_back(std::vector<LogEntry>* entries);
   std::optional<sql::SqlError> next_fault();
   void note_failure(const Batch& batch, int64_t start_ticks, const sql::SqlError& error);
   void encode(const sql::CommittedTransaction& transaction, Batch* batch);
   void publish(Batch* batch);
   void append_entries(const std::vector<CommitEntry>& entries, uint64_t sequence);
   void note_session(const Batch& batch, int64_t start_ticks);
+  void keep_uncapturing(Batch* batch);
+  // What is captured at or above the LSN is no longer there.
+  void forget_from(const std::string& lsn);
+  uint64_t restore_point(const std::string& lsn) const;
+  // Takes the next place in the database's log.
+  uint64_t next_record() { return database_->log_record(engine_->transactions().next_record()); }
 
   sql::Engine* const engine_;
   sql::Database* const database_;
@@ -149,7 +173,8 @@ class DatabaseCapture {
   mutable std::mutex log_mutex_;  // guards log_
   std::deque<LogEntry> log_;
 
-  std::mutex scan_mutex_;  // one scan, cleanup or restore at a time
+  std::mutex scan_mutex_;  // one scan, cleanup or restore at a time; guards captured_record_
+  uint64_t captured_record_ = 0;
 
   mutable std::mutex mutex_;  // guards all below it
   std::vector<InstancePtr> instances_;

@@ -352,13 +352,13 @@ void enable_table(ChangeDataCapture* capture, ProcedureCall& call) {
     }
     const bool waits = capture->assumptions().get().start_lsn_waits_for_scan != 0;
     sql::Transaction& transaction = call.session.statement_transaction();
-    transaction.on_rollback([cdc, instance, table, was_tracked] {
+    transaction.on_rollback(&call.database, [cdc, instance, table, was_tracked] {
       cdc->remove_instance(instance);
       table->is_tracked = was_tracked;
     });
-    transaction.on_commit([cdc, instance, waits] {
-      const std::string at =
-          cdc->add_note([cdc, instance](const std::string& lsn) { cdc->activate(instance, lsn); });
+    transaction.on_commit([cdc, instance, waits](uint64_t record) {
+      const std::string at = cdc->add_note(
+          record, [cdc, instance](const std::string& lsn) { cdc->activate(instance, lsn); });
       if (!waits) {
         cdc->announce(instance, at);
       }
@@ -368,12 +368,11 @@ void enable_table(ChangeDataCapture* capture, ProcedureCall& call) {
 }
 
 void disable_instance(ProcedureCall& call, DatabaseCapture* cdc, const InstancePtr& instance) {
-  cdc->remove_instance(instance);
+  const std::vector<DefinitionEntry> definitions = cdc->remove_instance(instance);
   const sql::TablePtr table = instance->table();
   table->is_tracked = !cdc->instances_of(*table).empty();
-  call.session.statement_transaction().on_rollback([cdc, instance, table] {
-    cdc->add_instance(instance);
-    table->is_tracked = true;
+  call.session.statement_transaction().on_rollback(&call.database, [cdc, instance, definitions] {
+    cdc->take_back_instance(instance, definitions);
   });
   call.session.engine().table_changed(table, false);
 }

@@ -1,6 +1,7 @@
 #include "tests/standins/sqlserver/sql/alter.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "tests/standins/sqlserver/sql/binder.h"
 #include "tests/standins/sqlserver/sql/convert.h"
@@ -25,10 +26,11 @@ void replace_definition(SqlSession* session, const TablePtr& table,
   table->set_definition(std::move(definition));
   table->modify_ticks = session->engine().local_ticks();
   session->engine().table_changed(table, false);
-  session->statement_transaction().on_rollback([table, before, engine = &session->engine()] {
-    table->set_definition(before);
-    engine->table_changed(table, false);
-  });
+  session->statement_transaction().on_rollback(table->database,
+                                               [table, before, engine = &session->engine()] {
+                                                 table->set_definition(before);
+                                                 engine->table_changed(table, false);
+                                               });
 }
 
 SqlValue constant_value(SqlSession* session, const ExpressionPtr& expression, const SqlType& type) {
@@ -148,6 +150,20 @@ void drop_columns(const TablePtr& table, const Statement& statement, TableDefini
   }
 }
 
+// The row before its column was altered. One that is not known is read by older snapshots only.
+RowBytes row_before(const std::unordered_map<RowBytes, RowBytes>& known, const RowBytes& row,
+                    const std::function<RowBytes(bool has_value)>& convert) {
+  const auto it = known.find(row);
+  if (it != known.end()) {
+    return it->second;
+  }
+  try {
+    return convert(true);
+  } catch (const SqlError&) {
+    return convert(false);
+  }
+}
+
 // Rows are rewritten in place, so what an older snapshot reads has the new type as well.
 void alter_column(SqlSession* session, const TablePtr& table, const Statement& statement,
                   TableDefinition* definition, Change* change) {
@@ -179,6 +195,8 @@ void alter_column(SqlSession* session, const TablePtr& table, const Statement& s
   const SqlType to = column.type;
   const size_t physical = column.physical;
   const std::string name = column.name;
+  // The way back by values is not always there: 1.5 as int is 1.
+  const auto rewritten = std::make_shared<std::unordered_map<RowBytes, RowBytes>>();
   table->store()->rewrite([&](const RowBytes& row) {
     std::vector<SqlValue> values;
     old_format->decode_all(*row, &values);
@@ -195,14 +213,18 @@ void alter_column(SqlSession* session, const TablePtr& table, const Statement& s
                          "', column '" + name + "'. Truncated value: '" + values[physical].text +
                          "'.");
     }
-    return new_format->encode(values);
+    RowBytes altered = new_format->encode(values);
+    rewritten->emplace(altered, row);
+    return altered;
   });
-  session->statement_transaction().on_rollback([=] {
+  session->statement_transaction().on_rollback(table->database, [=] {
     table->store()->rewrite([&](const RowBytes& row) {
-      std::vector<SqlValue> values;
-      new_format->decode_all(*row, &values);
-      values[physical] = convert_value(values[physical], to, from);
-      return old_format->encode(values);
+      return row_before(*rewritten, row, [&](bool has_value) {
+        std::vector<SqlValue> values;
+        new_format->decode_all(*row, &values);
+        values[physical] = has_value ? convert_value(values[physical], to, from) : SqlValue{};
+        return old_format->encode(values);
+      });
     });
   });
 }
@@ -216,7 +238,7 @@ void add_store_index(const TablePtr& table, const TableDefinition& definition, c
     }
     return definition.key(index, values);
   };
-  if (!table->store()->add_index(index.unique, key_of)) {
+  if (!table->store()->add_index(index.store_index, index.unique, key_of)) {
     throw SqlError(1505, 16, 1,
                    "The CREATE UNIQUE INDEX statement terminated because a duplicate "
                    "key was found for the object name '" +
@@ -247,10 +269,11 @@ void add_index(SqlSession* session, const TablePtr& table, KeySpec spec,
   add_store_index(table, *definition, index);
   const size_t place = index.store_index;
   session->statement_transaction().on_rollback(
-      [table, place] { table->store()->drop_index(place); });
+      table->database, [table, place] { table->store()->drop_index(place); });
 }
 
-void drop_index(const TablePtr& table, size_t position, TableDefinition* definition) {
+void drop_index(SqlSession* session, const TablePtr& table, size_t position,
+                TableDefinition* definition) {
   const Index index = definition->indexes[position];
   if (index.store_index == 0) {
     throw not_understood("dropping a clustered index");
@@ -261,21 +284,24 @@ void drop_index(const TablePtr& table, size_t position, TableDefinition* definit
                        "' is used by Change Data Capture. The constraint using this index cannot "
                        "be dropped or disabled.");
   }
-  // From now on the statement cannot fail, and the store forgets the index when it commits.
+  const auto before = std::make_shared<const TableDefinition>(*definition);
   definition->indexes.erase(definition->indexes.begin() + static_cast<std::ptrdiff_t>(position));
   for (Index& other : definition->indexes) {
     other.store_index -= other.store_index > index.store_index ? 1 : 0;
   }
   table->store()->drop_index(index.store_index);
+  session->statement_transaction().on_rollback(
+      table->database, [table, before, index] { add_store_index(table, *before, index); });
 }
 
-void drop_constraints(const TablePtr& table, const Statement& statement,
+void drop_constraints(SqlSession* session, const TablePtr& table, const Statement& statement,
                       TableDefinition* definition) {
   for (const std::string& name : statement.names) {
     const auto named = [&](const auto& object) { return equal_names(object.name, name); };
     const auto index = std::find_if(definition->indexes.begin(), definition->indexes.end(), named);
     if (index != definition->indexes.end()) {
-      drop_index(table, static_cast<size_t>(index - definition->indexes.begin()), definition);
+      drop_index(session, table, static_cast<size_t>(index - definition->indexes.begin()),
+                 definition);
       continue;
     }
     const size_t keys = std::erase_if(definition->foreign_keys, named);
@@ -423,7 +449,7 @@ void alter(SqlSession* session, const TablePtr& table, const Statement& statemen
     case AlterAction::kAlterColumn:
       return alter_column(session, table, statement, definition, change);
     case AlterAction::kDropConstraint:
-      return drop_constraints(table, statement, definition);
+      return drop_constraints(session, table, statement, definition);
     default:
       return;
   }
@@ -455,7 +481,8 @@ void alter_table(SqlSession* session, const Statement& statement, std::string_vi
       }
       throw cannot_drop("index", table->full_name() + "." + statement.index.name);
     }
-    drop_index(table, static_cast<size_t>(index - definition->indexes.begin()), definition.get());
+    drop_index(session, table, static_cast<size_t>(index - definition->indexes.begin()),
+               definition.get());
   } else {
     alter(session, table, statement, definition.get(), &change);
   }

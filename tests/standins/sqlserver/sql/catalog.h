@@ -20,6 +20,7 @@
 #include "tests/standins/sqlserver/sql/ast.h"
 #include "tests/standins/sqlserver/sql/relation.h"
 #include "tests/standins/sqlserver/sql/storage.h"
+#include "tests/standins/sqlserver/sql/undo_history.h"
 
 namespace dstream::standin::sql {
 
@@ -188,6 +189,15 @@ class Database {
   uint64_t last_row_version() const { return row_version_.load(); }
   void set_last_row_version(uint64_t value) { row_version_.store(value); }
 
+  // Places in this database's log. They are those of TransactionManager until the database is
+  // brought back to an earlier point, and fall behind by what was taken back each time.
+  uint64_t log_record(uint64_t record) const {
+    const uint64_t shift = log_shift_.load();
+    return record > shift ? record - shift : 0;
+  }
+  void set_log_shift(uint64_t shift) { log_shift_.store(shift); }
+  UndoHistory& undo_history() { return undo_history_; }
+
  private:
   const std::string name_;
   const int32_t id_;
@@ -197,6 +207,8 @@ class Database {
   std::map<int32_t, TablePtr> by_id_;
   std::atomic<int32_t> last_object_id_;
   std::atomic<uint64_t> row_version_{2000};
+  std::atomic<uint64_t> log_shift_{0};
+  UndoHistory undo_history_;
 };
 
 }  // namespace dstream::standin::sql

@@ -384,6 +384,7 @@ void rename(ProcedureCall& call) {
     call.database.rename_table(table, to);
     call.session.engine().table_changed(table, false);
     call.session.statement_transaction().on_rollback(
+        &call.database,
         [database = &call.database, table, from] { database->rename_table(table, from); });
   });
 }

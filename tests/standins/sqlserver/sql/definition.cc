@@ -34,7 +34,7 @@ void check_schema(Database& database, const std::string& schema) {
 void add_table(SqlSession* session, Database& database, const TablePtr& table) {
   database.add_table(table);
   session->statement_transaction().on_rollback(
-      [&database, table] { database.remove_table(*table); });
+      &database, [&database, table] { database.remove_table(*table); });
   session->lock_table(table, TableLock::kExclusive);
   session->engine().table_changed(table, false);
 }
@@ -75,7 +75,8 @@ void create_schema(SqlSession* session, const Statement& statement) {
   }
   database.add_schema(name);
   session->engine().schemas_changed(database);
-  session->statement_transaction().on_rollback([&database, name] { database.remove_schema(name); });
+  session->statement_transaction().on_rollback(&database,
+                                               [&database, name] { database.remove_schema(name); });
 }
 
 void drop_schema(SqlSession* session, const Statement& statement) {
@@ -101,7 +102,8 @@ void drop_schema(SqlSession* session, const Statement& statement) {
   }
   database.remove_schema(name);
   session->engine().schemas_changed(database);
-  session->statement_transaction().on_rollback([&database, name] { database.add_schema(name); });
+  session->statement_transaction().on_rollback(&database,
+                                               [&database, name] { database.add_schema(name); });
 }
 
 void drop_tables(SqlSession* session, const Statement& statement, std::string_view text) {
@@ -411,7 +413,8 @@ void drop_table(SqlSession* session, const TablePtr& table, const std::string& n
   }
   database.remove_table(*table);
   session->engine().table_changed(table, true);
-  session->statement_transaction().on_rollback([&database, table] { database.add_table(table); });
+  session->statement_transaction().on_rollback(&database,
+                                               [&database, table] { database.add_table(table); });
 }
 
 void execute_definition(SqlSession* session, const Statement& statement, std::string_view text) {

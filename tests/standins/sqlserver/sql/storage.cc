@@ -12,6 +12,14 @@ void append_id(uint64_t id, std::string* key) {
   }
 }
 
+uint64_t id_of(const std::string& key) {
+  uint64_t id = 0;
+  for (size_t i = key.size() - sizeof(id); i < key.size(); ++i) {
+    id = id << 8 | static_cast<unsigned char>(key[i]);
+  }
+  return id;
+}
+
 }  // namespace
 
 std::string after_prefix(std::string prefix) {
@@ -134,18 +142,52 @@ TableStore::Result TableStore::insert(Transaction* transaction, RowBytes data,
     indexes_[i].emplace(slot->keys[i], slot.get());
   }
   Slot* raw = slot.release();  // Owned by index 0; see unlink().
-  transaction->wrote(shared_from_this(), raw);
+  transaction->wrote(shared_from_this(), raw, nullptr, nullptr);
   return {};
 }
 
 void TableStore::update(Transaction* transaction, const std::string& key, RowBytes data) {
   const std::unique_lock lock(mutex_);
   Slot* slot = indexes_[0].at(key);
+  // A row that is removed vanishes with its slot; whoever wants it back needs the keys.
+  auto keys = data == nullptr ? std::make_unique<std::vector<std::string>>(slot->keys) : nullptr;
+  RowBytes before = slot->head->data;
+  push_version(slot, std::move(data), kUncommitted);
+  transaction->wrote(shared_from_this(), slot, std::move(before), std::move(keys));
+}
+
+void TableStore::push_version(Slot* slot, RowBytes data, uint64_t sequence) {
   auto version = std::make_unique<Version>();
   version->data = std::move(data);
+  version->sequence = sequence;
   version->older = std::move(slot->head);
   slot->head = std::move(version);
-  transaction->wrote(shared_from_this(), slot);
+}
+
+void TableStore::put_back(const std::string& key, const std::vector<std::string>* keys,
+                          RowBytes data, uint64_t sequence) {
+  const std::unique_lock lock(mutex_);
+  const auto it = indexes_[0].find(key);
+  if (it != indexes_[0].end()) {
+    // Several steps of one restore may have been about the same row.
+    if (it->second->head->sequence == sequence) {
+      it->second->head->data = std::move(data);
+    } else {
+      push_version(it->second, std::move(data), sequence);
+    }
+    return;
+  }
+  if (data == nullptr) {
+    return;
+  }
+  auto slot = std::make_unique<Slot>();
+  slot->id = id_of(key);
+  slot->keys = *keys;
+  push_version(slot.get(), std::move(data), sequence);
+  for (size_t i = 0; i < indexes_.size(); ++i) {
+    indexes_[i].emplace(slot->keys[i], slot.get());
+  }
+  static_cast<void>(slot.release());
 }
 
 void TableStore::remove(Transaction* transaction, const std::string& key) {
@@ -168,7 +210,7 @@ void TableStore::restore(uint64_t id, RowBytes data, const std::vector<std::stri
   next_id_.store(std::max(next_id_.load(), id + 1));
 }
 
-bool TableStore::add_index(bool unique,
+bool TableStore::add_index(size_t place, bool unique,
                            const std::function<std::string(const std::string&)>& key_of) {
   const std::unique_lock lock(mutex_);
   Ordered ordered;
@@ -195,11 +237,12 @@ bool TableStore::add_index(bool unique,
     previous = bare;
     first = false;
   }
+  const auto offset = static_cast<std::ptrdiff_t>(place);
   for (const auto& [key, slot] : ordered) {
-    slot->keys.push_back(key);
+    slot->keys.insert(slot->keys.begin() + offset, key);
   }
-  indexes_.push_back(std::move(ordered));
-  unique_.push_back(unique);
+  indexes_.insert(indexes_.begin() + offset, std::move(ordered));
+  unique_.insert(unique_.begin() + offset, unique);
   return true;
 }
 
@@ -215,12 +258,17 @@ void TableStore::drop_index(size_t index) {
 
 void TableStore::rewrite(const std::function<RowBytes(const RowBytes&)>& change) {
   const std::unique_lock lock(mutex_);
+  std::vector<std::pair<Version*, RowBytes>>
+      changed;  // `change` may throw: then nothing has happened
   for (const auto& [key, slot] : indexes_[0]) {
     for (Version* version = slot->head.get(); version != nullptr; version = version->older.get()) {
       if (version->data != nullptr) {
-        version->data = change(version->data);
+        changed.emplace_back(version, change(version->data));
       }
     }
+  }
+  for (auto& [version, data] : changed) {
+    version->data = std::move(data);
   }
 }
 

@@ -80,11 +80,18 @@ class TableStore : public std::enable_shared_from_this<TableStore> {
   void update(Transaction* transaction, const std::string& key, RowBytes data);
   void remove(Transaction* transaction, const std::string& key);
 
+  // The row is what it was before a step that is taken back, from `sequence` on. `keys` if the step
+  // removed it.
+  void put_back(const std::string& key, const std::vector<std::string>* keys, RowBytes data,
+                uint64_t sequence);
+
   // For rows that come back from a file: committed at once, with their old id.
   void restore(uint64_t id, RowBytes data, const std::vector<std::string>& keys);
 
-  // Adds an index over the rows there are. `key_of` makes a row's key. False if `unique` fails.
-  bool add_index(bool unique, const std::function<std::string(const std::string&)>& key_of);
+  // Adds an index over the rows there are, as number `place`: those behind it move. `key_of` makes
+  // a row's key. False if `unique` fails.
+  bool add_index(size_t place, bool unique,
+                 const std::function<std::string(const std::string&)>& key_of);
   void drop_index(size_t index);
   // Replaces every row's bytes, all versions included. The caller holds the table exclusively.
   void rewrite(const std::function<RowBytes(const RowBytes&)>& change);
@@ -107,6 +114,7 @@ class TableStore : public std::enable_shared_from_this<TableStore> {
   using Ordered = std::map<std::string, Slot*>;
 
   void unlink(Slot* slot);
+  static void push_version(Slot* slot, RowBytes data, uint64_t sequence);
   static const Version* visible(const Slot& slot, const ReadView& view);
 
   mutable std::shared_mutex mutex_;  // guards all below but next_id_

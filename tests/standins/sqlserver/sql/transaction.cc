@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 
+#include "tests/standins/sqlserver/sql/catalog.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/storage.h"
 
@@ -23,16 +24,20 @@ SqlError lock_timeout() { return {1222, 16, 45, "Lock request time out period ex
 
 }  // namespace
 
-void Transaction::on_rollback(std::function<void()> undo) {
+void Transaction::on_rollback(Database* database, std::function<void()> undo) {
   Undo entry;
+  entry.database = database;
   entry.action = std::move(undo);
   undo_.push_back(std::move(entry));
 }
 
-void Transaction::wrote(std::shared_ptr<TableStore> store, Slot* slot) {
+void Transaction::wrote(std::shared_ptr<TableStore> store, Slot* slot, RowBytes before,
+                        std::unique_ptr<std::vector<std::string>> keys) {
   Undo entry;
   entry.store = std::move(store);
   entry.slot = slot;
+  entry.before = std::move(before);
+  entry.keys = std::move(keys);
   undo_.push_back(std::move(entry));
 }
 
@@ -57,12 +62,18 @@ void TransactionManager::commit(Transaction* transaction) {
     if (store_writer_) {
       store_changes(*transaction);
     }
+    // Each of the actions, the commit, and its end.
+    const uint64_t actions = transaction->commit_actions_.size();
+    const uint64_t record = reserve_records(actions + 2);
+    for (uint64_t i = 0; i < actions; ++i) {
+      transaction->commit_actions_[i](record + i);
+    }
     if (!transaction->changes_.empty() && listener_ != nullptr) {
       CommittedTransaction committed;
       committed.id = transaction->id_;
       committed.begin_record = transaction->begin_record;
       committed.begin_ticks = transaction->begin_ticks;
-      committed.commit_record = reserve_records(2);
+      committed.commit_record = record + actions;
       committed.changes = std::move(transaction->changes_);
       listener_->committed(std::move(committed));
     }
@@ -80,6 +91,7 @@ void TransactionManager::commit(Transaction* transaction) {
         transaction->locks_.emplace_back(undo.store, undo.slot);
       }
     }
+    keep_undo(transaction, record, record + 1 + actions);
     release_rows(transaction);
     const std::lock_guard snapshot_lock(snapshot_mutex_);
     last_committed_.store(sequence);
@@ -88,12 +100,37 @@ void TransactionManager::commit(Transaction* transaction) {
     }
   }
   transaction->undo_.clear();
-  const auto actions = std::move(transaction->commit_actions_);
   finish(transaction);
-  for (const auto& action : actions) {
-    action();
-  }
   collect_garbage();
+}
+
+// What a commit of a database that can be restored takes, or has taken, back.
+void TransactionManager::keep_undo(Transaction* transaction, uint64_t first, uint64_t last) {
+  for (Transaction::Undo& undo : transaction->undo_) {
+    Database* database = undo.database;
+    if (undo.slot != nullptr) {
+      database = undo.store->table == nullptr ? nullptr : undo.store->table->database;
+    }
+    if (database == nullptr || !database->is_cdc_enabled) {
+      continue;
+    }
+    const UndoHistory::Extent extent{database->log_record(first), database->log_record(last)};
+    UndoHistory& history = database->undo_history();
+    if (undo.slot == nullptr) {
+      history.add_action(extent, 0, std::move(undo.action));
+    } else {
+      history.add_row(extent, {std::move(undo.store), TableStore::key_of(*undo.slot),
+                               std::move(undo.before), std::move(undo.keys)});
+    }
+  }
+}
+
+void TransactionManager::undo_above(Database* database, uint64_t record, uint64_t sequence) {
+  UndoHistory::Touched touched = database->undo_history().undo_above(record, sequence);
+  const std::lock_guard lock(snapshot_mutex_);
+  for (auto& [store, key] : touched) {
+    garbage_.push_back({sequence, std::move(store), std::move(key)});
+  }
 }
 
 void TransactionManager::store_changes(const Transaction& transaction) {
@@ -107,8 +144,7 @@ void TransactionManager::store_changes(const Transaction& transaction) {
 }
 
 void TransactionManager::rollback(Transaction* transaction) {
-  rollback_to(transaction, {0, 0});
-  transaction->commit_actions_.clear();
+  rollback_to(transaction, {});
   finish(transaction);
 }
 
@@ -124,6 +160,7 @@ void TransactionManager::rollback_to(Transaction* transaction, const Transaction
     }
   }
   transaction->changes_.resize(mark.changes);
+  transaction->commit_actions_.resize(mark.commit_actions);
 }
 
 void TransactionManager::release_rows(Transaction* transaction) {

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "tests/standins/sqlserver/sql/row_format.h"
+#include "tests/standins/sqlserver/sql/undo_history.h"
 
 namespace dstream::standin::sql {
 
@@ -96,18 +97,23 @@ class Transaction {
   std::string name;
 
   struct Mark {
-    size_t undo = 0, changes = 0;
+    size_t undo = 0, changes = 0, commit_actions = 0;
   };
-  Mark mark() const { return {undo_.size(), changes_.size()}; }
+  Mark mark() const { return {undo_.size(), changes_.size(), commit_actions_.size()}; }
   bool has_written() const { return !undo_.empty(); }
 
   // Adds to the log of the transaction.
   void log(RowChange change) { changes_.push_back(std::move(change)); }
-  // Runs if the transaction, or the statement now executed, is rolled back.
-  void on_rollback(std::function<void()> undo);
-  // Runs when the transaction has committed.
-  void on_commit(std::function<void()> action) { commit_actions_.push_back(std::move(action)); }
-  void wrote(std::shared_ptr<TableStore> store, Slot* slot);
+  // Runs if the transaction, or the statement now executed, is rolled back, and if the database is
+  // brought back to a point before its commit. nullptr for what is in no database: #t.
+  void on_rollback(Database* database, std::function<void()> undo);
+  // Runs within the commit, ahead of the transaction's changes, with a log record of its own.
+  void on_commit(std::function<void(uint64_t record)> action) {
+    commit_actions_.push_back(std::move(action));
+  }
+  // `before` and, for a row that is removed, `keys`: the row as it was.
+  void wrote(std::shared_ptr<TableStore> store, Slot* slot, RowBytes before,
+             std::unique_ptr<std::vector<std::string>> keys);
   void locked(std::shared_ptr<TableStore> store, Slot* slot);
 
  private:
@@ -115,6 +121,9 @@ class Transaction {
   struct Undo {
     std::shared_ptr<TableStore> store;
     Slot* slot = nullptr;
+    RowBytes before;
+    std::unique_ptr<std::vector<std::string>> keys;
+    Database* database = nullptr;  // of the action
     std::function<void()> action;
   };
 
@@ -122,7 +131,7 @@ class Transaction {
   std::vector<Undo> undo_;
   std::vector<std::pair<std::shared_ptr<TableStore>, Slot*>> locks_;
   std::vector<RowChange> changes_;
-  std::vector<std::function<void()>> commit_actions_;
+  std::vector<std::function<void(uint64_t)>> commit_actions_;
   uint64_t waiting_for_ = 0;  // guarded by TransactionManager::wait_mutex_
 };
 
@@ -142,6 +151,10 @@ class TransactionManager {
   void commit(Transaction* transaction);
   void rollback(Transaction* transaction);
   void rollback_to(Transaction* transaction, const Transaction::Mark& mark);
+
+  // Brings a database's tables back to what they were at the record of its log. REQUIRES: called
+  // from within publish(), while nobody writes to the database.
+  void undo_above(Database* database, uint64_t record, uint64_t sequence);
 
   // Runs `publish` with the sequence under which what it makes appears to readers: for writers
   // outside of row storage (change tables) that want one atomic step.
@@ -165,7 +178,6 @@ class TransactionManager {
   uint64_t next_record() { return record_.fetch_add(1) + 1; }
   uint64_t reserve_records(uint64_t count) { return record_.fetch_add(count) + 1; }
   uint64_t last_record() const { return record_.load(); }
-  void set_last_record(uint64_t record) { record_.store(record); }
 
   void set_listener(CommitListener* listener) { listener_ = listener; }
   CommitListener* listener() const { return listener_; }
@@ -190,6 +202,7 @@ class TransactionManager {
   void release_rows(Transaction* transaction);
   void finish(Transaction* transaction);
   void store_changes(const Transaction& transaction);
+  static void keep_undo(Transaction* transaction, uint64_t first, uint64_t last);
   void collect_garbage();
   bool is_deadlock(const Transaction& waiter, uint64_t blocker) const;
 

@@ -21,6 +21,9 @@ class TransactionTest : public testing::Test {
                        "(2, 20), (3, 30)"),
               0);
   }
+  static void ok(SessionDriver& driver, const std::string& sql) {
+    EXPECT_EQ(driver.error(sql), 0) << sql << ": " << driver.error_text();
+  }
 };
 
 TEST_F(TransactionTest, ReadersSeeCommittedDataOnly) {
@@ -71,6 +74,27 @@ TEST_F(TransactionTest, ImplicitTransactionsAndEnvironmentChanges) {
   RecordingWriter& ended = a_.run("IF @@TRANCOUNT > 0 ROLLBACK TRAN");
   EXPECT_EQ(ended.transaction_changes, std::vector<uint8_t>{10});
   EXPECT_EQ(b_.value("SELECT COUNT(*) FROM t"), "3");
+}
+
+TEST_F(TransactionTest, ADroppedIndexIsBackAfterRollback) {
+  ok(a_,
+     "CREATE TABLE i (id int PRIMARY KEY, n int, m int); CREATE UNIQUE INDEX n ON i (n); CREATE "
+     "INDEX m ON i (m); INSERT INTO i VALUES (1, 10, 100), (2, 20, 200)");
+  ok(a_, "BEGIN TRAN; DROP INDEX n ON i; INSERT INTO i VALUES (3, 10, 300); ROLLBACK");
+  EXPECT_EQ(a_.error("INSERT INTO i VALUES (3, 10, 300)"), 2601);
+  EXPECT_EQ(a_.value("SELECT id FROM i WHERE n = 20"), "2");
+  EXPECT_EQ(a_.value("SELECT id FROM i WHERE m = 100"), "1");
+}
+
+TEST_F(TransactionTest, AnAlteredColumnIsBackAfterRollback) {
+  ok(a_,
+     "CREATE TABLE c (id int PRIMARY KEY, d decimal(9,2), s nvarchar(20)); INSERT INTO c VALUES "
+     "(1, 1.75, N'short'), (2, 2.50, N'rather long')");
+  ok(a_, "BEGIN TRAN; ALTER TABLE c ALTER COLUMN d int; UPDATE c SET d = 9 WHERE id = 2; ROLLBACK");
+  EXPECT_EQ(a_.table("SELECT d FROM c ORDER BY id"), "1.75\n2.50\n");
+  // A statement that fails at its second row has not changed the first.
+  EXPECT_EQ(a_.error("ALTER TABLE c ALTER COLUMN s varchar(5)"), 2628);
+  EXPECT_EQ(a_.table("SELECT s FROM c ORDER BY id"), "short\nrather long\n");
 }
 
 TEST_F(TransactionTest, LockTimeoutIsError1222) {
