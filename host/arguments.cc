@@ -29,6 +29,7 @@ class Parser {
     add_run();
     add_validate();
     add_plugins();
+    add_doctor();
     add_status();
     add_snapshot();
     add_checkpoint();
@@ -155,6 +156,18 @@ class Parser {
     sub->add_option("--pipeline", arguments_.pipelines, "Only this one; may be given again.")
         ->allow_extra_args(false)
         ->type_name("NAME");
+  }
+
+  void add_doctor() {
+    CLI::App* sub =
+        add(&app_, "doctor", "Look at what pipelines need: state folder, databases, brokers.",
+            Command::kDoctor);
+    add_paths(sub, true);
+    add_plugin_dirs(sub);
+    add_state_dir(sub);
+    add_pipelines(sub);
+    add_duration(sub, "--timeout", arguments_.timeout_ms,
+                 "For all checks of one source or sink together.", "30s");
   }
 
   void add_status() {

@@ -17,6 +17,7 @@ enum class Command {
   kValidate,
   kPluginsList,
   kPluginsInspect,
+  kDoctor,
   kStatus,
   kSnapshot,
   kCheckpointShow,
@@ -38,9 +39,11 @@ struct Arguments {
   std::optional<core::LogFormat> log_format;
   int64_t status_interval_ms = 10'000;  // 0: no status lines
   std::string plugin_file;              // plugins inspect
-  std::vector<std::string> pipelines;   // status, checkpoint show; empty: all. snapshot: the one
-  std::string table;                    // snapshot
-  bool watch = false;                   // status
+  std::vector<std::string>
+      pipelines;                // status, doctor, checkpoint show; empty: all. snapshot: the one
+  int64_t timeout_ms = 30'000;  // doctor: for all checks of one instance
+  std::string table;            // snapshot
+  bool watch = false;           // status
   int64_t watch_interval_ms = 2000;
   bool markdown = false;  // config schema
 };

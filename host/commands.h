@@ -10,6 +10,7 @@ int run_command(const Arguments& arguments, Output& output);
 int validate_command(const Arguments& arguments, Output& output);
 int plugins_list_command(const Arguments& arguments, Output& output);
 int plugins_inspect_command(const Arguments& arguments, Output& output);
+int doctor_command(const Arguments& arguments, Output& output);
 int status_command(const Arguments& arguments, Output& output);
 int snapshot_command(const Arguments& arguments, Output& output);
 int checkpoint_show_command(const Arguments& arguments, Output& output);

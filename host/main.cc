@@ -22,6 +22,8 @@ int call(const Arguments& arguments, Output& output) {
       return plugins_list_command(arguments, output);
     case Command::kPluginsInspect:
       return plugins_inspect_command(arguments, output);
+    case Command::kDoctor:
+      return doctor_command(arguments, output);
     case Command::kStatus:
       return status_command(arguments, output);
     case Command::kSnapshot:

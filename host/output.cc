@@ -106,6 +106,12 @@ int Output::fail(const std::vector<core::Error>& errors) const {
   return exit_code_of(errors);
 }
 
+void Output::progress(const std::string& text) const {
+  if (!json_) {
+    print(stdout, redactor_->apply(text));
+  }
+}
+
 void Output::warn(const core::Error& warning) const {
   if (!json_) {
     print_error("warning:", "33", redactor_->apply(warning));

@@ -29,6 +29,8 @@ class Output {
   // Each returns the exit code of the command. `text` is printed as it is.
   int succeed(const core::Json& result, const std::string& text) const;
   int fail(const std::vector<core::Error>& errors) const;
+  // A part of the result as it comes: to stdout, and not at all with --json, whose result has it.
+  void progress(const std::string& text) const;
   // Beside a result: to stderr, and not at all with --json, whose result has them.
   void warn(const core::Error& warning) const;
 

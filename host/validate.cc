@@ -5,15 +5,11 @@
 #include "core/base/metrics.h"
 #include "core/plugins/guard.h"
 #include "host/commands.h"
+#include "host/no_settles.h"
 #include "host/session.h"
 
 namespace dstream::host {
 namespace {
-
-class NoSettles final : public core::SettleHandler {
- public:
-  void on_settle(uint64_t, uint32_t, uint32_t, dstream_status, const dstream_error*) override {}
-};
 
 // create() does no I/O; it is where a plugin says what its schema cannot say.
 class Rehearsal {

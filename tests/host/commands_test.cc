@@ -18,8 +18,8 @@ constexpr const char* kGood =
 TEST(Commands, HelpAndVersion) {
   Ended help = call({"--help"});
   EXPECT_EQ(help.exit_code, 0);
-  for (const char* command :
-       {"run", "status", "snapshot", "validate", "plugins", "checkpoint", "config", "version"}) {
+  for (const char* command : {"run", "status", "snapshot", "doctor", "validate", "plugins",
+                              "checkpoint", "config", "version"}) {
     EXPECT_THAT(help.out, HasSubstr(command));
   }
   EXPECT_EQ(call({"run", "--help"}).exit_code, 0);

@@ -71,7 +71,7 @@ TEST(Docs, EveryErrorCodeIsListed) {
 TEST(Docs, EveryCommandIsListed) {
   std::string text = page("commands.md");
   for (const char* command :
-       {"run", "status", "snapshot", "validate", "plugins list", "plugins inspect",
+       {"run", "status", "snapshot", "doctor", "validate", "plugins list", "plugins inspect",
         "checkpoint show", "config show", "config schema", "config example", "version"}) {
     EXPECT_THAT(text, HasSubstr(std::string("dstream ") + command));
   }

@@ -26,11 +26,7 @@ class TalkativeSource {
 
   std::string status_json() {
     host_.info("Asked for its status.");
-    if (act_ == "hang in status") {
-      dstream::StopToken never;
-      while (!never.wait_for(dstream::Millis(3'600'000))) {
-      }
-    }
+    if (act_ == "hang in status") hang();
     std::lock_guard lock(mutex_);
     std::string out = R"({"lag_ms": 4200, "server": ")" +
                       host_.config_or<std::string>("/connection", "") + R"(", "snapshots": [)";
@@ -52,6 +48,7 @@ class TalkativeSource {
   }
 
   void check(dstream::Checks& checks) {
+    if (act_ == "hang in checks") hang();
     checks.ok("connect",
               "Connected as " + host_.config_or<std::string>("/connection", "nobody") + ".");
     if (act_ == "warn" || act_ == "fail") {
@@ -64,6 +61,12 @@ class TalkativeSource {
   }
 
  private:
+  static void hang() {
+    dstream::StopToken never;
+    while (!never.wait_for(dstream::Millis(3'600'000))) {
+    }
+  }
+
   dstream::Host host_;
   const std::string act_;
   std::mutex mutex_;  // guards all below

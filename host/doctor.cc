@@ -1,0 +1,130 @@
+// dstream doctor
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <thread>
+
+#include "core/base/clock.h"
+#include "core/base/metrics.h"
+#include "core/plugins/guard.h"
+#include "host/commands.h"
+#include "host/doctor_report.h"
+#include "host/no_settles.h"
+#include "host/session.h"
+#include "host/state_checks.h"
+
+namespace dstream::host {
+namespace {
+
+using Result = core::InstanceCheck::Result;
+
+// Beyond the time the checks are given and the second the contract allows.
+constexpr int64_t kHangGraceMs = 5000;
+
+class Doctor {
+ public:
+  Doctor(const Session& session, DoctorReport* report, int64_t timeout_ms)
+      : session_(session), report_(report), timeout_ms_(timeout_ms) {}
+
+  void look_at(const core::PipelineSettings& pipeline) {
+    report_->begin_pipeline(pipeline.name, pipeline.source.type, pipeline.sink.type);
+    auto host = [&](const core::InstanceCheck& check) { report_->add("host", check); };
+    host({Result::kOk, "config", "", "The configuration is valid.", ""});
+    check_state_folder(session_.state_dir, host);
+    check_pipeline_state(*session_.files, session_.state_dir, pipeline.name, pipeline.source.type,
+                         host);
+    core::InstanceOptions options{pipeline.name, pipeline.source.config_json, log_.get(), &metrics_,
+                                  &clock_};
+    const core::LoadedConnector* source = session_.plugins.find_source(pipeline.source.type);
+    check_plugin("source", *source, [&] { return core::make_source(*source, options); });
+    options.config_json = pipeline.sink.config_json;
+    const core::LoadedConnector* sink = session_.plugins.find_sink(pipeline.sink.type);
+    check_plugin("sink", *sink, [&] { return core::make_sink(*sink, options, &settles_); });
+  }
+
+ private:
+  template <class Make>
+  void check_plugin(const std::string& side, const core::LoadedConnector& loaded, Make&& make) {
+    auto add = [&](const core::InstanceCheck& check) { report_->add(side, check); };
+    std::string name = loaded.connector->id;
+    add({Result::kOk, "plugin", "", name + " " + loaded.connector->version + " from " + loaded.file,
+         ""});
+    auto made = make();
+    if (!made) {
+      add({Result::kFailed, "settings", "", made.error().message, made.error().hint});
+      return;
+    }
+    add({Result::kOk, "settings", "", name + " accepts its settings.", ""});
+    std::optional<core::CallResult> ended = run_checks(side, **made, add);
+    if (!ended) {
+      add({Result::kSkipped, "checks", "", name + " has no checks of its own.", ""});
+    } else if (ended->status == DSTREAM_CANCELLED) {
+      add({Result::kSkipped, "checks", "", name + " was stopped.", ""});
+    } else if (!ended->ok()) {
+      add({Result::kFailed, "checks", "",
+           "The checks could not go on: " + std::string(ended->message()), ""});
+    }
+  }
+
+  // On a thread of its own: a plugin that hangs in it must not keep the answer from the reader.
+  template <class Instance>
+  std::optional<core::CallResult> run_checks(const std::string& side, Instance& instance,
+                                             const core::CheckHandler& handler) {
+    std::promise<std::optional<core::CallResult>> result;
+    auto future = result.get_future();
+    std::thread worker([&] {
+      result.set_value(instance.run_checks(static_cast<uint32_t>(timeout_ms_), handler));
+    });
+    if (future.wait_for(std::chrono::milliseconds(timeout_ms_ + kHangGraceMs)) !=
+        std::future_status::ready) {
+      report_->add(side,
+                   {Result::kFailed, "checks", "", "The plugin does not come back from its checks.",
+                    "Tell its vendor. What comes after it was not looked at."});
+      report_->finish();
+      std::fflush(stdout);
+      std::_Exit(1);
+    }
+    worker.join();
+    return future.get();
+  }
+
+  const Session& session_;
+  DoctorReport* const report_;
+  const int64_t timeout_ms_;
+  std::shared_ptr<core::Log> log_ = core::make_null_log();
+  core::MetricsRegistry metrics_;
+  core::SystemClock clock_;
+  NoSettles settles_;
+};
+
+}  // namespace
+
+int doctor_command(const Arguments& arguments, Output& output) {
+  Session session;
+  auto errors = open_session(arguments, session);
+  output.redact_with(session.redactor());
+  if (!errors.empty()) {
+    return output.fail(errors);
+  }
+  const std::vector<std::string>& wanted = arguments.pipelines;
+  for (const std::string& name : wanted) {
+    bool known = std::any_of(session.pipelines.begin(), session.pipelines.end(),
+                             [&](const auto& pipeline) { return pipeline.name == name; });
+    if (!known) {
+      return output.fail({{"DS-ADMIN-NO-PIPELINE", "The files have no pipeline named " + name + ".",
+                           "dstream validate lists them.", std::nullopt, core::ExitCode::kUsage}});
+    }
+  }
+  DoctorReport report(output);
+  Doctor doctor(session, &report, arguments.timeout_ms);
+  for (const core::PipelineSettings& pipeline : session.pipelines) {
+    if (wanted.empty() || std::find(wanted.begin(), wanted.end(), pipeline.name) != wanted.end()) {
+      doctor.look_at(pipeline);
+    }
+  }
+  return report.finish();
+}
+
+}  // namespace dstream::host

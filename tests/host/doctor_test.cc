@@ -1,0 +1,122 @@
+// `dstream doctor`: what it prints, in which order, and how it exits.
+#include <Poco/JSON/Array.h>
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include "tests/end_to_end/child.h"
+#include "tests/host/program.h"
+
+namespace dstream::host_test {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class DoctorTest : public ::testing::Test {
+ protected:
+  Ended look(const std::string& source, std::vector<std::string> more = {}) {
+    std::string file = folder_.write("f.yaml", "pipelines:\n- name: people\n  source: " + source +
+                                                   "\n  sink: {type: \"null\"}\n");
+    std::vector<std::string> arguments = {"doctor",       file,
+                                          "--state-dir",  folder_.path("state"),
+                                          "--plugin-dir", DSTREAM_TEST_PLUGIN_DIR};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return call(arguments);
+  }
+  core::JsonObject result(const Ended& ended) { return parse_json(ended.out)->getObject("result"); }
+
+  Folder folder_;
+};
+
+TEST_F(DoctorTest, PrintsEveryCheckAndExitsWith0) {
+  Ended fine = look("{type: talkative, connection: hunter2}");
+  EXPECT_EQ(fine.exit_code, 0) << fine.err;
+  EXPECT_THAT(fine.out, HasSubstr("people: talkative -> null\n"));
+  EXPECT_THAT(fine.out, HasSubstr("  ok       config: "));
+  EXPECT_THAT(fine.out, HasSubstr("  ok       state.folder: "));
+  EXPECT_THAT(fine.out, ContainsRegex("ok       source.plugin: talkative 1.0.0 from .*talkative"));
+  EXPECT_THAT(fine.out, HasSubstr("  ok       source.connect: Connected as [redacted].\n"));
+  EXPECT_THAT(fine.out, HasSubstr("  skipped  source.agent.running: The login may not see it.\n"));
+  EXPECT_THAT(fine.out, HasSubstr("  skipped  sink.checks: null has no checks of its own.\n"));
+  EXPECT_THAT(fine.out, HasSubstr(" 0 warnings, 0 failed, 2 skipped.\n"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path("state"))) << "it changes nothing";
+}
+
+TEST_F(DoctorTest, AWarningHasTheTextThatMendsIt) {
+  Ended warned = look("{type: talkative, act: warn}");
+  EXPECT_EQ(warned.exit_code, 0);
+  EXPECT_THAT(
+      warned.out,
+      HasSubstr("  warning  source.retention: dbo.Orders: Changes are kept for 4320 minutes "
+                "only.\n"
+                "             EXEC sys.sp_cdc_change_job\n"
+                "               @job_type = N'cleanup';\n"));
+}
+
+TEST_F(DoctorTest, AFailedCheckExitsWith1) {
+  Ended failed = look("{type: talkative, act: fail}", {"--json"});
+  EXPECT_EQ(failed.exit_code, 1);
+  EXPECT_EQ(result(failed)->getValue<int>("failed"), 1);
+  EXPECT_EQ(result(failed)->getValue<int>("warnings"), 1);
+  auto checks = result(failed)->getArray("pipelines")->getObject(0)->getArray("checks");
+  bool seen = false;
+  for (unsigned i = 0; i < checks->size(); ++i) {
+    core::JsonObject check = checks->getObject(i);
+    if (check->getValue<std::string>("id") == "cdc.enabled") {
+      seen = true;
+      EXPECT_EQ(check->getValue<std::string>("side"), "source");
+      EXPECT_EQ(check->getValue<std::string>("result"), "failed");
+      EXPECT_EQ(check->getValue<std::string>("mend"), "EXEC sys.sp_cdc_enable_db;");
+    }
+  }
+  EXPECT_TRUE(seen) << failed.out;
+}
+
+TEST_F(DoctorTest, ChecksThatBreakOffAreAFailure) {
+  Ended lost = look("{type: talkative, act: lost}");
+  EXPECT_EQ(lost.exit_code, 1);
+  EXPECT_THAT(lost.out, HasSubstr("  failed   source.checks: The checks could not go on: The "
+                                  "connection broke.\n"));
+  EXPECT_THAT(lost.out, HasSubstr("sink.plugin")) << "the sink is looked at all the same";
+}
+
+TEST_F(DoctorTest, APluginThatDoesNotComeBackIsLeftBehind) {
+  Ended hung = look("{type: talkative, act: hang in checks}", {"--timeout", "10ms"});
+  EXPECT_EQ(hung.exit_code, 1);
+  EXPECT_THAT(hung.out, HasSubstr("The plugin does not come back from its checks."));
+  EXPECT_THAT(hung.out, HasSubstr("1 failed"));
+}
+
+TEST_F(DoctorTest, SettingsThatAreRefusedAreAFailure) {
+  Ended refused = look("{type: leaky, connection: hunter2, fail: create}");
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.out, HasSubstr("  failed   source.settings: "));
+  EXPECT_THAT(refused.out + refused.err, Not(HasSubstr("hunter2")));
+}
+
+TEST_F(DoctorTest, AConfigurationThatIsWrongIsNotLookedAt) {
+  Ended wrong = look("{type: talkative, nonsense: 1}");
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("DS-CONFIG-UNKNOWN-KEY"));
+  EXPECT_EQ(wrong.out, "");
+  EXPECT_EQ(look("{type: talkative}", {"--pipeline", "nobody"}).exit_code, 2);
+}
+
+TEST_F(DoctorTest, LooksBesideARunningHost) {
+  std::string file = folder_.write(
+      "run.yaml",
+      "pipelines:\n- {name: people, source: {type: talkative}, sink: {type: \"null\"}}\n");
+  end_to_end::Child child({DSTREAM_PROGRAM, "run", file, "--state-dir", folder_.path("state"),
+                           "--plugin-dir", DSTREAM_TEST_PLUGIN_DIR});
+  ASSERT_TRUE(child.wait_line("is running", seconds(60))) << child.output();
+  Ended beside = look("{type: talkative}");
+  EXPECT_EQ(beside.exit_code, 0) << beside.out;
+  EXPECT_THAT(beside.out, HasSubstr("  ok       state.lock: The pipeline runs now.\n"));
+  child.signal(SIGTERM);
+  EXPECT_EQ(child.wait_exit(seconds(60)), 143);
+}
+
+}  // namespace
+}  // namespace dstream::host_test
