@@ -6,6 +6,7 @@
 #include <random>
 #include <utility>
 
+#include "checks.h"
 #include "error_class.h"
 
 namespace eventhubs {
@@ -116,6 +117,8 @@ void Sink::close() {
   denied_.reset();
   misconfigured_.reset();
 }
+
+void Sink::check(dstream::Checks& checks) { run_checks(settings_, scrubber_, checks); }
 
 void Sink::wait_for_cluster() {
   const int64_t deadline_ns = now_ns_ + settings_.connect_timeout_ms * kMs;

@@ -43,6 +43,8 @@ class Sink final : private ProducerListener {
   // Sends partial batches, too. True if nothing is unsettled.
   bool flush(dstream::Millis max_wait);
   void close();
+  // For `dstream doctor`; see checks.h. REQUIRES: not open.
+  void check(dstream::Checks& checks);
 
  private:
   enum class State {

@@ -1,0 +1,186 @@
+#include "check_client.h"
+
+#include <Poco/JSON/Object.h>
+#include <Poco/JSON/Parser.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "error_class.h"
+
+namespace eventhubs {
+namespace {
+
+using dstream::Millis;
+using std::chrono::steady_clock;
+
+constexpr Millis kAskMax{500};
+constexpr int kServeMs = 50;
+constexpr const char* kStatisticsMs = "100";
+
+template <class T>
+using Owned = std::unique_ptr<T, void (*)(T*)>;
+
+int milliseconds(Millis wait) { return static_cast<int>(std::max<Millis::rep>(wait.count(), 1)); }
+
+}  // namespace
+
+CheckClient::CheckClient(const Settings& settings, const Scrubber& scrubber) : scrubber_(scrubber) {
+  char reason[512];
+  Owned<rd_kafka_conf_t> conf(rd_kafka_conf_new(), &rd_kafka_conf_destroy);
+  Properties properties = make_properties(settings, settings.batch);
+  properties.emplace_back("statistics.interval.ms", kStatisticsMs);
+  for (const auto& [name, value] : properties) {
+    if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), reason, sizeof reason) !=
+        RD_KAFKA_CONF_OK) {
+      throw dstream::Error(DSTREAM_CONFIG, "/" + name + ": " + scrubber_.clean(reason));
+    }
+  }
+  rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS);
+  rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t*, int, const char*, const char*) {});
+  handle_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), reason, sizeof reason));
+  if (handle_ == nullptr) {
+    throw dstream::Error(DSTREAM_CONFIG, "/: " + scrubber_.clean(reason));
+  }
+  (void)conf.release();  // rd_kafka_new() took it
+  queue_.reset(rd_kafka_queue_get_main(handle_.get()));
+}
+
+CheckClient::~CheckClient() = default;
+
+void CheckClient::serve(int wait_ms) {
+  for (int wait = wait_ms; serve_one(wait); wait = 0) {
+  }
+}
+
+bool CheckClient::serve_one(int wait_ms) {
+  Owned<rd_kafka_event_t> event(rd_kafka_queue_poll(queue_.get(), wait_ms),
+                                &rd_kafka_event_destroy);
+  if (event == nullptr) {
+    return false;
+  }
+  if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_ERROR) {
+    take_error(rd_kafka_event_error(event.get()), rd_kafka_event_error_string(event.get()));
+  } else if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_STATS) {
+    take_statistics(rd_kafka_event_stats(event.get()));
+  }
+  return true;
+}
+
+void CheckClient::take_error(int code, const std::string& text) {
+  if (code == RD_KAFKA_RESP_ERR__FATAL) {
+    char reason[512] = "";
+    code = rd_kafka_fatal_error(handle_.get(), reason, sizeof reason);
+    trouble_ = Trouble{code, scrubber_.clean(reason)};
+    final_trouble_ = true;
+    return;
+  }
+  const bool is_final = classify(code) == ErrorClass::kDenied || code == RD_KAFKA_RESP_ERR__SSL;
+  if (!trouble_ || (is_final && !final_trouble_)) {
+    trouble_ = Trouble{code, scrubber_.clean(text)};
+  }
+  final_trouble_ = final_trouble_ || is_final;
+}
+
+void CheckClient::take_statistics(const char* json) {
+  try {
+    const auto root = Poco::JSON::Parser().parse(json).extract<Poco::JSON::Object::Ptr>();
+    const auto eos = root->getObject("eos");
+    has_producer_id_ =
+        has_producer_id_ || (eos && eos->optValue<std::string>("idemp_state", "") == "Assigned");
+  } catch (const Poco::Exception&) {
+    // The next ones come in a moment; without any the check says that it does not know.
+  }
+}
+
+int CheckClient::wait_for_cluster(const dstream::Checks& checks, Millis max_wait) {
+  const auto until = steady_clock::now() + max_wait;
+  while (!final_trouble_ && checks.left() > Millis(0) && steady_clock::now() < until) {
+    const rd_kafka_metadata_t* metadata = nullptr;
+    const int code = rd_kafka_metadata(handle_.get(), 0, nullptr, &metadata,
+                                       milliseconds(std::min(checks.left(), kAskMax)));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      const int brokers = metadata->broker_cnt;
+      rd_kafka_metadata_destroy(metadata);
+      trouble_.reset();
+      return std::max(brokers, 1);
+    }
+    serve(kServeMs);
+  }
+  return 0;
+}
+
+CheckClient::TopicState CheckClient::ask_for_topic(const std::string& name,
+                                                   const dstream::Checks& checks) {
+  TopicState state;
+  Owned<rd_kafka_topic_t> topic(rd_kafka_topic_new(handle_.get(), name.c_str(), nullptr),
+                                &rd_kafka_topic_destroy);
+  if (topic == nullptr) {
+    state.code = rd_kafka_last_error();
+    return state;
+  }
+  const rd_kafka_metadata_t* metadata = nullptr;
+  state.code = rd_kafka_metadata(handle_.get(), 0, topic.get(), &metadata,
+                                 milliseconds(std::min(checks.left(), 10 * kAskMax)));
+  if (state.code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return state;
+  }
+  if (metadata->topic_cnt == 1) {
+    const rd_kafka_metadata_topic_t& found = metadata->topics[0];
+    state.code = found.err;
+    state.partitions = found.partition_cnt;
+    for (int i = 0; i < found.partition_cnt; ++i) {
+      state.without_leader += found.partitions[i].leader < 0 ? 1 : 0;
+    }
+  }
+  rd_kafka_metadata_destroy(metadata);
+  return state;
+}
+
+std::optional<std::map<std::string, std::string>> CheckClient::topic_config(
+    const std::string& name, const dstream::Checks& checks, std::string* reason) {
+  const int wait_ms = milliseconds(std::min(checks.left(), 10 * kAskMax));
+  Owned<rd_kafka_queue_t> answers(rd_kafka_queue_new(handle_.get()), &rd_kafka_queue_destroy);
+  Owned<rd_kafka_AdminOptions_t> options(
+      rd_kafka_AdminOptions_new(handle_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS),
+      &rd_kafka_AdminOptions_destroy);
+  char error[512] = "";
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), wait_ms, error, sizeof error);
+  rd_kafka_ConfigResource_t* resource =
+      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str());
+  rd_kafka_DescribeConfigs(handle_.get(), &resource, 1, options.get(), answers.get());
+  rd_kafka_ConfigResource_destroy(resource);
+  Owned<rd_kafka_event_t> event(rd_kafka_queue_poll(answers.get(), wait_ms + kServeMs),
+                                &rd_kafka_event_destroy);
+  const rd_kafka_DescribeConfigs_result_t* result =
+      event == nullptr ? nullptr : rd_kafka_event_DescribeConfigs_result(event.get());
+  size_t count = 0;
+  const rd_kafka_ConfigResource_t** found =
+      result == nullptr ? nullptr : rd_kafka_DescribeConfigs_result_resources(result, &count);
+  if (count != 1 || rd_kafka_ConfigResource_error(found[0]) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    const char* why = count == 1         ? rd_kafka_ConfigResource_error_string(found[0])
+                      : event == nullptr ? "no answer"
+                                         : rd_kafka_event_error_string(event.get());
+    *reason = scrubber_.clean(why != nullptr ? why : "no answer");
+    return std::nullopt;
+  }
+  std::map<std::string, std::string> out;
+  const rd_kafka_ConfigEntry_t** entries = rd_kafka_ConfigResource_configs(found[0], &count);
+  for (size_t i = 0; i < count; ++i) {
+    const char* value = rd_kafka_ConfigEntry_value(entries[i]);
+    out[rd_kafka_ConfigEntry_name(entries[i])] = value == nullptr ? "" : value;
+  }
+  return out;
+}
+
+bool CheckClient::wait_for_producer_id(const dstream::Checks& checks, Millis max_wait) {
+  const auto until = steady_clock::now() + max_wait;
+  while (!has_producer_id_ && !final_trouble_ && checks.left() > Millis(0) &&
+         steady_clock::now() < until) {
+    serve(kServeMs);
+  }
+  return has_producer_id_;
+}
+
+}  // namespace eventhubs
