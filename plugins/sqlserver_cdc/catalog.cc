@@ -227,8 +227,8 @@ std::vector<uint32_t> key_indexes(const std::vector<CapturedColumn>& columns,
 }
 
 CapturedColumn make_column(const DeclaredColumn& declared, const DescribedColumn& described,
-                           const TableName& table) {
-  auto type = column_type(declared.type, described);
+                           const TableName& table, ClrForm clr_form) {
+  auto type = column_type(declared.type, described, clr_form);
   if (!type && declared.computed) {
     type.emplace();  // nothing is read of it anyway
     type->type = DSTREAM_STRING;
@@ -249,7 +249,7 @@ CapturedColumn make_column(const DeclaredColumn& declared, const DescribedColumn
 
 CaptureInstance make_instance(Connection& connection, const Captured& captured,
                               const std::string& database, const Columns& columns, const Keys& keys,
-                              const NotNull& not_null) {
+                              const NotNull& not_null, ClrForm clr_form) {
   CaptureInstance instance;
   instance.name = captured.instance;
   instance.object_id = captured.object_id;
@@ -270,7 +270,8 @@ CaptureInstance make_instance(Connection& connection, const Captured& captured,
       throw SourceError(DSTREAM_REOPEN, "The change table of " + captured.table.text() +
                                             " is being altered; trying again.");
     }
-    instance.description.columns.push_back(make_column(column, at->second, captured.table));
+    instance.description.columns.push_back(
+        make_column(column, at->second, captured.table, clr_form));
     instance.description.columns.back().nullable =
         !not_null.contains({captured.source_object_id, column.name});
   }
@@ -348,7 +349,8 @@ Catalog load_catalog(Connection& connection, const Options& options, const Posit
   const NotNull not_null = load_not_null(connection);
   for (const auto& [found, wanted] : chosen) {
     CatalogTable table;
-    table.instance = make_instance(connection, found, catalog.database, columns, keys, not_null);
+    table.instance = make_instance(connection, found, catalog.database, columns, keys, not_null,
+                                   options.clr_form);
     table.poll_interval = wanted->poll_interval;
     table.max_poll_interval = wanted->max_poll_interval;
     catalog.tables.push_back(std::move(table));

@@ -240,6 +240,8 @@ void decode_column(const FetchedColumn& column, size_t rows, dstream_value* out,
       return decode_bytes(column, rows, out, stride, arena);
     case Fetch::kGuid:
       return decode_guids(column, rows, out, stride);
+    case Fetch::kVariant:
+      throw BadValue("a sql_variant is not read in blocks");
   }
 }
 

@@ -19,8 +19,10 @@ struct Rule {
   size_t width;  // 0: from the size
   Suffix suffix;
   Large large = Large::kNo;
+  Select select = Select::kColumn;  // with ClrForm::kText, for CLR types
 };
 
+constexpr SQLSMALLINT kSqlVariant = -150;
 constexpr SQLSMALLINT kSqlTime2 = -154;
 constexpr SQLSMALLINT kSqlTimestampOffset = -155;
 constexpr size_t kDecimalWidth = 48;  // 38 digits, sign, point, terminator
@@ -75,15 +77,17 @@ constexpr std::array kRules = {
          Large::kText},
     Rule{"xml", kNoAlias, Fetch::kUtf16, DSTREAM_XML, SQL_C_WCHAR, 0, Suffix::kNone, Large::kMax},
     Rule{"hierarchyid", kNoAlias, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 0, Suffix::kNone,
-         Large::kMax},
+         Large::kMax, Select::kToString},
     Rule{"geography", kNoAlias, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 0, Suffix::kNone,
-         Large::kMax},
+         Large::kMax, Select::kToString},
     Rule{"geometry", kNoAlias, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 0, Suffix::kNone,
-         Large::kMax},
+         Large::kMax, Select::kToString},
+    Rule{"sql_variant", kSqlVariant, Fetch::kVariant, DSTREAM_JSON, SQL_C_WCHAR, 0, Suffix::kNone,
+         Large::kVariant, Select::kVariant},
     Rule{"uniqueidentifier", SQL_GUID, Fetch::kGuid, DSTREAM_UUID, SQL_C_GUID, 16, Suffix::kNone},
 };
 
-constexpr std::array<std::string_view, 4> kNotCarried = {"sql_variant", "json", "vector", "cursor"};
+constexpr std::array<std::string_view, 3> kNotCarried = {"json", "vector", "cursor"};
 
 const Rule* find_rule(std::string_view declared, SQLSMALLINT sql_type) {
   for (const Rule& rule : kRules) {
@@ -126,7 +130,8 @@ std::string_view spelled_name(const Rule& rule) {
 
 }  // namespace
 
-std::optional<ColumnType> column_type(std::string_view declared, const DescribedColumn& described) {
+std::optional<ColumnType> column_type(std::string_view declared, const DescribedColumn& described,
+                                      ClrForm clr_form) {
   const Rule* rule = find_rule(Poco::toLower(std::string(declared)), described.sql_type);
   if (rule == nullptr) {
     return std::nullopt;
@@ -140,6 +145,16 @@ std::optional<ColumnType> column_type(std::string_view declared, const Described
   type.source_type = std::string(spelled_name(*rule)) + suffix_text(*rule, described);
   type.c_type = rule->c_type;
   type.width = rule->width;
+  type.select = rule->select;
+  if (type.select == Select::kToString) {
+    if (clr_form == ClrForm::kBytes) {
+      type.select = Select::kColumn;
+    } else {
+      type.fetch = Fetch::kUtf16;
+      type.type = DSTREAM_STRING;
+      type.c_type = SQL_C_WCHAR;
+    }
+  }
   if (type.large != Large::kNo) {
     type.width = 0;
   } else if (rule->fetch == Fetch::kUtf16) {
@@ -160,6 +175,42 @@ std::optional<ColumnType> column_type(std::string_view declared, const Described
     type.scale = 3;
   }
   return type;
+}
+
+std::string select_term(Select select, const std::string& quoted) {
+  const std::string column = "c." + quoted;
+  switch (select) {
+    case Select::kColumn:
+      return column;
+    case Select::kToString:
+      return column + ".ToString()";
+    case Select::kVariant:
+      break;
+  }
+  // To its base type first, for a style says nothing about a sql_variant; and each text to (max),
+  // or the longest would be cut to the length of the first.
+  const auto text = [&column](const std::string& type, const std::string& style) {
+    return "CONVERT(nvarchar(max), CONVERT(" + type + ", " + column + ")" + style + ")";
+  };
+  const std::string base =
+      "CONVERT(nvarchar(128), SQL_VARIANT_PROPERTY(" + column + ", 'BaseType'))";
+  std::string term = base + " + N':' + CASE " + base;
+  for (const char* bytes : {"binary", "varbinary"}) {
+    term += " WHEN N'" + std::string(bytes) + "' THEN " + text("varbinary(8000)", ", 1");
+  }
+  for (const char* characters : {"char", "varchar"}) {
+    term += " WHEN N'" + std::string(characters) + "' THEN " + text("varchar(8000)", "");
+  }
+  for (const char* exact : {"money", "smallmoney"}) {
+    term += " WHEN N'" + std::string(exact) + "' THEN " + text(exact, ", 2");
+  }
+  for (const char* approximate : {"float", "real"}) {
+    term += " WHEN N'" + std::string(approximate) + "' THEN " + text(approximate, ", 3");
+  }
+  for (const char* time : {"datetime", "smalldatetime", "datetime2", "datetimeoffset"}) {
+    term += " WHEN N'" + std::string(time) + "' THEN " + text(time, ", 126");
+  }
+  return term + " ELSE " + text("nvarchar(4000)", "") + " END";
 }
 
 std::string spell_type(std::string_view declared, const DescribedColumn& described) {

@@ -34,15 +34,27 @@ enum class Fetch : uint8_t {
   kTimestampOffset,  // SQL_SS_TIMESTAMPOFFSET_STRUCT as bytes: local time with its offset
   kUtf16,            // all character types; converted to UTF-8 here, faster than in the driver
   kBytes,
-  kGuid
+  kGuid,
+  kVariant  // "base type:value" as Select::kVariant has it, becomes JSON
 };
 
 // Values of no fixed size are not bound; see large_values.h.
 enum class Large : uint8_t {
   kNo,
-  kMax,  // (max) types, xml, CLR types
-  kText  // text, ntext, image: a change table never has them before a change
+  kMax,     // (max) types, xml, CLR types
+  kText,    // text, ntext, image: a change table never has them before a change
+  kVariant  // sql_variant: at most 8,016 bytes, and so always logged
 };
+
+// What a page asks the server for.
+enum class Select : uint8_t {
+  kColumn,
+  kToString,  // a CLR type's own text: WKT with Z and M of a geometry, the path of a hierarchyid
+  kVariant    // base type and exact text of a sql_variant
+};
+
+// How hierarchyid, geography and geometry are delivered.
+enum class ClrForm : uint8_t { kBytes, kText };
 
 struct ColumnType {
   Fetch fetch = Fetch::kAbsent;
@@ -53,6 +65,7 @@ struct ColumnType {
   SQLSMALLINT c_type = SQL_C_CHAR;
   size_t width = 0;  // bytes of one value's buffer, terminator included; 0 for large ones
   Large large = Large::kNo;
+  Select select = Select::kColumn;
 };
 
 // What SQLDescribeCol says.
@@ -64,8 +77,12 @@ struct DescribedColumn {
 };
 
 // `declared` is captured_columns.column_type. Nothing for a type that cannot be carried exactly:
-// sql_variant, json, vector. CLR types come as their bytes.
-std::optional<ColumnType> column_type(std::string_view declared, const DescribedColumn& described);
+// json, vector.
+std::optional<ColumnType> column_type(std::string_view declared, const DescribedColumn& described,
+                                      ClrForm clr_form = ClrForm::kBytes);
+
+// The term of a SELECT list for column `quoted` of table c.
+std::string select_term(Select select, const std::string& quoted);
 
 // The type as T-SQL would spell it, for messages about a column that column_type() refuses.
 std::string spell_type(std::string_view declared, const DescribedColumn& described);

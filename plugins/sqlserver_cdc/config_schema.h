@@ -116,6 +116,13 @@ inline constexpr char kConfigSchema[] =
       "description": "Largest value of a (max) type, text, ntext, image or xml, in bytes as )json"
     R"json(the server sends it (text: two a character). A larger one stops the pipeline."
     },
+    "clr_types": {
+      "type": "string",
+      "enum": ["bytes", "text"],
+      "default": "bytes",
+      "description": "How hierarchyid, geography and geometry come: as the bytes SQL Server )json"
+    R"json(stores, or as the text of their ToString(): /1/2/, POINT (1 2)."
+    },
     "login_timeout": {
       "$ref": "#/definitions/duration",
       "default": "10s",

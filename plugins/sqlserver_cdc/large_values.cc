@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 
 #include "plugins/sqlserver_cdc/utf16.h"
+#include "plugins/sqlserver_cdc/variant_json.h"
 
 namespace dstream::sqlserver {
 namespace {
@@ -37,6 +39,9 @@ bool is_not_logged(Large kind, int32_t operation, std::string_view mask, size_t 
   constexpr int32_t kDelete = 1;
   constexpr int32_t kBefore = 3;
   constexpr int32_t kAfter = 4;
+  if (kind == Large::kVariant) {
+    return false;
+  }
   if (kind == Large::kText && (operation == kDelete || operation == kBefore)) {
     return true;
   }
@@ -108,12 +113,16 @@ dstream_value LargeValueReader::read(Statement& statement, SQLUSMALLINT column,
     const size_t units = size / sizeof(SQLWCHAR);
     start = arena.reserve(utf8_size_max(units));
     end = utf16_to_utf8(bytes_.data(), units, start);
+    arena.use(end);
   } else {
     start = arena.reserve(size);
     std::memcpy(start, bytes_.data(), size);
     end = start + size;
+    arena.use(end);
   }
-  arena.use(end);
+  if (type.fetch == Fetch::kVariant) {
+    std::tie(start, end) = variant_json(start, end, arena);
+  }
   value.type = type.type;
   value.size = static_cast<uint32_t>(end - start);
   value.as.data = reinterpret_cast<const uint8_t*>(start);

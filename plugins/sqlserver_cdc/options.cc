@@ -98,6 +98,8 @@ Options read(const Object& object) {
       object.optValue<Poco::UInt64>("read_ahead_bytes", options.read_ahead_bytes);
   options.value_bytes_max =
       object.optValue<Poco::UInt64>("value_bytes_max", options.value_bytes_max);
+  options.clr_form = object.optValue<std::string>("clr_types", "bytes") == "text" ? ClrForm::kText
+                                                                                  : ClrForm::kBytes;
   options.login_timeout = seconds(object, "login_timeout", options.login_timeout);
   options.query_timeout = seconds(object, "query_timeout", options.query_timeout);
 

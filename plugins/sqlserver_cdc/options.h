@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plugins/sqlserver_cdc/column_types.h"
 #include "plugins/sqlserver_cdc/identifiers.h"
 
 namespace dstream::sqlserver {
@@ -27,6 +28,7 @@ struct Options {
   uint32_t page_rows = 10000;
   size_t read_ahead_bytes = 16 << 20;
   size_t value_bytes_max = 16 << 20;
+  ClrForm clr_form = ClrForm::kBytes;
   std::chrono::seconds login_timeout{10};
   std::chrono::seconds query_timeout{30};
 };

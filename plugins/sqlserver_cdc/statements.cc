@@ -18,7 +18,8 @@ std::string selected_columns(const CaptureInstance& instance) {
     out += ", c.[__$update_mask]";
   }
   for (const size_t index : fetched_columns(instance)) {
-    out += ", c." + quote_identifier(instance.description.columns[index].name);
+    const CapturedColumn& column = instance.description.columns[index];
+    out += ", " + select_term(column.type.select, quote_identifier(column.name));
   }
   return out;
 }

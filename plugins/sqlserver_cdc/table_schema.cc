@@ -63,7 +63,7 @@ std::string content_of(const TableDescription& description) {
   for (const CapturedColumn& column : description.columns) {
     add(column.name);
     add(column.type.source_type);
-    text += column.nullable ? '?' : '!';
+    text += std::to_string(column.type.type) + (column.nullable ? '?' : '!');
   }
   for (const uint32_t index : description.key) {
     text += ',' + std::to_string(index);
