@@ -54,6 +54,7 @@ class LargeValuesTest : public SourceFixture {
     return out;
   }
   void create() {
+    run("EXEC sp_configure N'max text repl size', -1; RECONFIGURE");
     create_table(
         "CREATE TABLE dbo.Notes (Body nvarchar(max) NULL, ID int NOT NULL PRIMARY KEY, "
         "Code varchar(max) NULL, Data varbinary(max) NULL, Doc xml NULL, Size int NULL)",

@@ -31,9 +31,6 @@ struct CaptureOptions {
   int64_t interval_ms = 5'000;               // between scans; SQL Server's default
   int64_t cleanup_interval_ms = 86'400'000;  // the retention job runs daily
   bool starts_job = true;                    // false: only scan_once() scans
-  // As in Azure SQL Database: no SQL Server Agent, the jobs of a database are listed in its own
-  // cdc.cdc_jobs, and only how much a scan takes and what is kept can be changed.
-  bool is_azure = false;
 };
 
 class ChangeDataCapture final : public sql::CommitListener {
@@ -64,13 +61,15 @@ class ChangeDataCapture final : public sql::CommitListener {
   void writing_large(const sql::Table& table, int32_t column_id, int64_t bytes) override;
 
   // sp_configure N'max text repl size': what a statement may write into a captured column of a
-  // large type. -1: anything, and the default here, so that tests of large values need no
-  // configuration; a real server comes with 65,536.
+  // large type. -1: anything.
   void set_text_repl_bytes_max(int64_t bytes) { text_repl_bytes_max_ = bytes; }
   int64_t text_repl_bytes_max() const { return text_repl_bytes_max_.load(); }
 
   sql::Engine& engine() { return *engine_; }
   const CaptureOptions& options() const { return options_; }
+  // As in Azure SQL Database: no SQL Server Agent, the jobs of a database are listed in its own
+  // cdc.cdc_jobs, and only how much a scan takes and what is kept can be changed.
+  bool is_azure() const { return engine_->options().is_azure; }
   AssumptionSet& assumptions() { return assumptions_; }
 
  private:
@@ -92,7 +91,7 @@ class ChangeDataCapture final : public sql::CommitListener {
   mutable std::mutex mutex_;  // guards databases_
   std::map<const sql::Database*, std::unique_ptr<DatabaseCapture>> databases_;
 
-  std::atomic<int64_t> text_repl_bytes_max_{-1};
+  std::atomic<int64_t> text_repl_bytes_max_{65'536};
   std::atomic<bool> is_paused_{false};
   std::mutex job_mutex_;  // guards is_stopping_
   std::condition_variable job_wake_;

@@ -35,7 +35,7 @@ Job job_argument(const ProcedureCall& call) {
 
 // Where the scheduler of the service runs the jobs.
 void refuse_in_azure(ChangeDataCapture* capture, const ProcedureCall& call) {
-  if (capture->options().is_azure) {
+  if (capture->is_azure()) {
     throw SqlError(40510, 16, 1,
                    "Statement '" + call.name + "' is not supported in this version of SQL Server.");
   }
@@ -98,7 +98,7 @@ void take_capture(ChangeDataCapture* capture, const ProcedureCall& call, JobSett
     throw SqlError(22998, 16, 1,
                    "The value specified for the parameter @continuous must be 0 or 1.");
   }
-  if (capture->options().is_azure) {
+  if (capture->is_azure()) {
     return;  // Its scheduler has intervals of its own.
   }
   jobs->continuous = continuous != 0;
@@ -142,7 +142,7 @@ void take(ChangeDataCapture* capture, const ProcedureCall& call, Job job, JobSet
 void change_job(ChangeDataCapture* capture, ProcedureCall& call) {
   call.bind({"@job_type", "@maxtrans", "@maxscans", "@continuous", "@pollinginterval", "@retention",
              "@threshold"});
-  DatabaseCapture& cdc = owned(capture, call);
+  DatabaseCapture& cdc = owned_to_change(capture, call);
   const Job job = call.has(0) ? job_argument(call) : Job::kCapture;
   JobSettings jobs = existing_job(cdc, job);
   take(capture, call, job, &jobs);
@@ -153,7 +153,7 @@ void add_job(ChangeDataCapture* capture, ProcedureCall& call) {
   refuse_in_azure(capture, call);
   call.bind({"@job_type", "@maxtrans", "@maxscans", "@continuous", "@pollinginterval", "@retention",
              "@threshold", "@start_job", "@check_for_logreader"});
-  DatabaseCapture& cdc = owned(capture, call);
+  DatabaseCapture& cdc = owned_to_change(capture, call);
   const Job job = job_argument(call);
   JobSettings jobs = cdc.jobs();
   bool* const exists = job == Job::kCapture ? &jobs.has_capture_job : &jobs.has_cleanup_job;
@@ -174,7 +174,7 @@ void add_job(ChangeDataCapture* capture, ProcedureCall& call) {
 void drop_job(ChangeDataCapture* capture, ProcedureCall& call) {
   refuse_in_azure(capture, call);
   call.bind({"@job_type"});
-  DatabaseCapture& cdc = owned(capture, call);
+  DatabaseCapture& cdc = owned_to_change(capture, call);
   const Job job = job_argument(call);
   JobSettings jobs = existing_job(cdc, job);
   (job == Job::kCapture ? jobs.has_capture_job : jobs.has_cleanup_job) = false;
@@ -191,7 +191,7 @@ SqlError agent_refusal(const ProcedureCall& call, const char* verb, const char* 
 void start_job(ChangeDataCapture* capture, ProcedureCall& call) {
   refuse_in_azure(capture, call);
   call.bind({"@job_type"});
-  DatabaseCapture& cdc = owned(capture, call);
+  DatabaseCapture& cdc = owned_to_change(capture, call);
   const Job job = call.has(0) ? job_argument(call) : Job::kCapture;
   existing_job(cdc, job);
   if (job == Job::kCleanup) {
@@ -207,7 +207,7 @@ void start_job(ChangeDataCapture* capture, ProcedureCall& call) {
 void stop_job(ChangeDataCapture* capture, ProcedureCall& call) {
   refuse_in_azure(capture, call);
   call.bind({"@job_type"});
-  DatabaseCapture& cdc = owned(capture, call);
+  DatabaseCapture& cdc = owned_to_change(capture, call);
   const Job job = call.has(0) ? job_argument(call) : Job::kCapture;
   existing_job(cdc, job);
   if (job == Job::kCleanup || !cdc.running_job()) {
@@ -218,7 +218,7 @@ void stop_job(ChangeDataCapture* capture, ProcedureCall& call) {
 
 void scan(ChangeDataCapture* capture, ProcedureCall& call) {
   call.bind({"@maxtrans", "@maxscans", "@continuous", "@pollinginterval", "@is_from_job"});
-  DatabaseCapture& cdc = owned(capture, call);
+  DatabaseCapture& cdc = owned_to_change(capture, call);
   const int64_t transactions = call.number(0, JobSettings{}.transactions_max);
   const int64_t scans = call.number(1, JobSettings{}.scans_max);
   check_scan_limits(transactions, scans);

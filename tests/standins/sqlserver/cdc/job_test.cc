@@ -131,16 +131,24 @@ TEST_F(JobTest, TheClockIsInTheTestsHand) {
 }
 
 TEST_F(JobTest, AzureKeepsItsJobsInTheDatabase) {
-  sql::Engine engine{sql::EngineOptions{}};
-  ChangeDataCapture capture(&engine,
-                            {.interval_ms = 20'000, .starts_job = false, .is_azure = true});
+  sql::EngineOptions options;
+  options.is_azure = true;
+  sql::Engine engine{options};
+  ChangeDataCapture capture(&engine, {.interval_ms = 20'000, .starts_job = false});
   sql::SessionDriver driver(&engine);
   ASSERT_EQ(driver.error("CREATE TABLE t (id int PRIMARY KEY); EXEC sys.sp_cdc_enable_db; EXEC "
                          "sys.sp_cdc_enable_table N'dbo', N't', NULL"),
             0);
   EXPECT_EQ(driver.table("SELECT job_type, maxtrans, pollinginterval FROM cdc.cdc_jobs"),
             "capture|500|0\ncleanup|0|0\n");
-  EXPECT_EQ(driver.error("SELECT * FROM msdb.dbo.cdc_jobs"), 208);
+  EXPECT_EQ(driver.error("SELECT * FROM msdb.dbo.cdc_jobs"), 40515);
+  EXPECT_EQ(driver.error("SELECT * FROM sys.dm_server_services"), 208);
+  EXPECT_EQ(driver.error("USE master"), 40508);
+  EXPECT_EQ(driver.error("USE testdb; SELECT * FROM testdb.sys.tables"), 0);
+  EXPECT_EQ(driver.value("SELECT CAST(SERVERPROPERTY('EngineEdition') AS int)"), "5");
+  EXPECT_EQ(driver.value("SELECT CAST(SERVERPROPERTY('Edition') AS nvarchar(20))"), "SQL Azure");
+  EXPECT_EQ(driver.value("SELECT LEFT(@@VERSION, 19)"), "Microsoft SQL Azure");
+  EXPECT_EQ(driver.table("SELECT name FROM sys.databases WHERE name IN ('msdb', 'model')"), "");
   EXPECT_EQ(driver.error("EXEC sys.sp_cdc_start_job"), 40510);
   EXPECT_EQ(driver.error("EXEC sys.sp_cdc_add_job N'capture'"), 40510);
   EXPECT_EQ(driver.error("EXEC sys.sp_cdc_change_job N'capture', @maxtrans = 9, "

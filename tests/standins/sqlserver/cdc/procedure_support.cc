@@ -29,6 +29,12 @@ DatabaseCapture& owned(ChangeDataCapture* capture, const sql::ProcedureCall& cal
   return cdc;
 }
 
+DatabaseCapture& owned_to_change(ChangeDataCapture* capture, const sql::ProcedureCall& call) {
+  DatabaseCapture& cdc = owned(capture, call);
+  call.session.check_writable(call.database);
+  return cdc;
+}
+
 std::string required(const sql::ProcedureCall& call, size_t index, std::string_view name) {
   if (!call.has(index)) {
     throw sql::missing_parameter(call.name, name);

@@ -16,6 +16,8 @@ namespace dstream::standin::cdc {
 DatabaseCapture& enabled(ChangeDataCapture* capture, const sql::ProcedureCall& call);
 // The same for what takes db_owner. Throws 22904.
 DatabaseCapture& owned(ChangeDataCapture* capture, const sql::ProcedureCall& call);
+// And 3906 where the database is read-only.
+DatabaseCapture& owned_to_change(ChangeDataCapture* capture, const sql::ProcedureCall& call);
 // The text of an argument that has to be given, NULL or not. Throws 201.
 std::string required(const sql::ProcedureCall& call, size_t index, std::string_view name);
 // Whether the session's user may read what the instance captures: SELECT on the source table, and

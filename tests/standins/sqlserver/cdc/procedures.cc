@@ -28,6 +28,7 @@ void sysadmin_only(const ProcedureCall& call) {
                    "Caller is not authorized to initiate the requested action. sysadmin "
                    "privileges are required.");
   }
+  call.session.check_writable(call.database);
 }
 
 void enable_database(ChangeDataCapture* capture, ProcedureCall& call) {
@@ -45,7 +46,7 @@ void enable_database(ChangeDataCapture* capture, ProcedureCall& call) {
     call.out.message(information);
     return;
   }
-  if (database.id() <= 4) {
+  if (database.is_system) {
     throw SqlError(22989, 16, 1,
                    "Could not enable Change Data Capture for database '" + database.name() +
                        "'. Change data capture is not supported on system databases, or on a "
@@ -309,7 +310,7 @@ void add_jobs(ChangeDataCapture* capture, DatabaseCapture* cdc) {
   JobSettings jobs = cdc->jobs();
   const CaptureOptions& options = capture->options();
   jobs.polling_interval_ms = options.interval_ms;
-  jobs.polling_interval_s = options.is_azure ? 0 : options.interval_ms / 1000;
+  jobs.polling_interval_s = capture->is_azure() ? 0 : options.interval_ms / 1000;
   jobs.has_capture_job = jobs.has_cleanup_job = true;
   cdc->set_jobs(jobs);
   cdc->start_job();
@@ -322,7 +323,7 @@ void enable_table(ChangeDataCapture* capture, ProcedureCall& call) {
   const std::string schema = required(call, kSourceSchema, "@source_schema");
   const std::string name = required(call, kSourceName, "@source_name");
   const std::string role = required(call, kRoleName, "@role_name");
-  DatabaseCapture* cdc = &owned(capture, call);
+  DatabaseCapture* cdc = &owned_to_change(capture, call);
   if (role.empty() && !call.get(kRoleName, sql::sysname_type()).null) {
     throw SqlError(22907, 16, 1,
                    "Parameter @role_name cannot be empty. Specify a value for @role_name and "
@@ -382,7 +383,7 @@ void disable_table(ChangeDataCapture* capture, ProcedureCall& call) {
   const std::string schema = required(call, 0, "@source_schema");
   const std::string name = required(call, 1, "@source_name");
   const std::string wanted = required(call, 2, "@capture_instance");
-  DatabaseCapture* cdc = &owned(capture, call);
+  DatabaseCapture* cdc = &owned_to_change(capture, call);
   const sql::TablePtr table = call.database.find_table(schema, name);
   if (table == nullptr) {
     throw no_source(schema, name);
@@ -410,7 +411,7 @@ void disable_table(ChangeDataCapture* capture, ProcedureCall& call) {
 
 void cleanup_change_table(ChangeDataCapture* capture, ProcedureCall& call) {
   call.bind({"@capture_instance", "@low_water_mark", "@threshold", "@fCleanupFailed"});
-  DatabaseCapture& cdc = owned(capture, call);
+  DatabaseCapture& cdc = owned_to_change(capture, call);
   const std::string name = required(call, 0, "@capture_instance");
   const InstancePtr instance = cdc.find_instance(name);
   if (instance == nullptr) {

@@ -205,17 +205,23 @@ std::vector<SqlValue> session_row(const ScanSession& session) {
           number(session.failed_sessions)};
 }
 
+// Scans are known where they run: not on a secondary replica.
+const DatabaseCapture* scanned(ChangeDataCapture* capture, const sql::SqlSession& session,
+                               const sql::Database& database) {
+  return session.is_read_only(database) ? nullptr : capture->find(database);
+}
+
 sql::SystemView sessions_view(ChangeDataCapture* capture) {
   sql::SystemView view;
   view.columns = session_columns();
-  view.rows = [capture](sql::SqlSession&, sql::Database& database) {
+  view.rows = [capture](sql::SqlSession& session, sql::Database& database) {
     Rows rows;
-    const DatabaseCapture* cdc = capture->find(database);
+    const DatabaseCapture* cdc = scanned(capture, session, database);
     if (cdc == nullptr) {
       return rows;
     }
-    for (const ScanSession& session : cdc->history().sessions()) {
-      rows.push_back(session_row(session));
+    for (const ScanSession& scan : cdc->history().sessions()) {
+      rows.push_back(session_row(scan));
     }
     return rows;
   };
@@ -235,9 +241,9 @@ sql::SystemView errors_view(ChangeDataCapture* capture) {
                   view_column("start_lsn", lsn),
                   view_column("begin_lsn", lsn),
                   view_column("sequence_value", lsn)};
-  view.rows = [capture](sql::SqlSession&, sql::Database& database) {
+  view.rows = [capture](sql::SqlSession& session, sql::Database& database) {
     Rows rows;
-    const DatabaseCapture* cdc = capture->find(database);
+    const DatabaseCapture* cdc = scanned(capture, session, database);
     for (const ScanError& error :
          cdc == nullptr ? std::vector<ScanError>() : cdc->history().errors()) {
       const SqlValue at = text(lsn_text(error.lsn.empty() ? zero_lsn() : error.lsn));
@@ -275,7 +281,7 @@ std::shared_ptr<const sql::Relation> find_relation(ChangeDataCapture* capture,
   if (folded == "ddl_history") {
     return ddl_history(*cdc);
   }
-  if (folded == "cdc_jobs" && capture->options().is_azure) {
+  if (folded == "cdc_jobs" && capture->is_azure()) {
     Rows rows;
     add_jobs(*cdc, database.id(), &rows);
     return relation(job_columns(), std::move(rows));
@@ -291,7 +297,7 @@ std::shared_ptr<const sql::Relation> find_relation(ChangeDataCapture* capture,
 
 void add_views(ChangeDataCapture* capture) {
   sql::Engine& engine = capture->engine();
-  if (!capture->options().is_azure) {
+  if (!capture->is_azure()) {
     engine.add_view("msdb.dbo.cdc_jobs", jobs_view(capture));
   }
   engine.add_view("sys.dm_cdc_log_scan_sessions", sessions_view(capture));

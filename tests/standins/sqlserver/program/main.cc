@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -17,6 +18,7 @@
 namespace {
 
 using dstream::standin::DemoWriter;
+using dstream::standin::SecondaryAccess;
 using dstream::standin::StandIn;
 using dstream::standin::StandInOptions;
 using dstream::standin::sql::SqlError;
@@ -48,16 +50,24 @@ void add_options(CLI::App* app, Settings* settings) {
   app->add_option("--script", settings->script, "T-SQL to run before the first login; GO splits it")
       ->check(CLI::ExistingFile);
   app->add_option("--capture-interval", settings->stand_in.capture_interval_ms,
-                  "Milliseconds between scans of the capture job")
-      ->capture_default_str()
+                  "Milliseconds between scans of the capture job; without it 5000, with --azure "
+                  "20000")
       ->check(CLI::PositiveNumber);
   app->add_flag("--second-server", settings->stand_in.has_second_server,
                 "A second server with the same data; EXEC dstream.failover makes it the primary");
   app->add_option("--second-port", settings->stand_in.second_port,
                   "TCP port of the second server; 0 takes a free one")
       ->capture_default_str();
+  const std::map<std::string, SecondaryAccess> accesses = {
+      {"no", SecondaryAccess::kNone},
+      {"read_only", SecondaryAccess::kReadOnly},
+      {"all", SecondaryAccess::kAll}};
+  app->add_option("--secondary-access", settings->stand_in.secondary_access,
+                  "Who may read on the server that is not the primary: no, read_only (clients with "
+                  "ApplicationIntent=ReadOnly) or all")
+      ->transform(CLI::CheckedTransformer(accesses, CLI::ignore_case));
   app->add_flag("--azure", settings->stand_in.is_azure,
-                "Jobs of Change Data Capture as in Azure SQL Database");
+                "As Azure SQL Database: no msdb, no Agent, its jobs of Change Data Capture");
   app->add_flag("--demo-writer", settings->has_demo_writer,
                 "Change rows of dbo.Persons and dbo.Cars all the time");
   app->add_option("--demo-interval", settings->demo_interval_ms,

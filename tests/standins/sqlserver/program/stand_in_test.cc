@@ -249,53 +249,135 @@ TEST_F(StandInTest, BcpLoadsAFile) {
   EXPECT_EQ(table("SELECT COUNT(*) FROM cdc.dbo_Persons_CT WHERE __$operation = 2"), "5000\n");
 }
 
-TEST(Failover, TheSecondServerHasTheSameDataAndGoesOn) {
-  StandInOptions options;
-  options.database = "shop";
-  options.starts_capture_job = false;
-  options.has_second_server = true;
-  StandIn stand_in(options);
-  std::string error;
-  ASSERT_TRUE(stand_in.start(&error)) << error;
-  const auto connect = [&](OdbcClient* client, uint16_t port) {
+class FailoverTest : public testing::Test {
+ protected:
+  StandIn stand_in_{[] {
+    StandInOptions options;
+    options.database = "shop";
+    options.starts_capture_job = false;
+    options.has_second_server = true;
+    return options;
+  }()};
+
+  void SetUp() override {
+    std::string error;
+    ASSERT_TRUE(stand_in_.start(&error)) << error;
+    stand_in_.run_script(
+        "CREATE TABLE t (id int PRIMARY KEY); EXEC sys.sp_cdc_enable_db; EXEC "
+        "sys.sp_cdc_enable_table N'dbo', N't', NULL; INSERT INTO t VALUES (1)");
+    stand_in_.capture().scan_all();
+  }
+  static bool connect(OdbcClient* client, uint16_t port, const std::string& more = "",
+                      const std::string& database = "shop") {
     return client->connect("Server=127.0.0.1;Port=" + std::to_string(port) +
-                           ";UID=sa;PWD=Secret-1;TDS_Version=7.4;Database=shop");
-  };
-  const auto value = [](OdbcClient* client, const std::string& sql) {
-    EXPECT_TRUE(client->execute(sql)) << client->diagnostics_text();
+                           ";UID=sa;PWD=Secret-1;TDS_Version=7.4;Database=" + database + more);
+  }
+  static std::string value(OdbcClient* client, const std::string& sql) {
+    EXPECT_TRUE(client->execute(sql)) << sql << ": " << client->diagnostics_text();
     const OdbcResult result = client->fetch_all();
     client->close_cursor();
     return result.rows.empty() ? std::string("no row") : result.rows[0][0].value_or("NULL");
-  };
+  }
+  static void expect_error(OdbcClient* client, const std::string& sql, int number) {
+    EXPECT_FALSE(client->execute(sql)) << sql;
+    EXPECT_TRUE(client->has_diagnostic(number)) << sql << ": " << client->diagnostics_text();
+    client->close_cursor();
+  }
+};
+
+TEST_F(FailoverTest, TheSecondServerHasTheSameDataAndGoesOn) {
   OdbcClient first, early, second;
-  ASSERT_TRUE(connect(&first, stand_in.port())) << first.diagnostics_text();
-  EXPECT_FALSE(connect(&early, stand_in.second_port()));
+  ASSERT_TRUE(connect(&first, stand_in_.port())) << first.diagnostics_text();
+  EXPECT_FALSE(connect(&early, stand_in_.second_port()));
   EXPECT_TRUE(early.has_diagnostic(976)) << early.diagnostics_text();
-  stand_in.run_script(
-      "CREATE TABLE t (id int PRIMARY KEY); EXEC sys.sp_cdc_enable_db; EXEC "
-      "sys.sp_cdc_enable_table N'dbo', N't', NULL; INSERT INTO t VALUES (1)");
-  stand_in.capture().scan_all();
   const std::string lsn = value(&first, "SELECT sys.fn_cdc_get_max_lsn()");
+  EXPECT_EQ(value(&first, "SELECT @@SERVERNAME"), "DSTREAM-STANDIN");
   ASSERT_TRUE(first.execute("BEGIN TRAN; INSERT INTO t VALUES (2)"));
 
-  stand_in.failover(false);
-  EXPECT_EQ(stand_in.primary(), 2);
+  stand_in_.failover(false);
+  EXPECT_EQ(stand_in_.primary(), 2);
   EXPECT_FALSE(first.execute("SELECT 1"));
-  ASSERT_TRUE(connect(&second, stand_in.second_port())) << second.diagnostics_text();
+  ASSERT_TRUE(connect(&second, stand_in_.second_port())) << second.diagnostics_text();
+  EXPECT_EQ(value(&second, "SELECT @@SERVERNAME"), "DSTREAM-STANDIN-2");
+  EXPECT_EQ(value(&second, "SELECT CAST(SERVERPROPERTY('ServerName') AS nvarchar(50))"),
+            "DSTREAM-STANDIN-2");
   EXPECT_EQ(value(&second, "SELECT sys.fn_cdc_get_max_lsn()"), lsn);
   EXPECT_EQ(value(&second, "SELECT COUNT(*) FROM msdb.dbo.cdc_jobs"), "0");
   // What was open on the old primary is undone: nobody holds the row.
   EXPECT_TRUE(second.execute("SET LOCK_TIMEOUT 20000; INSERT INTO t VALUES (2)"))
       << second.diagnostics_text();
   second.close_cursor();
-  stand_in.capture().scan_all();
+  stand_in_.capture().scan_all();
   EXPECT_EQ(value(&second, "SELECT COUNT(*) FROM cdc.dbo_t_CT"), "2");
   // And back, by a statement that does not survive it.
   second.execute("EXEC dstream.failover");
-  EXPECT_EQ(stand_in.primary(), 1);
+  EXPECT_EQ(stand_in_.primary(), 1);
   OdbcClient again;
-  ASSERT_TRUE(connect(&again, stand_in.port())) << again.diagnostics_text();
+  ASSERT_TRUE(connect(&again, stand_in_.port())) << again.diagnostics_text();
   EXPECT_EQ(value(&again, "SELECT COUNT(*) FROM t"), "2");
+}
+
+TEST_F(FailoverTest, ASecondaryMayLetClientsRead) {
+  OdbcClient primary, reader, refused;
+  ASSERT_TRUE(connect(&primary, stand_in_.port(), ";ApplicationIntent=ReadOnly"));
+  ASSERT_TRUE(primary.execute("EXEC dstream.secondary_access N'READ_ONLY'"));
+  primary.close_cursor();
+  EXPECT_FALSE(connect(&refused, stand_in_.second_port()));
+  EXPECT_TRUE(refused.has_diagnostic(978)) << refused.diagnostics_text();
+  ASSERT_TRUE(connect(&reader, stand_in_.second_port(), ";ApplicationIntent=ReadOnly"))
+      << reader.diagnostics_text();
+  const std::string state =
+      "SELECT CONCAT(@@SERVERNAME, ' ', CAST(DATABASEPROPERTYEX('shop', 'Updateability') AS "
+      "nvarchar(20)), ' ', sys.fn_hadr_is_primary_replica('shop'))";
+  EXPECT_EQ(value(&reader, state), "DSTREAM-STANDIN-2 READ_ONLY 0");
+  EXPECT_EQ(value(&primary, state), "DSTREAM-STANDIN READ_WRITE 1");
+  EXPECT_EQ(value(&reader,
+                  "SELECT COUNT(*) FROM cdc.fn_cdc_get_all_changes_dbo_t(sys."
+                  "fn_cdc_get_min_lsn('dbo_t'), sys.fn_cdc_get_max_lsn(), N'all')"),
+            "1");
+  EXPECT_EQ(value(&reader, "SELECT COUNT(*) FROM sys.dm_cdc_log_scan_sessions"), "0");
+  EXPECT_NE(value(&primary, "SELECT COUNT(*) FROM sys.dm_cdc_log_scan_sessions"), "0");
+  for (const char* sql :
+       {"INSERT INTO t VALUES (5)", "UPDATE t SET id = 6", "DELETE FROM t",  
+        "CREATE TABLE x (i int)", "DROP TABLE t", "ALTER TABLE t ADD c int",
+        "CREATE INDEX i ON t (id)", "CREATE SCHEMA s", "SELECT * INTO y FROM t",
+        "EXEC sys.sp_cdc_disable_db", "EXEC sys.sp_cdc_disable_table N'dbo', N't', N'all'",
+        "EXEC sys.sp_cdc_scan"}) {
+    expect_error(&reader, sql, 3906);
+  }
+  EXPECT_EQ(value(&reader, "SELECT id INTO #copy FROM t; SELECT COUNT(*) FROM #copy"), "no row");
+  EXPECT_EQ(value(&reader, "SELECT COUNT(*) FROM #copy"), "1") << "tempdb is the server's own";
+  // Whatever level it asks for, a transaction there is a snapshot.
+  EXPECT_EQ(value(&reader, "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"), "no row");
+  ASSERT_TRUE(primary.execute("BEGIN TRAN; INSERT INTO t VALUES (2)"));
+  primary.close_cursor();
+  EXPECT_EQ(value(&reader, "SELECT COUNT(*) FROM t"), "1");
+  EXPECT_EQ(value(&reader, "BEGIN TRAN"), "no row");
+  EXPECT_EQ(value(&reader, "SELECT COUNT(*) FROM t WITH (TABLOCKX)"), "1");
+  ASSERT_TRUE(primary.execute("COMMIT"));
+  primary.close_cursor();
+  EXPECT_EQ(value(&reader, "SELECT COUNT(*) FROM t"), "1");
+  EXPECT_EQ(value(&reader, "COMMIT"), "no row");
+  EXPECT_EQ(value(&reader, "SELECT COUNT(*) FROM t"), "2");
+
+  stand_in_.set_secondary_access(SecondaryAccess::kAll);
+  OdbcClient any, afterwards;
+  EXPECT_TRUE(connect(&any, stand_in_.second_port())) << any.diagnostics_text();
+  expect_error(&any, "INSERT INTO t VALUES (5)", 3906);
+  // The roles change for everybody.
+  stand_in_.failover();
+  EXPECT_FALSE(any.execute("SELECT 1"));
+  ASSERT_TRUE(connect(&afterwards, stand_in_.second_port())) << afterwards.diagnostics_text();
+  EXPECT_EQ(value(&afterwards, state), "DSTREAM-STANDIN-2 READ_WRITE 1");
+  EXPECT_TRUE(afterwards.execute("INSERT INTO t VALUES (5)")) << afterwards.diagnostics_text();
+}
+
+TEST_F(FailoverTest, SystemDatabasesOfASecondaryAreOpen) {
+  OdbcClient client;
+  ASSERT_TRUE(connect(&client, stand_in_.second_port(), "", "master")) << client.diagnostics_text();
+  EXPECT_EQ(value(&client, "SELECT DB_NAME()"), "master");
+  expect_error(&client, "USE shop", 976);
+  expect_error(&client, "SELECT * FROM shop.dbo.t", 976);
 }
 
 }  // namespace

@@ -164,6 +164,7 @@ class Database {
   const std::string& name() const { return name_; }
   int32_t id() const { return id_; }
   int64_t create_ticks = 0;
+  bool is_system = false;  // master, tempdb, model, msdb
   std::atomic<bool> is_cdc_enabled{false};
 
   std::optional<Schema> find_schema(std::string_view name) const;

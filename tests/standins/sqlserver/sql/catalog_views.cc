@@ -615,7 +615,9 @@ void add_catalog_views(Engine* engine) {
   engine->add_view("sys.identity_columns", identity_columns());
   engine->add_view("sys.partitions", partitions());
   engine->add_view("sys.dm_exec_sessions", sessions());
-  engine->add_view("sys.dm_server_services", services());
+  if (!engine->options().is_azure) {
+    engine->add_view("sys.dm_server_services", services());
+  }
   for (const char* name : {"sys.views", "sys.all_views", "sys.procedures", "sys.triggers"}) {
     engine->add_view(name, empty_like(objects()));
   }

@@ -32,6 +32,7 @@ void check_schema(Database& database, const std::string& schema) {
 
 // A new table becomes visible at once, locked until its transaction ends.
 void add_table(SqlSession* session, Database& database, const TablePtr& table) {
+  session->check_writable(database);
   database.add_table(table);
   session->statement_transaction().on_rollback(
       &database, [&database, table] { database.remove_table(*table); });
@@ -69,6 +70,7 @@ TablePtr create_table(SqlSession* session, const Name& name, const TableSpec& sp
 
 void create_schema(SqlSession* session, const Statement& statement) {
   Database& database = session->current_database();
+  session->check_writable(database);
   const std::string name = statement.name.last();
   if (database.find_schema(name)) {
     throw SqlError(2759, 16, 0, "CREATE SCHEMA failed due to previous errors.");
@@ -81,6 +83,7 @@ void create_schema(SqlSession* session, const Statement& statement) {
 
 void drop_schema(SqlSession* session, const Statement& statement) {
   Database& database = session->current_database();
+  session->check_writable(database);
   const std::string name = statement.name.last();
   if (!database.find_schema(name)) {
     if (statement.if_exists) {

@@ -49,8 +49,13 @@ int64_t system_utc_ticks() {
 }  // namespace
 
 Engine::Engine(EngineOptions options) : options_(std::move(options)) {
-  for (const char* name : {"master", "tempdb", "model", "msdb"}) {
-    create_database(name);
+  for (const char* name : {"master", "tempdb"}) {
+    create_database(name).is_system = true;
+  }
+  for (const char* name : {"model", "msdb"}) {
+    if (!options_.is_azure) {
+      create_database(name).is_system = true;
+    }
   }
   main_database_ = find_database(options_.database);
   if (main_database_ == nullptr) {

@@ -37,6 +37,9 @@ struct EngineOptions {
   std::string user = "sa";
   std::string password = "Secret-1";
   std::string server_name = "DSTREAM-STANDIN";
+  // As Azure SQL Database tells it: edition 5, no msdb and no Agent, and a session stays in the
+  // database it logged in to.
+  bool is_azure = false;
   int16_t utc_offset_min = 0;          // the server's time zone
   std::function<int64_t()> utc_ticks;  // the clock; unset: the system's
   // Statements the stand-in does not understand, and errors of the stand-in itself.

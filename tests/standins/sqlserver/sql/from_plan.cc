@@ -219,7 +219,10 @@ std::unique_ptr<FromNode> FromBuilder::build_one(const TableRef& ref) {
         std::find(ref.hints.begin(), ref.hints.end(), "TABLOCKX") != ref.hints.end();
     const bool shared = std::find(ref.hints.begin(), ref.hints.end(), "TABLOCK") != ref.hints.end();
     if (exclusive || shared) {
-      if (const TablePtr table = source.relation->base_table()) {
+      const TablePtr table = source.relation->base_table();
+      // A secondary replica ignores hints.
+      if (table != nullptr &&
+          (table->database == nullptr || !session_->is_read_only(*table->database))) {
         session_->lock_table(table, exclusive ? TableLock::kExclusive : TableLock::kShared);
       }
     }

@@ -18,6 +18,9 @@ constexpr std::string_view kVersion =
     "Microsoft SQL Server 2022 (RTM) - 16.0.1000.6 (X64) \n\tDStream stand-in for tests, not a "
     "product \n\tDeveloper Edition (64-bit) on Linux";
 
+constexpr std::string_view kAzureVersion =
+    "Microsoft SQL Azure (RTM) - 12.0.2000.8 \n\tDStream stand-in for tests, not a product";
+
 Database* database_argument(const CallContext& call, Values values, size_t at) {
   if (values.size() <= at) {
     return &call.database;
@@ -75,12 +78,40 @@ SqlValue variant(SqlValue value, const SqlType& type) {
   return value;
 }
 
+// What differs in Azure SQL Database.
+std::optional<SqlValue> azure_property(std::string_view name) {
+  const auto text = [](std::string_view value) {
+    return variant(SqlValue::of_text(std::string(value)), sysname_type());
+  };
+  if (name == "PRODUCTVERSION") {
+    return text("12.0.2000.8");
+  }
+  if (name == "PRODUCTMAJORVERSION") {
+    return text("12");
+  }
+  if (name == "EDITION") {
+    return text("SQL Azure");
+  }
+  if (name == "ENGINEEDITION") {
+    return variant(SqlValue::of_number(5), int_type());
+  }
+  if (name == "EDITIONID") {
+    return variant(SqlValue::of_number(1674378470), bigint_type());
+  }
+  return std::nullopt;
+}
+
 SqlValue server_property(const CallContext& call, Values values) {
   const std::string name = upper_text(values[0].text);
   const auto text = [](std::string_view value) {
     return variant(SqlValue::of_text(std::string(value)), sysname_type());
   };
   const auto number = [](int64_t value) { return variant(SqlValue::of_number(value), int_type()); };
+  if (call.session.engine().options().is_azure) {
+    if (const std::optional<SqlValue> property = azure_property(name)) {
+      return *property;
+    }
+  }
   if (name == "PRODUCTVERSION") {
     return text("16.0.1000.6");
   }
@@ -97,12 +128,15 @@ SqlValue server_property(const CallContext& call, Values values) {
     return number(3);
   }
   if (name == "SERVERNAME" || name == "MACHINENAME") {
-    return text(call.session.engine().options().server_name);
+    return text(call.session.server_name());
   }
   if (name == "COLLATION") {
     return text("SQL_Latin1_General_CP1_CI_AS");
   }
-  if (name == "ISCLUSTERED" || name == "ISHADRENABLED" || name == "ISINTEGRATEDSECURITYONLY") {
+  if (name == "ISHADRENABLED") {
+    return number(call.session.replica().is_in_group ? 1 : 0);
+  }
+  if (name == "ISCLUSTERED" || name == "ISINTEGRATEDSECURITYONLY") {
     return number(0);
   }
   if (name == "EDITIONID") {
@@ -124,7 +158,7 @@ SqlValue database_property(const CallContext& call, Values values) {
     return text("SQL_Latin1_General_CP1_CI_AS");
   }
   if (name == "UPDATEABILITY") {
-    return text("READ_WRITE");
+    return text(call.session.is_read_only(*database) ? "READ_ONLY" : "READ_WRITE");
   }
   if (name == "STATUS") {
     return text("ONLINE");
@@ -133,6 +167,16 @@ SqlValue database_property(const CallContext& call, Values values) {
     return text("FULL");
   }
   return {};
+}
+
+// NULL for a database that is in no availability group.
+SqlValue is_primary_replica(const CallContext& call, Values values) {
+  const Database* database = call.session.engine().find_database(values[0].text);
+  const Replica& replica = call.session.replica();
+  if (database == nullptr || database->is_system || !replica.is_in_group) {
+    return {};
+  }
+  return SqlValue::of_number(replica.is_secondary ? 0 : 1);
 }
 
 SqlValue variant_property(const CallContext& call, Values values) {
@@ -339,7 +383,10 @@ bool global_variable(std::string_view name, SqlSession& session, SqlType* type,
   };
   static const std::array kGlobals = {
       Global{"@@VERSION", nvarchar_type(300),
-             [](SqlSession&) { return SqlValue::of_text(std::string(kVersion)); }},
+             [](SqlSession& s) {
+               return SqlValue::of_text(
+                   std::string(s.engine().options().is_azure ? kAzureVersion : kVersion));
+             }},
       Global{"@@SPID", make_type(TypeId::kSmallInt, {}, {}),
              [](SqlSession& s) { return SqlValue::of_number(s.id()); }},
       Global{"@@TRANCOUNT", int_type(),
@@ -351,7 +398,7 @@ bool global_variable(std::string_view name, SqlSession& session, SqlType* type,
       Global{"@@IDENTITY", decimal_type(38, 0),
              [](SqlSession& s) { return s.identity.value_or(SqlValue{}); }},
       Global{"@@SERVERNAME", nvarchar_type(128),
-             [](SqlSession& s) { return SqlValue::of_text(s.engine().options().server_name); }},
+             [](SqlSession& s) { return SqlValue::of_text(s.server_name()); }},
       Global{"@@SERVICENAME", nvarchar_type(128),
              [](SqlSession&) { return SqlValue::of_text("MSSQLSERVER"); }},
       Global{"@@LANGUAGE", nvarchar_type(128),
@@ -403,6 +450,8 @@ void add_system_functions(FunctionRegistry* registry) {
   registry->add("serverproperty", function(1, 1, {sysname_type()}, variant_type, server_property));
   registry->add("sql_variant_property",
                 function(2, 2, {std::nullopt, sysname_type()}, variant_type, variant_property));
+  registry->add("sys.fn_hadr_is_primary_replica",
+                function(1, 1, {sysname_type()}, bit_type(), is_primary_replica));
   registry->add("databasepropertyex",
                 function(2, 2, {sysname_type(), sysname_type()}, variant_type, database_property));
   add_names(registry);

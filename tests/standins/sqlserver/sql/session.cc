@@ -172,6 +172,12 @@ void SqlSession::use(std::string_view name) {
   if (database == nullptr) {
     throw unknown_database(name);
   }
+  check_access(*database);
+  if (engine_->options().is_azure && database != database_) {
+    throw SqlError(40508, 16, 1,
+                   "USE statement is not supported to switch between databases. Use a new "
+                   "connection to connect to a different database.");
+  }
   const std::string from = database_->name();
   database_ = database;
   out->database_changed(from, database->name());

@@ -4,6 +4,7 @@
 // Thread rule: one thread at a time, as protocol/handler.h says.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -49,6 +50,16 @@ struct SessionOptions {
   std::string identity_insert;  // folded full name of the table, "" for none
 };
 
+// What the server of an availability group that a session is connected to lets it do.
+struct Replica {
+  std::string server_name;            // "": EngineOptions::server_name
+  bool is_in_group = false;           // user databases have a primary and a secondary replica
+  bool is_secondary = false;          // user databases are read-only, every transaction a snapshot
+  std::optional<SqlError> no_access;  // why user databases cannot be used at all
+  // True once the server's role has changed: nothing commits from then on. Unset: never.
+  std::shared_ptr<const std::atomic<bool>> has_ended;
+};
+
 class SqlSession final : public Session {
  public:
   SqlSession(Engine* engine, const LoginRequest& login, Database* database);
@@ -67,6 +78,14 @@ class SqlSession final : public Session {
   Engine& engine() { return *engine_; }
   Database& current_database() { return *database_; }
   void use(std::string_view name);
+  void set_replica(Replica replica) { replica_ = std::move(replica); }
+  const Replica& replica() const { return replica_; }
+  std::string server_name() const;
+  bool is_read_only(const Database& database) const;
+  // Throws 3906.
+  void check_writable(const Database& database) const;
+  // Throws what Replica::no_access says.
+  void check_access(const Database& database) const;
   const LoginRequest& login() const { return login_; }
   int32_t id() const { return id_; }
   SessionOptions& options() { return options_; }
@@ -151,6 +170,7 @@ class SqlSession final : public Session {
 
  private:
   void close_transaction();
+  void check_role();
   void execute_call(std::string_view name, std::span<const Parameter> parameters);
 
   Engine* engine_;
@@ -159,6 +179,7 @@ class SqlSession final : public Session {
   Database* const login_database_;
   const int32_t id_;
   SessionOptions options_;
+  Replica replica_;
 
   std::unique_ptr<Transaction> transaction_;
   int32_t transaction_count_ = 0;

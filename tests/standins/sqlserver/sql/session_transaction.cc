@@ -35,6 +35,7 @@ void SqlSession::commit() {
                    "operations that write to the log file. Roll back the "
                    "transaction.");
   }
+  check_role();
   engine_->transactions().commit(transaction_.get());
   close_transaction();
   if (out != nullptr) {
@@ -106,6 +107,7 @@ void SqlSession::finish_statement(bool failed) {
   if (failed) {
     engine_->transactions().rollback(transaction_.get());
   } else {
+    check_role();
     engine_->transactions().commit(transaction_.get());
   }
   close_transaction();
@@ -114,9 +116,11 @@ void SqlSession::finish_statement(bool failed) {
 ReadView SqlSession::read_view() {
   ReadView view;
   view.transaction = transaction_ != nullptr ? transaction_->id() : 0;
-  view.dirty = options_.isolation == Isolation::kReadUncommitted;
-  // From REPEATABLE READ on, a transaction reads as of its first read.
-  const bool keeps = transaction_count_ > 0 && options_.isolation >= Isolation::kRepeatableRead;
+  view.dirty = options_.isolation == Isolation::kReadUncommitted && !replica_.is_secondary;
+  // From REPEATABLE READ on, and on a secondary replica always, a transaction reads as of its first
+  // read.
+  const bool keeps = transaction_count_ > 0 &&
+                     (options_.isolation >= Isolation::kRepeatableRead || replica_.is_secondary);
   uint64_t& snapshot = keeps ? transaction_snapshot_ : statement_snapshot_;
   if (snapshot == 0) {
     snapshot = engine_->transactions().acquire_snapshot();
@@ -140,7 +144,45 @@ void SqlSession::wait(const std::function<uint64_t()>& blocker) {
   engine_->transactions().wait(&statement_transaction(), blocker, options);
 }
 
+// A failover comes before every commit that it did not see.
+void SqlSession::check_role() {
+  if (!transaction_->has_written() || replica_.has_ended == nullptr || !*replica_.has_ended) {
+    return;
+  }
+  rollback_all();
+  throw SqlError(983, 14, 1,
+                 "Unable to access availability database '" + database_->name() +
+                     "' because the database replica is not in the PRIMARY or SECONDARY role. "
+                     "Connections to an availability database is permitted only when the database "
+                     "replica is in the PRIMARY or SECONDARY role. Try the operation again later.");
+}
+
+std::string SqlSession::server_name() const {
+  return replica_.server_name.empty() ? engine_->options().server_name : replica_.server_name;
+}
+
+bool SqlSession::is_read_only(const Database& database) const {
+  return replica_.is_secondary && !database.is_system;
+}
+
+void SqlSession::check_writable(const Database& database) const {
+  if (is_read_only(database)) {
+    throw SqlError(
+        3906, 16, 2,
+        "Failed to update database \"" + database.name() + "\" because the database is read-only.");
+  }
+}
+
+void SqlSession::check_access(const Database& database) const {
+  if (replica_.no_access && !database.is_system) {
+    throw *replica_.no_access;
+  }
+}
+
 void SqlSession::lock_table(const TablePtr& table, TableLock mode) {
+  if (table->database != nullptr && mode != TableLock::kShared) {
+    check_writable(*table->database);
+  }
   const uint64_t id = statement_transaction().id();
   const auto attempt = [&] { return table->try_lock(id, mode); };
   if (attempt() != 0) {
@@ -157,10 +199,16 @@ Database& SqlSession::database_of(const Name& name) {
     return *database_;
   }
   Database* found = engine_->find_database(database);
+  if (engine_->options().is_azure && found != database_ && !equal_names(database, "tempdb")) {
+    throw SqlError(40515, 15, 1,
+                   "Reference to database and/or server name in '" + name.text() +
+                       "' is not supported in this version of SQL Server.");
+  }
   if (found == nullptr) {
     // SQL Server calls an unknown database in a name an unknown object.
     throw invalid_object(name.text());
   }
+  check_access(*found);
   return *found;
 }
 
