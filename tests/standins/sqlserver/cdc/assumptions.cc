@@ -20,6 +20,10 @@ std::span<const AssumptionName> assumption_names() {
       AssumptionName{"dummy_interval_ms", &A::dummy_interval_ms},
       AssumptionName{"column_rename_is_refused", &A::column_rename_is_refused},
       AssumptionName{"has_masking_function", &A::has_masking_function},
+      AssumptionName{"has_command_id", &A::has_command_id},
+      AssumptionName{"max_lsn_is_dirty", &A::max_lsn_is_dirty},
+      AssumptionName{"definitions_have_entries", &A::definitions_have_entries},
+      AssumptionName{"uncaptured_update_has_rows", &A::uncaptured_update_has_rows},
       AssumptionName{"help_jobs_has_job_name", &A::help_jobs_has_job_name},
   };
   static_assert(sizeof(Assumptions) == kNames.size() * sizeof(int64_t), "a name is missing");

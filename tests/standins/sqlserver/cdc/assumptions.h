@@ -39,6 +39,18 @@ struct Assumptions {
   int64_t column_rename_is_refused = 1;
   // 1: cdc.captured_columns ends with masking_function, as newer versions have it.
   int64_t has_masking_function = 1;
+  // 1: change tables end with __$command_id, and are ordered by it within a transaction. 0: as in
+  // databases from before it was added and that were not upgraded: ordered by __$seqval.
+  int64_t has_command_id = 1;
+  // 1: sys.fn_cdc_get_max_lsn() reads what a scan has not committed yet, so that it is above what
+  // change tables and lsn_time_mapping show while anything waits to be captured.
+  int64_t max_lsn_is_dirty = 0;
+  // 1: what enables an instance or alters a tracked table has a row of tran_id 0x00 in
+  // cdc.lsn_time_mapping. 0: it has none, and the minimum of a new instance is above the maximum
+  // until something else is captured.
+  int64_t definitions_have_entries = 1;
+  // 1: an update that changes no captured column has rows, with an empty mask.
+  int64_t uncaptured_update_has_rows = 0;
   // 1: sys.sp_cdc_help_jobs has the column job_name, which its page does not show.
   int64_t help_jobs_has_job_name = 1;
 };

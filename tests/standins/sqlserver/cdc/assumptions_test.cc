@@ -103,6 +103,92 @@ TEST_F(AssumptionsTest, UnchangedLargeValues) {
   EXPECT_EQ(newest("__$operation, v", "__$operation", "dbo_big"), "3|NULL\n4|long\n");
 }
 
+TEST_F(AssumptionsTest, ChangeTablesWithoutCommandIds) {
+  assume("has_command_id", 0);
+  enable("t", ", @supports_net_changes = 1");
+  ok("BEGIN TRAN; INSERT INTO t VALUES (1, N'x', 1), (2, N'y', 2); UPDATE t SET a = N'z'; UPDATE t "
+     "SET id = 3 WHERE id = 2; COMMIT");
+  ok("DELETE FROM t WHERE id = 1");
+  capture_.scan_all();
+  EXPECT_EQ(driver_.table("SELECT * FROM cdc.dbo_t_CT WHERE 1 = 0"), "");
+  std::string columns;
+  for (const ResultColumn& column : driver_.writer().results.at(0).columns) {
+    columns += column.name + " ";
+  }
+  EXPECT_EQ(columns, "__$start_lsn __$end_lsn __$seqval __$operation __$update_mask id a b ");
+  EXPECT_EQ(
+      driver_.table("SELECT DENSE_RANK() OVER (ORDER BY __$start_lsn), __$operation, id, a, b "
+                    "FROM cdc.dbo_t_CT ORDER BY __$start_lsn, __$seqval, __$operation"),
+      "1|2|1|x|1.00\n1|2|2|y|2.00\n1|3|1|x|1.00\n1|4|1|z|1.00\n1|3|2|y|2.00\n1|4|2|z|2.00\n"
+      "1|1|2|z|2.00\n1|2|3|z|2.00\n2|1|1|z|1.00\n");
+  EXPECT_EQ(driver_.error("SELECT __$command_id FROM cdc.dbo_t_CT"), 207);
+  // As from a keyset inside of the transaction: the order of the index.
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM cdc.dbo_t_CT c WHERE c.__$start_lsn = (SELECT "
+                          "MIN(__$start_lsn) FROM cdc.dbo_t_CT) AND c.__$seqval > (SELECT "
+                          "MIN(__$seqval) FROM cdc.dbo_t_CT)"),
+            "7");
+  const std::string range =
+      "(sys.fn_cdc_get_min_lsn('dbo_t'), sys.fn_cdc_get_max_lsn(), N'all') ORDER BY 1, 2";
+  EXPECT_EQ(
+      driver_.table("SELECT __$operation, id, b FROM cdc.fn_cdc_get_net_changes_dbo_t" + range),
+      "2|3|2.00\n");
+  EXPECT_EQ(driver_.value("SELECT COUNT(b) FROM cdc.fn_cdc_get_all_changes_dbo_t" +
+                          range.substr(0, range.find(" ORDER"))),
+            "7");
+  ok("ALTER TABLE t ALTER COLUMN b decimal(12,3); EXEC dstream.fill_changes N'dbo_t', 5");
+  EXPECT_EQ(driver_.value("SELECT COUNT(b) FROM cdc.dbo_t_CT"), "14");
+  assume("has_command_id", 1);
+  ok("EXEC sys.sp_cdc_enable_table N'dbo', N't', NULL, N'second'");
+  ok("SELECT __$command_id FROM cdc.second_CT");
+}
+
+TEST_F(AssumptionsTest, AMaximumAboveWhatIsThere) {
+  enable("t");
+  const std::string
+      maximum = "SELECT sys.fn_cdc_get_max_lsn()",
+      all =
+          "SELECT COUNT(*) FROM cdc.fn_cdc_get_all_changes_dbo_t(sys.fn_cdc_get_min_lsn('dbo_t'), "
+          "sys.fn_cdc_get_max_lsn(), N'all')";
+  const std::string clean = driver_.value(maximum);
+  ok("INSERT INTO t (id) VALUES (1)");
+  EXPECT_EQ(driver_.value(maximum), clean);
+  assume("max_lsn_is_dirty", 1);
+  const std::string dirty = driver_.value(maximum);
+  EXPECT_LT(clean, dirty);
+  EXPECT_EQ(driver_.value("SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping"), clean);
+  EXPECT_EQ(driver_.value(all), "0") << "who takes this for all up to the maximum has lost a row";
+  capture_.scan_all();
+  EXPECT_EQ(driver_.value(maximum), dirty);
+  EXPECT_EQ(driver_.value(all), "1");
+}
+
+TEST_F(AssumptionsTest, EntriesOfDefinitions) {
+  enable("t");
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM cdc.lsn_time_mapping"), "1");
+  assume("definitions_have_entries", 0);
+  ok("EXEC sys.sp_cdc_enable_table N'dbo', N't', NULL, N'second'");
+  capture_.scan_all();
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM cdc.lsn_time_mapping"), "1");
+  const std::string is_ahead =
+      "SELECT CASE WHEN sys.fn_cdc_get_min_lsn('second') > sys.fn_cdc_get_max_lsn() THEN 1 ELSE 0 "
+      "END";
+  EXPECT_EQ(driver_.value(is_ahead), "1");
+  ok("INSERT INTO t (id) VALUES (1)");
+  capture_.scan_all();
+  EXPECT_EQ(driver_.value(is_ahead), "0");
+}
+
+TEST_F(AssumptionsTest, UpdatesOfOtherColumns) {
+  enable("t", ", @captured_column_list = N'id, a'");
+  ok("INSERT INTO t VALUES (1, N'x', 1); UPDATE t SET b = 2");
+  capture_.scan_all();
+  EXPECT_EQ(changes("__$operation"), "2\n");
+  assume("uncaptured_update_has_rows", 1);
+  ok("UPDATE t SET b = 3");
+  capture_.scan_all();
+  EXPECT_EQ(changes("__$operation, __$update_mask, a"), "2|0x03|x\n3|0x00|x\n4|0x00|x\n");
+}
+
 TEST_F(AssumptionsTest, StartLsnAndMetadata) {
   ok("EXEC sys.sp_cdc_enable_db");
   assume("start_lsn_waits_for_scan", 0);

@@ -38,10 +38,13 @@ int32_t read_int(std::string_view token, size_t at) {
 }
 
 // (start_lsn, command_id, seqval, operation) as append_key() would write it.
+template <bool kHasCommandId>
 void change_key(std::string_view token, std::string* key) {
   key->push_back('\1');
   key->append(token.substr(kStartLsnAt, kLsnBytes));
-  append_number_key(read_int(token, token.size() - sizeof(int32_t)), key);
+  if constexpr (kHasCommandId) {
+    append_number_key(read_int(token, token.size() - sizeof(int32_t)), key);
+  }
   key->push_back('\1');
   key->append(token.substr(kSeqvalAt, kLsnBytes));
   append_number_key(read_int(token, kOperationAt), key);
@@ -55,7 +58,8 @@ std::string full_mask(size_t columns) {
   return mask;
 }
 
-std::vector<ResultColumn> make_columns(const std::vector<CapturedColumn>& captured) {
+std::vector<ResultColumn> make_columns(const std::vector<CapturedColumn>& captured,
+                                       bool has_command_id) {
   std::vector<ResultColumn> columns = {
       view_column("__$start_lsn", sql::binary_type(10), false),
       view_column("__$end_lsn", sql::binary_type(10)),
@@ -65,11 +69,16 @@ std::vector<ResultColumn> make_columns(const std::vector<CapturedColumn>& captur
   for (const CapturedColumn& column : captured) {
     columns.push_back(view_column(column.name, column.type));
   }
-  columns.push_back(view_column("__$command_id", sql::int_type()));
+  if (has_command_id) {
+    columns.push_back(view_column("__$command_id", sql::int_type()));
+  }
   return columns;
 }
 
-sql::Ordering change_ordering(size_t captured) {
+sql::Ordering change_ordering(size_t captured, bool has_command_id) {
+  if (!has_command_id) {
+    return {{{0, false}, {2, false}, {3, false}}, true};
+  }
   return {{{0, false}, {kLeadingColumns + captured, false}, {2, false}, {3, false}}, true};
 }
 
@@ -86,13 +95,16 @@ struct CaptureInstance::PendingRow {
 };
 
 CaptureInstance::CaptureInstance(std::string name, sql::TablePtr table, int32_t object_id,
-                                 std::vector<CapturedColumn> columns)
+                                 std::vector<CapturedColumn> columns, bool has_command_id)
     : name_(std::move(name)),
       table_(std::move(table)),
       object_id_(object_id),
+      has_command_id_(has_command_id),
       columns_(std::make_shared<const std::vector<CapturedColumn>>(std::move(columns))),
-      changes_(std::make_shared<AppendTable>(make_columns(*columns_),
-                                             change_ordering(columns_->size()), change_key)),
+      changes_(
+          std::make_shared<AppendTable>(make_columns(*columns_, has_command_id),
+                                        change_ordering(columns_->size(), has_command_id),
+                                        has_command_id ? change_key<true> : change_key<false>)),
       all_mask_(full_mask(columns_->size())) {}
 
 CaptureInstance::Columns CaptureInstance::columns() const {
@@ -167,6 +179,13 @@ void CaptureInstance::append_header(const std::string& commit_lsn, const std::st
   out->append(mask);
 }
 
+void CaptureInstance::append_trailer(int32_t command, std::string* out) const {
+  if (has_command_id_) {
+    put_u8(out, sizeof(int32_t));
+    put(out, command);
+  }
+}
+
 void CaptureInstance::encode(const std::string& commit_lsn, const PendingRow& row,
                              const Assumptions& assumptions, RowBatch* rows) const {
   const sql::RowChange& change = *row.change;
@@ -193,8 +212,7 @@ void CaptureInstance::encode(const std::string& commit_lsn, const PendingRow& ro
       out->append(values[column.physical]);
     }
   }
-  put_u8(out, sizeof(int32_t));
-  put(out, row.command);
+  append_trailer(row.command, out);
   rows->finish_row();
 }
 
@@ -267,16 +285,18 @@ std::vector<CaptureInstance::PendingRow> CaptureInstance::pending_rows(
       change.format->split(*change.before, &before);
       change.format->split(*change.after, &after);
       const std::string mask = changed_mask(*change.format, before, after);
-      // An update that touches no captured column leaves no rows.
-      if (mask.find_first_not_of('\0') != std::string::npos) {
+      if (assumptions.uncaptured_update_has_rows != 0 ||
+          mask.find_first_not_of('\0') != std::string::npos) {
         add(kUpdateBefore, false, change.log_record, change.command, mask);
         add(kUpdateAfter, true, change.log_record, change.command, mask);
       }
     }
   }
-  std::stable_sort(pending.begin(), pending.end(), [](const PendingRow& a, const PendingRow& b) {
-    return std::tie(a.command, a.record, a.operation) < std::tie(b.command, b.record, b.operation);
-  });
+  const auto key = [this](const PendingRow& row) {
+    return std::tuple(has_command_id_ ? row.command : 0, row.record, row.operation);
+  };
+  std::stable_sort(pending.begin(), pending.end(),
+                   [&](const PendingRow& a, const PendingRow& b) { return key(a) < key(b); });
   return pending;
 }
 
@@ -304,8 +324,7 @@ void CaptureInstance::append_row(const std::string& commit_lsn, int32_t command,
   for (size_t i = 0; i < captured->size(); ++i) {
     append_value((*captured)[i].type, values[i], out);
   }
-  put_u8(out, sizeof(int32_t));
-  put(out, command);
+  append_trailer(command, out);
   rows->finish_row();
 }
 
@@ -325,7 +344,7 @@ std::function<void()> CaptureInstance::alter_column(int32_t column_id, const Sql
   it->source_type = sql::type_name(type.id);
   it->is_large = sql::is_large(type);
   const size_t place = kLeadingColumns + static_cast<size_t>(it - altered.begin());
-  const std::vector<ResultColumn> columns = make_columns(altered);
+  const std::vector<ResultColumn> columns = make_columns(altered, has_command_id_);
   changes_->rewrite(columns, [&](const std::vector<SqlValue>& values, std::string* out) {
     std::vector<SqlValue> converted = values;
     converted[place] = sql::convert_value(values[place], from, columns[place].type);

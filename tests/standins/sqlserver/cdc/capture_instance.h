@@ -23,7 +23,7 @@ namespace dstream::standin::cdc {
 // __$operation.
 enum Operation : int32_t { kDelete = 1, kInsert = 2, kUpdateBefore = 3, kUpdateAfter = 4 };
 
-// Columns of a change table before and behind the captured ones.
+// Columns of a change table before the captured ones.
 inline constexpr size_t kLeadingColumns = 5;
 
 struct CapturedColumn {
@@ -45,7 +45,7 @@ struct KeyColumn {
 class CaptureInstance {
  public:
   CaptureInstance(std::string name, sql::TablePtr table, int32_t object_id,
-                  std::vector<CapturedColumn> columns);
+                  std::vector<CapturedColumn> columns, bool has_command_id);
 
   const std::string& name() const { return name_; }
   const sql::TablePtr& table() const { return table_; }
@@ -55,6 +55,8 @@ class CaptureInstance {
   using Columns = std::shared_ptr<const std::vector<CapturedColumn>>;
   Columns columns() const;
   std::vector<ResultColumn> change_columns() const;
+  // Behind the captured ones: __$command_id, or nothing.
+  size_t trailing_columns() const { return has_command_id_ ? 1 : 0; }
   const std::shared_ptr<AppendTable>& changes() const { return changes_; }
   bool is_active() const { return start_lsn.has_value(); }
 
@@ -83,6 +85,7 @@ class CaptureInstance {
 
  private:
   struct PendingRow;
+  void append_trailer(int32_t command, std::string* out) const;
   void append_header(const std::string& commit_lsn, const std::string& seqval, Operation operation,
                      const std::string& mask, std::string* out) const;
   void encode(const std::string& commit_lsn, const PendingRow& row, const Assumptions& assumptions,
@@ -99,6 +102,7 @@ class CaptureInstance {
   const std::string name_;
   const sql::TablePtr table_;
   const int32_t object_id_;
+  const bool has_command_id_;
   mutable std::mutex columns_mutex_;  // guards columns_
   Columns columns_;
   std::shared_ptr<AppendTable> changes_;

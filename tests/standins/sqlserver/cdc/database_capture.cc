@@ -207,6 +207,16 @@ std::vector<CommitEntry> DatabaseCapture::entries() const {
   return entries_;
 }
 
+std::string DatabaseCapture::shown_max_lsn() const {
+  if (assumptions_->get().max_lsn_is_dirty != 0) {
+    const std::lock_guard lock(log_mutex_);
+    if (!log_.empty()) {
+      return lsn_of_record(log_.back().record);
+    }
+  }
+  return max_lsn();
+}
+
 std::string DatabaseCapture::max_lsn() const {
   const std::lock_guard lock(mutex_);
   return entries_.empty() ? std::string() : entries_.back().start_lsn;

@@ -99,6 +99,8 @@ class DatabaseCapture {
   std::shared_ptr<AppendTable> time_mapping() const;
   std::vector<CommitEntry> entries() const;
   std::string max_lsn() const;  // "" if there is none
+  // What sys.fn_cdc_get_max_lsn() says: see Assumptions::max_lsn_is_dirty.
+  std::string shown_max_lsn() const;
   std::optional<std::string> min_lsn(std::string_view instance) const;
   // The capture scan has passed the record that enabled the instance.
   // Shows an LSN before the scan has activated the instance.

@@ -68,7 +68,7 @@ void add_bounds(ChangeDataCapture* capture, sql::FunctionRegistry* registry) {
   registry->add("sys.fn_cdc_get_max_lsn",
                 function({}, sql::binary_type(10), [capture](const sql::CallContext& call, Values) {
                   const DatabaseCapture* cdc = capture->find(call.database);
-                  return cdc == nullptr ? SqlValue{} : lsn_value(cdc->max_lsn());
+                  return cdc == nullptr ? SqlValue{} : lsn_value(cdc->shown_max_lsn());
                 }));
   registry->add(
       "sys.fn_cdc_get_min_lsn",
@@ -166,7 +166,7 @@ class AllChanges final : public sql::Relation {
              bool with_old)
       : changes_(instance->changes()), with_old_(with_old) {
     const std::vector<ResultColumn>& all = changes_.columns();
-    for (size_t i = 0; i + 1 < all.size(); ++i) {
+    for (size_t i = 0; i + instance->trailing_columns() < all.size(); ++i) {
       if (i != 1) {
         columns_.push_back(all[i]);
         columns_.back().type.nullable = true;  // as from a UNION ALL with NULLs
@@ -283,7 +283,7 @@ Range checked_range(const DatabaseCapture& cdc, const CaptureInstance& instance,
   const auto minimum = cdc.min_lsn(instance.name());
   const bool is_filter = std::find(filters.begin(), filters.end(), range.filter) != filters.end();
   if (from.null || to.null || option.null || !is_filter || !minimum || range.from < *minimum ||
-      range.from > range.to || range.to > cdc.max_lsn()) {
+      range.from > range.to || range.to > cdc.shown_max_lsn()) {
     throw insufficient_arguments(function);
   }
   return range;

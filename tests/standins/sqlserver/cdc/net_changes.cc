@@ -91,8 +91,9 @@ std::vector<Net> collect(const CaptureInstance& instance, const sql::KeyRange& r
 std::shared_ptr<const sql::Relation> net_changes(const CaptureInstance& instance,
                                                  const sql::KeyRange& range, NetFilter filter) {
   const std::vector<ResultColumn> all = instance.change_columns();
+  const auto trailing = static_cast<std::ptrdiff_t>(instance.trailing_columns());
   std::vector<ResultColumn> columns = {all[kLsnColumn], all[kOperationColumn], all[kMaskColumn]};
-  columns.insert(columns.end(), all.begin() + kLeadingColumns, all.end() - 1);
+  columns.insert(columns.end(), all.begin() + kLeadingColumns, all.end() - trailing);
   for (ResultColumn& column : columns) {
     column.type.nullable = true;
   }
@@ -108,7 +109,7 @@ std::shared_ptr<const sql::Relation> net_changes(const CaptureInstance& instance
     }
     std::vector<SqlValue> row = {net.row[kLsnColumn], SqlValue::of_number(operation),
                                  has_mask ? SqlValue::of_text(net.mask) : SqlValue{}};
-    row.insert(row.end(), net.row.begin() + kLeadingColumns, net.row.end() - 1);
+    row.insert(row.end(), net.row.begin() + kLeadingColumns, net.row.end() - trailing);
     rows.push_back(std::move(row));
   }
   return std::make_shared<sql::RowsRelation>(std::move(columns), std::move(rows));

@@ -271,7 +271,7 @@ enum EnableParameter : size_t {
 };
 
 InstancePtr make_instance(ProcedureCall& call, const DatabaseCapture& cdc,
-                          const sql::TablePtr& table) {
+                          const sql::TablePtr& table, bool has_command_id) {
   std::string name = call.text(kCaptureInstance);
   if (name.empty()) {
     name = table->schema() + "_" + table->name();
@@ -291,7 +291,7 @@ InstancePtr make_instance(ProcedureCall& call, const DatabaseCapture& cdc,
   const int32_t object_id = call.database.new_object_id();
   auto instance = std::make_shared<CaptureInstance>(
       name, table, object_id,
-      choose_columns(*definition, table->full_name(), call.text(kColumnList)));
+      choose_columns(*definition, table->full_name(), call.text(kColumnList)), has_command_id);
   add_keys(*definition, index, instance.get());
   instance->supports_net_changes = net_changes;
   instance->role_name = call.text(kRoleName);
@@ -342,7 +342,8 @@ void enable_table(ChangeDataCapture* capture, ProcedureCall& call) {
   sql::as_statement(&call.session, [&] {
     // Nobody writes between the decision and the record in the log.
     call.session.lock_table(table, sql::TableLock::kExclusive);
-    const InstancePtr instance = make_instance(call, *cdc, table);
+    const Assumptions assumptions = capture->assumptions().get();
+    const InstancePtr instance = make_instance(call, *cdc, table, assumptions.has_command_id != 0);
     const bool was_tracked = table->is_tracked.exchange(true);
     if (cdc->instances().empty()) {
       add_jobs(capture, cdc);
@@ -351,7 +352,7 @@ void enable_table(ChangeDataCapture* capture, ProcedureCall& call) {
     if (instance->has_role) {
       call.session.engine().principals().add_role(call.database.name(), instance->role_name);
     }
-    const bool waits = capture->assumptions().get().start_lsn_waits_for_scan != 0;
+    const bool waits = assumptions.start_lsn_waits_for_scan != 0;
     sql::Transaction& transaction = call.session.statement_transaction();
     transaction.on_rollback(&call.database, [cdc, instance, table, was_tracked] {
       cdc->remove_instance(instance);

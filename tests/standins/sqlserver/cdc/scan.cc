@@ -194,7 +194,9 @@ void DatabaseCapture::publish(Batch* batch) {
         const std::string lsn = lsn_of_record(entry.record);
         entry.apply(lsn);
         const int64_t now = engine_->local_ticks();
-        append_entries({{lsn, now, now, std::string(1, '\0'), zero_lsn()}}, sequence);
+        if (batch->assumptions.definitions_have_entries != 0) {
+          append_entries({{lsn, now, now, std::string(1, '\0'), zero_lsn()}}, sequence);
+        }
       }
     }
     for (auto& [instance, rows] : batch->rows) {

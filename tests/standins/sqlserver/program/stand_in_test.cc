@@ -338,7 +338,7 @@ TEST_F(FailoverTest, ASecondaryMayLetClientsRead) {
   EXPECT_EQ(value(&reader, "SELECT COUNT(*) FROM sys.dm_cdc_log_scan_sessions"), "0");
   EXPECT_NE(value(&primary, "SELECT COUNT(*) FROM sys.dm_cdc_log_scan_sessions"), "0");
   for (const char* sql :
-       {"INSERT INTO t VALUES (5)", "UPDATE t SET id = 6", "DELETE FROM t",  
+       {"INSERT INTO t VALUES (5)", "UPDATE t SET id = 6", "DELETE FROM t",
         "CREATE TABLE x (i int)", "DROP TABLE t", "ALTER TABLE t ADD c int",
         "CREATE INDEX i ON t (id)", "CREATE SCHEMA s", "SELECT * INTO y FROM t",
         "EXEC sys.sp_cdc_disable_db", "EXEC sys.sp_cdc_disable_table N'dbo', N't', N'all'",
