@@ -2,6 +2,7 @@
 //
 //   java Client stream PROPERTIES    runs the connector; "change TAB value-as-JSON" for every
 //                                    record, "state TAB running|stopped|failed TAB text"
+//   java Client records PROPERTIES   the same, with "record TAB JSON": topic, key, value, headers
 //   java Client sql URL CONNECTIONS  one JSON object a line, {"connection": 0, "sql": "..."}, is
 //                                    answered by {"connection": 0, "rows": [[...]]} or with
 //                                    "error" and "text"; connections work side by side
@@ -32,6 +33,7 @@ import java.util.Properties;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 public final class Client {
   private static final OutputStream OUT = new FileOutputStream(FileDescriptor.out);
@@ -54,13 +56,25 @@ public final class Client {
     return new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
   }
 
+  private static final AtomicBoolean WHOLE = new AtomicBoolean();
+
+  // Key, value and headers stay the texts that the converter made of them.
+  private static String whole(ChangeEvent<String, String> record) {
+    ObjectNode line = MAPPER.createObjectNode();
+    line.put("topic", record.destination()).put("key", record.key()).put("value", record.value());
+    ObjectNode headers = line.putObject("headers");
+    record.headers().forEach(header -> headers.put(header.getKey(), String.valueOf(header.getValue())));
+    return line.toString();
+  }
+
   private static void deliver(
       List<ChangeEvent<String, String>> records,
       DebeziumEngine.RecordCommitter<ChangeEvent<String, String>> committer)
       throws InterruptedException {
     StringBuilder lines = new StringBuilder();
     for (ChangeEvent<String, String> record : records) {
-      lines.append("change\t").append(record.value()).append('\n');
+      lines.append(WHOLE.get() ? "record\t" + whole(record) : "change\t" + record.value());
+      lines.append('\n');
     }
     try {
       write(lines); // Before the engine hears that they are processed.
@@ -79,7 +93,7 @@ public final class Client {
       properties.load(reader);
     }
     DebeziumEngine<ChangeEvent<String, String>> engine =
-        DebeziumEngine.create(Json.class)
+        DebeziumEngine.create(Json.class, Json.class, Json.class)
             .using(properties)
             .using(
                 new DebeziumEngine.ConnectorCallback() {
@@ -155,7 +169,8 @@ public final class Client {
   }
 
   public static void main(String[] arguments) throws Exception {
-    if (arguments[0].equals("stream")) {
+    WHOLE.set(arguments[0].equals("records"));
+    if (arguments[0].equals("stream") || WHOLE.get()) {
       stream(arguments[1]);
     } else {
       sql(arguments[1], Integer.parseInt(arguments[2]));
