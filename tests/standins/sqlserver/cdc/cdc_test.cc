@@ -91,6 +91,19 @@ TEST_F(CdcTest, AKeyChangeIsDeleteAndInsert) {
             "1|2\n1|3\n2|3\n2|4\n");
 }
 
+TEST_F(CdcTest, AMergeWritesWhatItDid) {
+  enable("t");
+  ok("INSERT INTO t (id, a) VALUES (1, N'a'), (2, N'b'), (3, N'c')");
+  ok("MERGE t USING (VALUES (1), (4)) AS s (id) ON t.id = s.id WHEN MATCHED THEN UPDATE SET a = "
+     "N'x' "
+     "WHEN NOT MATCHED THEN INSERT (id, a) VALUES (s.id, N'y') WHEN NOT MATCHED BY SOURCE AND t.id "
+     "= 2 THEN "
+     "DELETE;");
+  capture_.scan_all();
+  EXPECT_EQ(changes("__$operation, id, a, __$command_id"),
+            "2|1|a|1\n2|2|b|1\n2|3|c|1\n1|2|b|1\n3|1|a|1\n4|1|x|1\n2|4|y|1\n");
+}
+
 TEST_F(CdcTest, RollbackLeavesNothing) {
   enable("t");
   ok("BEGIN TRAN; INSERT INTO t VALUES (1, NULL, NULL); ROLLBACK");

@@ -257,6 +257,19 @@ struct DeclaredVariable {
   std::shared_ptr<const TableSpec> table;
 };
 
+// WHEN ... THEN ... of MERGE.
+struct MergeClause {
+  enum class When : uint8_t { kMatched, kNotMatched, kNotMatchedBySource };
+  enum class Action : uint8_t { kUpdate, kDelete, kInsert };
+  When when = When::kMatched;
+  ExpressionPtr condition;  // AND ...
+  Action action = Action::kUpdate;
+  std::vector<Assignment> assignments;
+  std::vector<std::string> columns;  // of INSERT
+  std::vector<ExpressionPtr> values;
+  bool default_values = false;
+};
+
 enum class AlterAction : uint8_t {
   kAddColumns,
   kDropColumns,
@@ -290,7 +303,9 @@ struct Statement {
   ExpressionPtr where;
   ExpressionPtr top;
   bool top_percent = false;
-  std::vector<std::string> hints;  // on the target of INSERT, UPDATE, DELETE
+  std::vector<std::string> hints;                 // on the target of INSERT, UPDATE, DELETE, MERGE
+  std::vector<Query::CommonTable> common_tables;  // WITH ... UPDATE, DELETE, MERGE
+  std::vector<MergeClause> merge;                 // its sources are joined in `from`
 
   std::shared_ptr<const TableSpec> table;  // CREATE TABLE, ALTER TABLE ADD
   AlterAction alter = AlterAction::kAddColumns;

@@ -1,7 +1,6 @@
 #include "tests/standins/sqlserver/sql/change.h"
 
 #include <algorithm>
-#include <set>
 
 #include "tests/standins/sqlserver/sql/computed_relation.h"
 #include "tests/standins/sqlserver/sql/convert.h"
@@ -9,16 +8,14 @@
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/from_plan.h"
 #include "tests/standins/sqlserver/sql/interpreter.h"
+#include "tests/standins/sqlserver/sql/merge.h"
 #include "tests/standins/sqlserver/sql/output_clause.h"
 #include "tests/standins/sqlserver/sql/procedures.h"
 #include "tests/standins/sqlserver/sql/select_plan.h"
-#include "tests/standins/sqlserver/sql/text.h"
+#include "tests/standins/sqlserver/sql/target_scan.h"
 
 namespace dstream::standin::sql {
 namespace {
-
-// A row may change between being read and being locked; then the statement starts over.
-constexpr int kRestartsMax = 1000;
 
 struct InsertRows {
   std::vector<SqlType> types;
@@ -27,49 +24,6 @@ struct InsertRows {
   std::vector<std::vector<SqlType>> row_types;
   std::vector<std::vector<bool>> defaults;
 };
-
-std::vector<size_t> insert_columns(SqlSession* session, const Statement& statement,
-                                   const TableWriter& writer) {
-  const TableDefinition& definition = writer.definition();
-  const bool identity_insert =
-      session->options().identity_insert == fold_name(writer.table()->full_name());
-  std::vector<size_t> columns;
-  if (statement.names.empty()) {
-    for (size_t i = 0; i < definition.columns.size(); ++i) {
-      const Column& column = definition.columns[i];
-      if ((!column.identity || identity_insert) && column.computed == nullptr) {
-        columns.push_back(i);
-      }
-    }
-    return columns;
-  }
-  for (const std::string& name : statement.names) {
-    const auto column = definition.find_column(name);
-    if (!column) {
-      throw invalid_column(name);
-    }
-    if (std::find(columns.begin(), columns.end(), *column) != columns.end()) {
-      throw SqlError(264, 16, 1,
-                     "The column name '" + name +
-                         "' is specified more than once in the "
-                         "SET clause or column list of an INSERT.");
-    }
-    const Column& c = definition.columns[*column];
-    if (c.identity && !identity_insert) {
-      throw SqlError(544, 16, 1,
-                     "Cannot insert explicit value for identity column in table '" +
-                         writer.table()->name() + "' when IDENTITY_INSERT is set to OFF.");
-    }
-    if (c.computed != nullptr) {
-      throw SqlError(271, 16, 1,
-                     "The column \"" + name +
-                         "\" cannot be modified because it is "
-                         "either a computed column or is the result of a UNION operator.");
-    }
-    columns.push_back(*column);
-  }
-  return columns;
-}
 
 // VALUES keeps DEFAULT and each row's own types, so it does not go through a plan.
 void values_rows(SqlSession* session, const Query& query, InsertRows* result) {
@@ -151,7 +105,7 @@ void cut_to_top(SqlSession* session, const Statement& statement, InsertRows* sou
 int64_t insert(SqlSession* session, const Statement& statement) {
   TableWriter writer(session, target_table(session, statement.name), "INSERT");
   OutputCollector output(session, statement, writer.table(), "INSERT");
-  std::vector<size_t> columns = insert_columns(session, statement, writer);
+  std::vector<size_t> columns = insert_columns(session, statement.names, writer);
   InsertRows source;
   collect_rows(session, statement, &source);
   if (statement.default_values) {
@@ -183,14 +137,7 @@ int64_t insert(SqlSession* session, const Statement& statement) {
                          "of columns specified in the INSERT statement.");
     }
     const std::vector<bool>& defaults = source.defaults.empty() ? none : source.defaults[i];
-    for (size_t j = 0; j < columns.size(); ++j) {
-      if (writer.definition().columns[columns[j]].is_row_version() && !defaults[j]) {
-        throw SqlError(273, 16, 1,
-                       "Cannot insert an explicit value into a timestamp column. Use INSERT with a "
-                       "column list to exclude the timestamp column, or insert a DEFAULT into the "
-                       "timestamp column.");
-      }
-    }
+    check_row_versions(writer, columns, defaults);
     const std::vector<SqlValue>& stored = writer.insert(
         columns, source.row_types.empty() ? source.types : source.row_types[i], row, defaults);
     output.add(&stored, nullptr);
@@ -199,232 +146,16 @@ int64_t insert(SqlSession* session, const Statement& statement) {
   return static_cast<int64_t>(source.rows.size());
 }
 
-// Finds and locks the rows an UPDATE or DELETE is about, and hands each to `take` with the flat row
-// still in place.
-class TargetScan {
- public:
-  TargetScan(SqlSession* session, const Statement& statement) : session_(session) {
-    FromBuilder builder(session, &scope_);
-    if (statement.from.empty()) {
-      table_ = target_table(session, statement.name);
-      from_ = builder.build_target(statement.name, make_table_relation(session, table_));
-    } else {
-      builder.set_target(statement.name);
-      from_ = builder.build(statement.from);
-      table_ = target_of_from(statement);
-    }
-    builder.finish(from_.get(), statement.where);
-    for (size_t i = 0; i < scope_.sources.size(); ++i) {
-      if (scope_.sources[i].is_target) {
-        target_ = i;
-      }
-    }
-    if (statement.top != nullptr) {
-      Scope none;
-      const BoundValue top = Binder(session, &none).value(statement.top);
-      const EvaluationContext context{session, nullptr, nullptr, nullptr};
-      limit_ = convert_value(top.evaluate(context), top.type, bigint_type()).number;
-      if (statement.top_percent) {
-        throw not_understood("TOP (n) PERCENT in UPDATE or DELETE");
-      }
-    }
-  }
-
-  Scope* scope() { return &scope_; }
-  const TablePtr& table() const { return table_; }
-  size_t target_first() const { return scope_.sources[target_].first; }
-
-  struct Row {
-    std::string key;
-    RowBytes data;
-  };
-
-  // `take` evaluates what it needs of the context.
-  void run(const std::function<void(const Row&, const EvaluationContext&)>& take,
-           const std::function<void()>& restart) {
-    for (int attempt = 0; attempt < kRestartsMax; ++attempt) {
-      if (try_run(take)) {
-        return;
-      }
-      restart();
-    }
-    throw SqlError(1205, 13, 55,
-                   "Transaction (Process ID " + std::to_string(session_->id()) +
-                       ") was deadlocked on lock resources with another process and "
-                       "has been chosen as the deadlock victim. Rerun the "
-                       "transaction.");
-  }
-
- private:
-  TablePtr target_of_from(const Statement& statement) const {
-    for (const Source& source : scope_.sources) {
-      if (source.is_target) {
-        return source.relation->base_table();
-      }
-    }
-    throw invalid_object(statement.name.text());
-  }
-
-  bool try_run(const std::function<void(const Row&, const EvaluationContext&)>& take) {
-    FromState state;
-    state.session = session_;
-    state.scope = &scope_;
-    state.row.resize(scope_.width());
-    state.needed.assign(scope_.width(), -1);
-    for (size_t i = 0; i < scope_.width(); ++i) {
-      state.needed[i] = scope_.used[i] ? static_cast<int>(i) : -1;
-    }
-    state.context = {session_, state.row.data(), nullptr, nullptr};
-    // A SNAPSHOT transaction looks at the rows of its snapshot, and must not change newer ones.
-    const bool by_snapshot =
-        session_->options().isolation == Isolation::kSnapshot && session_->transaction_count() > 0;
-    state.for_update = !by_snapshot;
-    const auto iterator = open_from(*from_, &state);
-    iterator->open();
-    const Source& target = scope_.sources[target_];
-    const size_t identity = target.first + target.columns.size();
-    std::set<std::string> seen;
-    int64_t count = 0;
-    while ((limit_ < 0 || count < limit_) && iterator->next()) {
-      const std::string key = state.row[identity].text;
-      if (state.row[identity].null || !seen.insert(key).second) {
-        continue;  // An outer join without a target row, or the same row once more.
-      }
-      const RowBytes data = state.target_rows.at(key);
-      bool is_same = false;
-      const auto attempt = [&]() {
-        return table_->store()->lock(&session_->statement_transaction(), key, data, &is_same);
-      };
-      if (attempt() != 0) {
-        session_->wait(attempt);
-      }
-      if (!is_same && by_snapshot) {
-        throw SqlError(
-            3960, 16, 2,
-            "Snapshot isolation transaction aborted due to update conflict. You cannot use "
-            "snapshot isolation to access table '" +
-                table_->full_name() + "' directly or indirectly in database '" +
-                session_->current_database().name() +
-                "' to update, delete, or insert the row that has been modified or deleted by "
-                "another transaction. Retry the transaction or change the isolation level for the "
-                "update/delete statement.");
-      }
-      if (!is_same) {
-        return false;
-      }
-      take({key, data}, state.context);
-      ++count;
-    }
-    return true;
-  }
-
-  SqlSession* session_;
-  Scope scope_;
-  std::unique_ptr<FromNode> from_;
-  TablePtr table_;
-  size_t target_ = 0;
-  int64_t limit_ = -1;
-};
-
-struct BoundAssignment {
-  size_t column = 0;
-  bool has_column = false;
-  std::string variable;
-  BoundValue value;
-};
-
-std::vector<BoundAssignment> bind_assignments(SqlSession* session, const Statement& statement,
-                                              Scope* scope, const TableWriter& writer) {
-  std::vector<BoundAssignment> result;
-  Binder binder(session, scope);
-  for (const Assignment& assignment : statement.assignments) {
-    BoundAssignment bound;
-    bound.variable = assignment.variable;
-    ExpressionPtr value = assignment.value;
-    if (!assignment.column.empty()) {
-      const auto column = writer.definition().find_column(assignment.column);
-      if (!column) {
-        throw invalid_column(assignment.column);
-      }
-      const Column& definition = writer.definition().columns[*column];
-      if (definition.identity) {
-        throw SqlError(8102, 16, 1, "Cannot update identity column '" + definition.name + "'.");
-      }
-      if (definition.is_row_version()) {
-        throw SqlError(272, 16, 1, "Cannot update a timestamp column.");
-      }
-      if (definition.computed != nullptr) {
-        throw SqlError(271, 16, 1,
-                       "The column \"" + definition.name +
-                           "\" cannot be modified "
-                           "because it is either a computed column or is the result of a "
-                           "UNION operator.");
-      }
-      const bool is_twice =
-          std::any_of(result.begin(), result.end(), [&](const BoundAssignment& other) {
-            return other.has_column && other.column == *column;
-          });
-      if (is_twice) {
-        throw SqlError(264, 16, 1,
-                       "The column name '" + definition.name +
-                           "' is specified more than once in the SET clause or column list of an "
-                           "INSERT. A column cannot be assigned more than one value in the same "
-                           "clause. Modify the clause to make sure that a column is updated only "
-                           "once. If this statement updates or inserts columns into a view, column "
-                           "aliasing can conceal the duplication in your code.");
-      }
-      bound.column = *column;
-      bound.has_column = true;
-      if (value->kind == ExpressionKind::kDefault) {
-        value = definition.default_value;
-      }
-    }
-    if (assignment.op != '\0') {
-      auto self = std::make_shared<Expression>();
-      self->kind = ExpressionKind::kColumn;
-      self->name.parts = {assignment.column};
-      auto binary = std::make_shared<Expression>();
-      binary->kind = ExpressionKind::kBinary;
-      binary->op = assignment.op;
-      binary->operands = {self, value};
-      value = binary;
-    }
-    if (value == nullptr) {  // DEFAULT of a column without one
-      bound.value.is_null = true;
-      bound.value.evaluate = [](const EvaluationContext&) { return SqlValue{}; };
-    } else {
-      bound.value = binder.value(value);
-    }
-    result.push_back(std::move(bound));
-  }
-  return result;
-}
-
 int64_t update(SqlSession* session, const Statement& statement) {
   TargetScan scan(session, statement);
   TableWriter writer(session, scan.table(), "UPDATE");
   OutputCollector output(session, statement, scan.table(), "UPDATE");
   const std::vector<BoundAssignment> assignments =
-      bind_assignments(session, statement, scan.scope(), writer);
+      bind_assignments(session, statement.assignments, scan.scope(), writer);
   std::vector<TableWriter::Update> updates;
   scan.run(
       [&](const TargetScan::Row& row, const EvaluationContext& context) {
-        TableWriter::Update update;
-        update.key = row.key;
-        update.before = row.data;
-        update.old_values = writer.decode(row.data);
-        update.new_values = update.old_values;
-        for (const BoundAssignment& assignment : assignments) {
-          const SqlValue value = assignment.value.evaluate(context);
-          if (assignment.has_column) {
-            update.new_values[assignment.column] =
-                writer.stored(assignment.column, assignment.value.type, value);
-          }
-          if (!assignment.variable.empty()) {
-            assign_variable(session, assignment.variable, assignment.value.type, value);
-          }
-        }
-        updates.push_back(std::move(update));
+        updates.push_back(updated_row(session, row, assignments, context, writer));
       },
       [&] { updates.clear(); });
   writer.update(&updates);
@@ -499,6 +230,9 @@ int64_t execute_change(SqlSession* session, const Statement& statement) {
         break;
       case StatementKind::kUpdate:
         rows = update(session, statement);
+        break;
+      case StatementKind::kMerge:
+        rows = merge_rows(session, statement);
         break;
       case StatementKind::kDelete:
         rows = remove(session, statement);

@@ -16,6 +16,16 @@ class ChangeTest : public testing::Test {
   }
 };
 
+TEST_F(ChangeTest, TheTargetNeedNotStandInFrom) {
+  ok("CREATE TABLE t (id int, n int); CREATE TABLE s (id int, n int)");
+  ok("INSERT INTO t VALUES (1, 0), (2, 0); INSERT INTO s VALUES (2, 5)");
+  ok("UPDATE t SET n = s.n FROM s WHERE s.id = t.id");
+  EXPECT_EQ(driver_.table("SELECT * FROM t ORDER BY id"), "1|0\n2|5\n");
+  ok("DELETE t FROM s WHERE s.id = t.id");
+  EXPECT_EQ(driver_.table("SELECT * FROM t"), "1|0\n");
+  EXPECT_EQ(driver_.error("UPDATE nowhere SET n = s.n FROM s"), 208);
+}
+
 TEST_F(ChangeTest, EveryTypeKeepsItsValue) {
   ok("CREATE TABLE t (a tinyint, b smallint, c int, d bigint, e bit, f decimal(38,10), g "
      "numeric(9,2), h money, i smallmoney, j float, k real, l char(4), m varchar(10), n "

@@ -249,7 +249,9 @@ std::string RandomSql::change(int depth) {
     case 5:
       return "MERGE t USING (" + select(depth + 1) + ") AS z ON " + condition(depth + 1) +
              " WHEN MATCHED THEN UPDATE SET a = " + v() +
-             " WHEN NOT MATCHED THEN INSERT (id) VALUES (" + v() + ");";
+             " WHEN NOT MATCHED THEN INSERT (id) VALUES (" + v() + ")" +
+             one_of({"", " WHEN NOT MATCHED BY SOURCE THEN DELETE"}) +
+             one_of({"", " OUTPUT $action, inserted.*, deleted.a"}) + ";";
     case 6:
       return "SELECT " + v() + " AS q INTO #k" + from(depth + 1);
     default:
@@ -316,7 +318,10 @@ std::string RandomSql::control(int depth) {
           "EXEC sp_describe_first_result_set N'SELECT * FROM t';EXEC nowhere 1, 2;"
           "PRINT 'x';RETURN 1;EXEC sp_statistics 'u'");
     default:
-      return "WITH z AS (" + select(depth + 1) + ") SELECT * FROM z";
+      return "WITH z AS (" + select(depth + 1) + ") " +
+             one_of({"SELECT * FROM z", "INSERT t (id, a) SELECT * FROM z",
+                     "DELETE t FROM t JOIN z ON z.a = t.id", "UPDATE t SET a = 1 FROM z",
+                     "DELETE FROM z", "MERGE t USING z ON t.id = z.a WHEN MATCHED THEN DELETE;"});
   }
 }
 

@@ -34,6 +34,7 @@ bool begins_implicitly(const Statement& statement) {
     case StatementKind::kInsert:
     case StatementKind::kUpdate:
     case StatementKind::kDelete:
+    case StatementKind::kMerge:
     case StatementKind::kTruncate:
     case StatementKind::kCreateTable:
     case StatementKind::kAlterTable:
@@ -218,8 +219,8 @@ Interpreter::Flow Interpreter::execute(const Statement& statement) {
   const Transaction* open = session_->transaction();
   if (open != nullptr && open->is_doomed && statement.kind != StatementKind::kRollback &&
       (statement.kind == StatementKind::kInsert || statement.kind == StatementKind::kUpdate ||
-       statement.kind == StatementKind::kDelete || statement.kind == StatementKind::kCommit ||
-       statement.kind == StatementKind::kCreateTable)) {
+       statement.kind == StatementKind::kDelete || statement.kind == StatementKind::kMerge ||
+       statement.kind == StatementKind::kCommit || statement.kind == StatementKind::kCreateTable)) {
     throw SqlError(3930, 16, 1,
                    "The current transaction cannot be committed and cannot support "
                    "operations that write to the log file. Roll back the "
@@ -314,11 +315,13 @@ void Interpreter::plain(const Statement& statement) {
     case StatementKind::kInsert:
     case StatementKind::kUpdate:
     case StatementKind::kDelete:
+    case StatementKind::kMerge:
     case StatementKind::kTruncate: {
       const int64_t rows = execute_change(session_, statement);
       session_->row_count = rows;
       return done(statement.kind == StatementKind::kInsert   ? DoneCommand::kInsert
                   : statement.kind == StatementKind::kUpdate ? DoneCommand::kUpdate
+                  : statement.kind == StatementKind::kMerge  ? DoneCommand::kMerge
                                                              : DoneCommand::kDelete,
                   statement.kind == StatementKind::kTruncate ? -1 : rows);
     }

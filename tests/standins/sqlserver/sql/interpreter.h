@@ -20,7 +20,7 @@ namespace dstream::standin::sql {
 struct DoneCommand {
   static constexpr uint16_t kSelect = 0xC1, kInsert = 0xC3, kDelete = 0xC4, kUpdate = 0xC5,
                             kCreateTable = 0xC6, kSet = 0xB9, kExecute = 0xE0, kNone = 0xFD,
-                            kBulkInsert = 0xF0;
+                            kBulkInsert = 0xF0, kMerge = 0x117;
 };
 
 class Interpreter {

@@ -109,8 +109,8 @@ TEST(Parser, ErrorsNameWhatTheyStumbleOver) {
   EXPECT_EQ(message("SELECT * FRM t x y"), "102 Incorrect syntax near 'FRM'.");
   EXPECT_EQ(message("SELECT FROM t"), "156 Incorrect syntax near the keyword 'FROM'.");
   EXPECT_EQ(message("SELECT 'a"), "105 Unclosed quotation mark after the character string 'a'.");
-  EXPECT_EQ(message("MERGE t USING s ON 1 = 1"),
-            "40510 Statement 'MERGE t USING s ON 1 = 1' is not supported in this version of SQL "
+  EXPECT_EQ(message("DBCC t USING s ON 1 = 1"),
+            "40510 Statement 'DBCC t USING s ON 1 = 1' is not supported in this version of SQL "
             "Server.");
 }
 

@@ -40,6 +40,11 @@ class OutputCollector::Clause {
       source.columns = columns;
       scope_.add(std::move(source));
     }
+    if (verb == "MERGE") {
+      Source action;
+      action.columns = {{"$action", nvarchar_type(10)}};
+      scope_.add(std::move(action));
+    }
     for (const SelectItem& item : items) {
       add_item(item, columns);
     }
@@ -49,7 +54,8 @@ class OutputCollector::Clause {
   const std::vector<ResultColumn>& columns() const { return columns_; }
   const std::vector<std::vector<SqlValue>>& rows() const { return rows_; }
 
-  void add(const std::vector<SqlValue>* inserted, const std::vector<SqlValue>* deleted) {
+  void add(const std::vector<SqlValue>* inserted, const std::vector<SqlValue>* deleted,
+           std::string_view action) {
     if (!is_wanted()) {
       return;
     }
@@ -59,6 +65,7 @@ class OutputCollector::Clause {
       row.insert(row.end(), deleted->begin(), deleted->end());
     }
     row.resize(width_ * 2);
+    row.push_back(SqlValue::of_text(std::string(action)));
     const EvaluationContext context{session_, row.data(), nullptr, nullptr};
     std::vector<SqlValue> result;
     for (const BoundValue& item : items_) {
@@ -112,9 +119,9 @@ OutputCollector::OutputCollector(SqlSession* session, const Statement& statement
 OutputCollector::~OutputCollector() = default;
 
 void OutputCollector::add(const std::vector<SqlValue>* inserted,
-                          const std::vector<SqlValue>* deleted) {
-  first_->add(inserted, deleted);
-  second_->add(inserted, deleted);
+                          const std::vector<SqlValue>* deleted, std::string_view action) {
+  first_->add(inserted, deleted, action);
+  second_->add(inserted, deleted, action);
 }
 
 void OutputCollector::finish() {

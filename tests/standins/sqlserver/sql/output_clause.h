@@ -1,4 +1,4 @@
-// OUTPUT of INSERT, UPDATE and DELETE.
+// OUTPUT of INSERT, UPDATE, DELETE and MERGE.
 //
 // Thread rule: one thread an object.
 #pragma once
@@ -22,8 +22,9 @@ class OutputCollector {
                   std::string_view verb);
   ~OutputCollector();
 
-  // A changed row, nullptr for the side there is not.
-  void add(const std::vector<SqlValue>* inserted, const std::vector<SqlValue>* deleted);
+  // A changed row, nullptr for the side there is not; `action` is what $action says in MERGE.
+  void add(const std::vector<SqlValue>* inserted, const std::vector<SqlValue>* deleted,
+           std::string_view action = {});
   // Behind the statement's work: into the table, and to the client.
   void finish();
 

@@ -99,7 +99,13 @@ StatementPtr Parser::statement_body() {
   const Token& first = peek();
   if (first.is_operator("(") || is_any_word({"SELECT", "VALUES", "WITH"})) {
     NewStatement select = make(StatementKind::kQuery);
-    select->query = query();
+    std::vector<Query::CommonTable> tables = common_tables();
+    if (is_any_word({"INSERT", "UPDATE", "DELETE", "MERGE"})) {
+      return change_with_common_tables(std::move(tables));
+    }
+    Query whole = *query();
+    whole.common_tables = std::move(tables);
+    select->query = std::make_shared<const Query>(std::move(whole));
     return select;
   }
   if (first.kind != TokenKind::kWord) {
@@ -107,21 +113,14 @@ StatementPtr Parser::statement_body() {
   }
   using Member = StatementPtr (Parser::*)();
   static constexpr std::pair<std::string_view, Member> kStatements[] = {
-      {"INSERT", &Parser::insert_statement},
-      {"UPDATE", &Parser::update_statement},
-      {"DELETE", &Parser::delete_statement},
-      {"CREATE", &Parser::create_statement},
-      {"ALTER", &Parser::alter_statement},
-      {"DROP", &Parser::drop_statement},
-      {"BEGIN", &Parser::begin_statement},
-      {"IF", &Parser::if_statement},
-      {"WHILE", &Parser::while_statement},
-      {"DECLARE", &Parser::declare_statement},
-      {"SET", &Parser::set_statement},
-      {"PRINT", &Parser::print_statement},
-      {"RAISERROR", &Parser::raiserror_statement},
-      {"THROW", &Parser::throw_statement},
-      {"WAITFOR", &Parser::wait_statement},
+      {"INSERT", &Parser::insert_statement},   {"UPDATE", &Parser::update_statement},
+      {"DELETE", &Parser::delete_statement},   {"MERGE", &Parser::merge_statement},
+      {"CREATE", &Parser::create_statement},   {"ALTER", &Parser::alter_statement},
+      {"DROP", &Parser::drop_statement},       {"BEGIN", &Parser::begin_statement},
+      {"IF", &Parser::if_statement},           {"WHILE", &Parser::while_statement},
+      {"DECLARE", &Parser::declare_statement}, {"SET", &Parser::set_statement},
+      {"PRINT", &Parser::print_statement},     {"RAISERROR", &Parser::raiserror_statement},
+      {"THROW", &Parser::throw_statement},     {"WAITFOR", &Parser::wait_statement},
       {"RETURN", &Parser::return_statement},
   };
   for (const auto& [word, parse] : kStatements) {
@@ -182,8 +181,8 @@ StatementPtr Parser::short_statement() {
   if (is_any_word({"GRANT", "REVOKE"})) {
     return grant_statement();
   }
-  if (is_any_word({"MERGE", "DENY", "BACKUP", "RESTORE", "DBCC", "BULK", "GOTO", "OPEN", "FETCH",
-                   "CLOSE", "DEALLOCATE", "KILL", "REVERT", "SHUTDOWN"})) {
+  if (is_any_word({"DENY", "BACKUP", "RESTORE", "DBCC", "BULK", "GOTO", "OPEN", "FETCH", "CLOSE",
+                   "DEALLOCATE", "KILL", "REVERT", "SHUTDOWN"})) {
     throw not_understood(text_between(first.start, std::min(text_.size(), first.start + 200)));
   }
   fail();

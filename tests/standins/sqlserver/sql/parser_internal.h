@@ -120,6 +120,12 @@ class Parser {
   void skip_to_comma();
   StatementPtr update_statement();
   StatementPtr delete_statement();
+  StatementPtr merge_statement();
+  TableRefPtr merge_target(Statement* merge);
+  TableRefPtr merge_source();
+  MergeClause merge_clause();
+  StatementPtr change_with_common_tables(std::vector<Query::CommonTable> tables);
+  std::vector<Query::CommonTable> common_tables();
   void output_clause(Statement* statement);
   void change_top(Statement* statement);
   Assignment assignment();

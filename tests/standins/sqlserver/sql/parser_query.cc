@@ -5,27 +5,34 @@ namespace dstream::standin::sql {
 
 QueryPtr Parser::query() {
   const DepthGuard guard(this);
-  auto result = std::make_shared<Query>();
-  if (accept_word("WITH")) {
-    do {
-      Query::CommonTable table;
-      table.name = identifier();
-      if (accept("(")) {
-        table.columns = identifier_list();
-        expect(")");
-      }
-      expect_word("AS");
-      expect("(");
-      table.query = query();
-      expect(")");
-      result->common_tables.push_back(std::move(table));
-    } while (accept(","));
-  }
+  std::vector<Query::CommonTable> tables = common_tables();
   const QueryPtr body = query_expression();
   Query whole = *body;
-  whole.common_tables = std::move(result->common_tables);
+  whole.common_tables = std::move(tables);
   query_tail(&whole);
   return std::make_shared<const Query>(std::move(whole));
+}
+
+// WITH a AS (...), b AS (...)
+std::vector<Query::CommonTable> Parser::common_tables() {
+  std::vector<Query::CommonTable> tables;
+  if (!accept_word("WITH")) {
+    return tables;
+  }
+  do {
+    Query::CommonTable table;
+    table.name = identifier();
+    if (accept("(")) {
+      table.columns = identifier_list();
+      expect(")");
+    }
+    expect_word("AS");
+    expect("(");
+    table.query = query();
+    expect(")");
+    tables.push_back(std::move(table));
+  } while (accept(","));
+  return tables;
 }
 
 void Parser::query_tail(Query* query) {

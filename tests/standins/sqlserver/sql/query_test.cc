@@ -209,11 +209,11 @@ TEST_F(QueryTest, WhatIsNotUnderstoodIsCountedAndLogged) {
   options.log = [&logged](std::string_view line) { logged += line; };
   Engine engine(std::move(options));
   SessionDriver driver(&engine);
-  EXPECT_EQ(driver.error("MERGE t USING s ON 1 = 1 WHEN MATCHED THEN DELETE"), 40510);
+  EXPECT_EQ(driver.error("DBCC t USING s ON 1 = 1"), 40510);
   EXPECT_EQ(driver.error("SELECT 1 AS a FOR XML AUTO"), 40510);
   EXPECT_EQ(driver.error("SELECT * FROM nowhere"), 208);
   EXPECT_EQ(engine.counters().not_understood.load(), 2U);
-  EXPECT_NE(logged.find("MERGE t USING s"), std::string::npos);
+  EXPECT_NE(logged.find("DBCC t USING s"), std::string::npos);
 }
 
 TEST_F(QueryTest, BatchesGiveSeveralResults) {
