@@ -184,6 +184,9 @@ PageAnswer ChangeQueries::page(const PageRequest& request) {
   const CatalogTable& table = catalog_.tables[request.table];
   const CaptureInstance& instance = table.instance;
   const PageForm form = page_form(instance, request.after, request.same_command);
+  if (instance.description.has_large() && !mask_order_asked_) {
+    ask_mask_order();
+  }
   PageAnswer answer;
   answer.table = request.table;
   Lsn low;

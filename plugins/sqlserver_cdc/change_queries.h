@@ -62,6 +62,8 @@ class ChangeQueries {
   ChunkPointer decode_large_rows(Statement& statement, BlockReader& reader,
                                  const CatalogTable& table, const PageRequest& request,
                                  ChangeKey& last, bool* more);
+  // What the server's own function takes for the first byte of an update mask.
+  void ask_mask_order();
   // Asked for by itself where the page's own statement was not read to its end.
   Lsn low_end_point(const CaptureInstance& instance);
   std::vector<TransactionTime> read_times(Statement& statement, size_t expected);
@@ -76,6 +78,8 @@ class ChangeQueries {
   std::shared_ptr<SlabPool> pool_;
   BlockBuffers buffers_;
   LargeValueReader large_values_;
+  MaskOrderLearner mask_order_;
+  bool mask_order_asked_ = false;
   int64_t server_offset_minutes_ = 0;
 };
 

@@ -1,5 +1,7 @@
 // Pages of tables that have values of no fixed size.
 #include <algorithm>
+#include <cstring>
+#include <string>
 #include <string_view>
 
 #include "plugins/sqlserver_cdc/change_queries.h"
@@ -13,6 +15,9 @@ constexpr size_t kChunkRowsMax = 64;
 constexpr size_t kChunkBytes = 256 << 10;
 constexpr size_t kPageBytes = 4 << 20;
 
+constexpr int32_t kBefore = 3;  // the images of an update
+constexpr int32_t kAfter = 4;
+
 std::string_view mask_of(const FetchedColumn& column) {
   const SQLLEN length = column.lengths[0];
   if (length == SQL_NULL_DATA) {
@@ -24,7 +29,81 @@ std::string_view mask_of(const FetchedColumn& column) {
   return {reinterpret_cast<const char*>(column.values), static_cast<size_t>(length)};
 }
 
+bool same_value(const dstream_value& a, const dstream_value& b) {
+  if (a.type != b.type) {
+    return false;
+  }
+  switch (a.type) {
+    case DSTREAM_NULL:
+    case DSTREAM_ABSENT:
+      return true;
+    case DSTREAM_TIMESTAMP:
+    case DSTREAM_TIMESTAMP_TZ:
+      return a.as.time.seconds == b.as.time.seconds && a.as.time.nanos == b.as.time.nanos &&
+             a.as.time.offset_min == b.as.time.offset_min;
+    case DSTREAM_UUID:
+      return std::memcmp(a.as.uuid, b.as.uuid, sizeof a.as.uuid) == 0;
+    case DSTREAM_BOOL:
+    case DSTREAM_INT64:
+    case DSTREAM_FLOAT64:
+    case DSTREAM_DATE:
+    case DSTREAM_TIME:
+      return a.as.i64 == b.as.i64;
+    default:
+      return a.size == b.size && std::memcmp(a.as.data, b.as.data, a.size) == 0;
+  }
+}
+
+bool is_whole_in_updates(const ColumnType& type) {
+  return type.large == Large::kNo || type.large == Large::kVariant;
+}
+
+// What the two images of an update tell about the order of the mask.
+void learn_order(const std::vector<CapturedColumn>& columns, const ChangeRow& before,
+                 const ChangeRow& after, std::string_view mask, MaskOrderLearner& learner) {
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const bool is_there =
+        is_whole_in_updates(columns[i].type) ||
+        (before.values[i].type > DSTREAM_ABSENT && after.values[i].type > DSTREAM_ABSENT);
+    const bool is_changed = is_there && !same_value(before.values[i], after.values[i]);
+    if (is_changed) {
+      learner.see_changed(mask, i);
+    }
+  }
+}
+
+// NULL that stands for "not logged" becomes ABSENT.
+void settle(const std::vector<CapturedColumn>& columns, int32_t operation, dstream_value* values,
+            std::string_view mask, MaskOrder order) {
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const ColumnType& type = columns[i].type;
+    if (type.large != Large::kNo && values[i].type == DSTREAM_NULL &&
+        is_not_logged(type.large, operation, mask, i, order)) {
+      values[i].type = DSTREAM_ABSENT;
+    }
+  }
+}
+
 }  // namespace
+
+void ChangeQueries::ask_mask_order() {
+  mask_order_asked_ = true;
+  try {
+    Statement statement(connection_, "SELECT sys.fn_cdc_is_bit_set(1, 0x0100)", {},
+                        "Looking at update masks");
+    int64_t is_set = 0;
+    if (statement.next_row() && statement.get_int(1, &is_set)) {
+      mask_order_.assume(is_set != 0 ? MaskOrder::kFirstByteLowest : MaskOrder::kLastByteLowest);
+    }
+    while (statement.next_row()) {
+    }
+  } catch (const SourceError&) {
+    if (connection_.dead()) {
+      throw;
+    }
+    // A login that may not call it: what values do not decide is taken as Microsoft documents it.
+  }
+}
 
 bool ChangeQueries::read_large_rows(Statement& statement, const CatalogTable& table,
                                     const PageRequest& request, PageAnswer& answer) {
@@ -58,10 +137,14 @@ ChunkPointer ChangeQueries::decode_large_rows(Statement& statement, BlockReader&
   const KeyColumns key_columns(reader, instance);
   const size_t mask_column = key_columns.count();
   const size_t row_size = columns.size() * sizeof(dstream_value);
+  // One row more than a chunk has: the two images of an update stay together.
+  constexpr size_t kRowsMax = kChunkRowsMax + 1;
   auto chunk = std::make_shared<Chunk>(
-      pool_, kChunkRowsMax * row_size + std::min(row_bytes_[request.table], kChunkBytes));
-  auto* values = static_cast<dstream_value*>(chunk->arena.allocate(kChunkRowsMax * row_size));
-  chunk->rows.reserve(kChunkRowsMax);
+      pool_, kRowsMax * row_size + std::min(row_bytes_[request.table], kChunkBytes));
+  auto* values = static_cast<dstream_value*>(chunk->arena.allocate(kRowsMax * row_size));
+  chunk->rows.reserve(kRowsMax);
+  dstream_value* before = nullptr;  // of an update whose other image comes next
+  std::string before_mask;
   do {
     const ChangeKey key = next_key(key_columns, 0, request, &last);
     const std::string_view mask = mask_of(reader.column(mask_column));
@@ -79,14 +162,28 @@ ChunkPointer ChangeQueries::decode_large_rows(Statement& statement, BlockReader&
       }
       value = large_values_.read(statement, static_cast<SQLUSMALLINT>(++at), type,
                                  columns[index].name, chunk->arena);
-      if (value.type == DSTREAM_NULL && is_not_logged(type.large, key.operation, mask, index)) {
-        value.type = DSTREAM_ABSENT;
-      }
     }
     chunk->rows.push_back({key, values});
+    if (before != nullptr) {
+      if (key.operation == kAfter) {
+        learn_order(columns, *(chunk->rows.end() - 2), chunk->rows.back(), mask, mask_order_);
+      }
+      settle(columns, kBefore, before, before_mask, mask_order_.order());
+      before = nullptr;
+    }
+    if (key.operation == kBefore) {
+      before = values;
+      before_mask = mask;
+    } else {
+      settle(columns, key.operation, values, mask, mask_order_.order());
+    }
     values += columns.size();
     *more = reader.next() > 0;
-  } while (*more && chunk->rows.size() < kChunkRowsMax && chunk->arena.used() < kChunkBytes);
+  } while (*more && (before != nullptr ||
+                     (chunk->rows.size() < kChunkRowsMax && chunk->arena.used() < kChunkBytes)));
+  if (before != nullptr) {
+    settle(columns, kBefore, before, before_mask, mask_order_.order());
+  }
   row_bytes_[request.table] = chunk->arena.used() / chunk->rows.size();
   return chunk;
 }

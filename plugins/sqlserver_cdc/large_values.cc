@@ -35,7 +35,8 @@ bool is_truncation(const std::vector<Diagnostic>& diagnostics) {
 
 }  // namespace
 
-bool is_not_logged(Large kind, int32_t operation, std::string_view mask, size_t index) {
+bool is_not_logged(Large kind, int32_t operation, std::string_view mask, size_t index,
+                   MaskOrder order) {
   constexpr int32_t kDelete = 1;
   constexpr int32_t kBefore = 3;
   constexpr int32_t kAfter = 4;
@@ -45,7 +46,7 @@ bool is_not_logged(Large kind, int32_t operation, std::string_view mask, size_t 
   if (kind == Large::kText && (operation == kDelete || operation == kBefore)) {
     return true;
   }
-  return (operation == kBefore || operation == kAfter) && !is_changed(mask, index);
+  return (operation == kBefore || operation == kAfter) && !is_changed(mask, index, order);
 }
 
 bool LargeValueReader::gather(Statement& statement, SQLUSMALLINT column, const ColumnType& type,

@@ -12,20 +12,14 @@
 #include "plugins/sqlserver_cdc/column_types.h"
 #include "plugins/sqlserver_cdc/connection.h"
 #include "plugins/sqlserver_cdc/row_memory.h"
+#include "plugins/sqlserver_cdc/update_mask.h"
 
 namespace dstream::sqlserver {
 
-// What an __$update_mask says about one column, `index` from 0 in the order of
-// cdc.captured_columns. Bit 0 of byte 0 is the first column; bytes that are not there are zero, as
-// a server sends only as many as it needs.
-inline bool is_changed(std::string_view mask, size_t index) {
-  return index / 8 < mask.size() &&
-         (static_cast<unsigned char>(mask[index / 8]) >> (index % 8) & 1) != 0;
-}
-
 // True if NULL means "not logged" in this image rather than NULL. Change tables hold no (max) value
 // that an update left alone, and never a text, ntext or image before a change.
-bool is_not_logged(Large kind, int32_t operation, std::string_view mask, size_t index);
+bool is_not_logged(Large kind, int32_t operation, std::string_view mask, size_t index,
+                   MaskOrder order);
 
 // Reads large values of the rows of one statement. Keeps its memory from value to value.
 class LargeValueReader {
