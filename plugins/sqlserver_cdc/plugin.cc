@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <string_view>
 
 #include "dstream/plugin.hpp"
 #include "plugins/sqlserver_cdc/config_schema.h"
@@ -94,6 +95,23 @@ void destroy(dstream_source* self) noexcept {
   });
 }
 
+dstream_status check(void* self, uint32_t max_wait_ms, dstream_check_emit emit, void* context,
+                     dstream_error* error) noexcept {
+  return guard(error, [&]() -> dstream_status {
+    const auto stopped = [](const void* source) {
+      return static_cast<const Source*>(source)->stopped();
+    };
+    Checks checks(emit, context, Millis(max_wait_ms), stopped, self);
+    static_cast<Source*>(self)->check(checks);
+    return stopped(self) ? DSTREAM_CANCELLED : DSTREAM_OK;
+  });
+}
+
+const void* get_extension(dstream_source*, const char* id) noexcept {
+  static constexpr dstream_checks kChecks = {&check};
+  return std::string_view(id) == DSTREAM_EXT_CHECKS ? &kChecks : nullptr;
+}
+
 // Nothing is told upstream: the server keeps its own retention. So there is no commit.
 constexpr dstream_source_api kTable = {sizeof(dstream_source_api),
                                        0,
@@ -104,7 +122,7 @@ constexpr dstream_source_api kTable = {sizeof(dstream_source_api),
                                        &request_stop,
                                        &close,
                                        &destroy,
-                                       nullptr};
+                                       &get_extension};
 
 }  // namespace
 }  // namespace dstream::sqlserver

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "plugins/sqlserver_cdc/checks.h"
 #include "plugins/sqlserver_cdc/source_error.h"
 
 namespace dstream::sqlserver {
@@ -112,6 +113,8 @@ dstream_batch* Source::read(uint32_t records_max, Millis wait) {
     }
   }
 }
+
+void Source::check(const Checks& checks) const { run_checks(options_, target_, checks); }
 
 void Source::close() {
   stream_.reset();

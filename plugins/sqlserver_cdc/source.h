@@ -27,6 +27,9 @@ class Source {
   dstream_batch* read(uint32_t records_max, Millis wait);
   void close();
 
+  // For `dstream doctor`; see checks.h. REQUIRES: not open.
+  void check(const Checks& checks) const;
+
   void request_stop() noexcept { signal_.request(); }
   bool stopped() const { return signal_.stopped(); }
 

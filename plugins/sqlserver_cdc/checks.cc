@@ -1,0 +1,208 @@
+#include "plugins/sqlserver_cdc/checks.h"
+
+#include <Poco/String.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugins/sqlserver_cdc/catalog.h"
+#include "plugins/sqlserver_cdc/check_facts.h"
+#include "plugins/sqlserver_cdc/check_rules.h"
+#include "plugins/sqlserver_cdc/source_error.h"
+
+namespace dstream::sqlserver {
+namespace {
+
+constexpr const char* kSeeState = "GRANT VIEW DATABASE STATE TO ...;  lets the login see it";
+
+std::string connect_advice(const SourceError& error) {
+  switch (error.status) {
+    case DSTREAM_DENIED:
+      return "Correct user, password and database in connection, or:\n"
+             "CREATE LOGIN ... WITH PASSWORD = '...';\nCREATE USER ... FOR LOGIN ...;";
+    case DSTREAM_CONFIG:
+      return "Install the driver, or name another one: driver=... in connection.";
+    default:
+      return "Check host and port, firewalls in between, and that the server listens on TCP; for "
+             "encryption the driver's words above.";
+  }
+}
+
+class SourceChecks {
+ public:
+  SourceChecks(const Options& options, const OdbcConnection& target, const Checks& checks)
+      : options_(options), target_(target), checks_(checks) {}
+
+  void run() {
+    if (!connect()) {
+      return;
+    }
+    judge_certificate(target_, checks_);
+    look("encryption", [&] { judge_encryption(load_encryption(*connection_), checks_); });
+    std::optional<DatabaseFacts> database;
+    look("cdc.enabled", [&] {
+      database = load_database(*connection_);
+      judge_database(*database, target_.read_only, checks_);
+    });
+    if (database && !database->cdc_enabled) {
+      checks_.skipped("tables", "Without Change Data Capture there is nothing more to look at.");
+      return;
+    }
+    look_at_capture(database.value_or(DatabaseFacts()));
+    look_at_tables();
+    look_at_catalog();
+  }
+
+ private:
+  bool connect() {
+    using std::chrono::seconds;
+    const seconds left = std::max(seconds(1), std::chrono::duration_cast<seconds>(checks_.left()));
+    try {
+      connection_ = std::make_unique<Connection>(target_, std::min(options_.login_timeout, left),
+                                                 std::min(options_.query_timeout, left));
+    } catch (const SourceError& error) {
+      checks_.failed("connect", error.what(), connect_advice(error));
+      return false;
+    }
+    checks_.ok("connect", "Connected to " + target_.target + " with " + target_.driver.name + ".");
+    return true;
+  }
+
+  // What the login may not see is skipped; a lost connection ends the checks.
+  template <class Look>
+  void look(const char* id, Look&& body, const std::string& subject = {}) {
+    if (checks_.left() == Millis(0)) {
+      checks_.skipped(id, "There was no time left for it.", subject);
+      return;
+    }
+    try {
+      body();
+    } catch (const SourceError& error) {
+      if (connection_->dead() || error.status == DSTREAM_CANCELLED) {
+        throw;
+      }
+      checks_.skipped(id, std::string(error.what()) + " (" + kSeeState + ")", subject);
+    }
+  }
+
+  void look_at_capture(const DatabaseFacts& database) {
+    const bool azure = database.engine_edition == DatabaseFacts::kAzureDatabase;
+    if (azure) {
+      checks_.skipped("agent", "Azure SQL Database has no SQL Server Agent and needs none.");
+    } else {
+      look("agent", [&] { judge_agent(load_agent(*connection_), checks_); });
+    }
+    std::optional<JobFacts::Capture> job;
+    look("capture.job", [&] {
+      const JobFacts jobs = load_jobs(*connection_, azure);
+      judge_jobs(jobs, azure, checks_);
+      job = jobs.capture;
+      retention_min_ = jobs.retention_min;
+    });
+    if (database.read_only) {
+      checks_.skipped("capture.scans", "A secondary replica has no scans of its own.");
+      return;
+    }
+    look("capture.scans", [&] { judge_scans(load_scans(*connection_), job, checks_); });
+    look("capture.errors", [&] { judge_scan_error(load_scan_error(*connection_), checks_); });
+  }
+
+  void look_at_tables() {
+    std::vector<InstanceFacts> instances;
+    bool seen = false;
+    look("table.captured", [&] {
+      instances = load_instances(*connection_);
+      seen = true;
+    });
+    if (!seen) {
+      return;
+    }
+    for (const TableOptions& table : options_.tables) {
+      look_at_table(table, instances);
+    }
+  }
+
+  void look_at_table(const TableOptions& wanted, const std::vector<InstanceFacts>& all) {
+    std::vector<InstanceFacts> found;
+    for (const InstanceFacts& each : all) {
+      const bool same_table = Poco::icompare(each.table.schema, wanted.name.schema) == 0 &&
+                              Poco::icompare(each.table.table, wanted.name.table) == 0;
+      const bool same_instance = wanted.capture_instance.empty() ||
+                                 Poco::icompare(each.name, wanted.capture_instance) == 0;
+      if (same_table && same_instance) {
+        found.push_back(each);
+      }
+    }
+    const std::string subject = wanted.name.text();
+    look(
+        "table.captured",
+        [&] {
+          judge_captured(wanted.name, table_exists(*connection_, wanted.name),
+                         wanted.capture_instance, found, checks_);
+        },
+        subject);
+    for (const InstanceFacts& each : found) {
+      judge_instance(each, retention_min_, checks_);
+      look(
+          "table.shape",
+          [&] { judge_shape(each, load_has_command_id(*connection_, each.name), checks_); },
+          subject);
+      look_at_large_columns(each);
+    }
+  }
+
+  void look_at_large_columns(const InstanceFacts& facts) {
+    std::optional<int64_t> limit;
+    std::string reason;
+    if (!facts.large_columns.empty()) {
+      try {
+        limit = load_text_limit(*connection_);
+      } catch (const SourceError& error) {
+        if (connection_->dead()) {
+          throw;
+        }
+        reason = error.what();
+      }
+    }
+    judge_large_columns(facts, limit, reason, checks_);
+  }
+
+  // The source's own start: whatever it refuses shows here in its own words.
+  void look_at_catalog() {
+    if (checks_.left() == Millis(0)) {
+      checks_.skipped("catalog", "There was no time left for it.");
+      return;
+    }
+    try {
+      const Catalog catalog =
+          load_catalog(*connection_, options_, Position(), [](dstream_log_level, auto&) {});
+      checks_.ok("catalog", "The source can start with " + std::to_string(catalog.tables.size()) +
+                                (catalog.tables.size() == 1 ? " table." : " tables."));
+    } catch (const SourceError& error) {
+      if (connection_->dead() || error.status == DSTREAM_CANCELLED) {
+        throw;
+      }
+      checks_.failed("catalog", error.what(),
+                     error.status == DSTREAM_DENIED
+                         ? "GRANT SELECT ON SCHEMA::cdc TO ...;"
+                         : "The sentence says what; docs/sqlserver.md has more.");
+    }
+  }
+
+  const Options& options_;
+  const OdbcConnection& target_;
+  const Checks& checks_;
+  std::unique_ptr<Connection> connection_;
+  std::optional<int64_t> retention_min_;
+};
+
+}  // namespace
+
+void run_checks(const Options& options, const OdbcConnection& target, const Checks& checks) {
+  SourceChecks(options, target, checks).run();
+}
+
+}  // namespace dstream::sqlserver
