@@ -180,11 +180,10 @@ ChangeDataCapture::Time ChangeDataCapture::job_turn() {
 }
 
 void ChangeDataCapture::scan_by_job(DatabaseCapture* capture, const JobSettings& job) {
-  for (int64_t i = 0; i < job.scans_max; ++i) {
-    if (capture->scan(job.transactions_max) < job.transactions_max) {
-      break;
-    }
+  if (capture->has_log_reader()) {
+    return;  // sys.sp_cdc_scan of a client
   }
+  capture->scan_cycle(job.transactions_max, job.scans_max);
   if (engine_->local_ticks() - capture->last_entry_ticks() >=
       assumptions_.get().dummy_interval_ms * sql::kTicksPerMillisecond) {
     capture->add_dummy_entry();

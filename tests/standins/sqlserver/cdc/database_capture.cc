@@ -1,6 +1,7 @@
 #include "tests/standins/sqlserver/cdc/database_capture.h"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 
 #include "tests/standins/sqlserver/cdc/lsn.h"
@@ -325,6 +326,34 @@ void DatabaseCapture::start_job() {
 void DatabaseCapture::stop_job() {
   const std::lock_guard lock(mutex_);
   running_job_.reset();
+  is_reading_ended_ = true;
+  reading_ended_.notify_all();
+}
+
+int32_t DatabaseCapture::begin_log_reading(int32_t session) {
+  const std::lock_guard lock(mutex_);
+  if (log_reader_ != 0) {
+    return log_reader_;
+  }
+  log_reader_ = session;
+  is_reading_ended_ = false;
+  return 0;
+}
+
+void DatabaseCapture::end_log_reading() {
+  const std::lock_guard lock(mutex_);
+  log_reader_ = 0;
+}
+
+bool DatabaseCapture::has_log_reader() const {
+  const std::lock_guard lock(mutex_);
+  return log_reader_ != 0;
+}
+
+bool DatabaseCapture::wait_for_stop(int64_t wait_ms) {
+  std::unique_lock lock(mutex_);
+  return reading_ended_.wait_for(lock, std::chrono::milliseconds(wait_ms),
+                                 [this] { return is_reading_ended_; });
 }
 
 }  // namespace dstream::standin::cdc

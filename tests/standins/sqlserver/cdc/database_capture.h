@@ -4,6 +4,7 @@
 // Thread rule: [any-thread]. Scans come one at a time.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -79,6 +80,15 @@ class DatabaseCapture {
   // One scan: up to `transactions_max` transactions into the change tables, in one step for
   // readers. Returns how many. A scan that fails leaves the log as it was and a row in errors.
   int64_t scan(int64_t transactions_max);
+  // Up to `scans_max` scans, until one finds less than it may take.
+  void scan_cycle(int64_t transactions_max, int64_t scans_max);
+  // sys.sp_cdc_scan of a session: the capture job waits meanwhile. Returns the id of the session
+  // that reads the log already, or 0.
+  int32_t begin_log_reading(int32_t session);
+  void end_log_reading();
+  bool has_log_reader() const;
+  // Waits until stop_job() ends the session's reading; false when the time is over.
+  bool wait_for_stop(int64_t wait_ms);
   // The next scans fail. Faults are used up in their order.
   void add_scan_fault(ScanFault fault);
   void clear_scan_faults();
@@ -185,6 +195,9 @@ class DatabaseCapture {
   std::deque<ScanFault> scan_faults_;
   JobSettings jobs_;
   std::optional<JobSettings> running_job_;
+  int32_t log_reader_ = 0;         // a session's id
+  bool is_reading_ended_ = false;  // by stop_job()
+  std::condition_variable reading_ended_;
   std::shared_ptr<AppendTable> time_mapping_;
   ScanHistory history_;
 };

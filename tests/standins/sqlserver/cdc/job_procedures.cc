@@ -216,25 +216,64 @@ void stop_job(ChangeDataCapture* capture, ProcedureCall& call) {
   cdc.stop_job();
 }
 
+// One session at a time reads the log.
+class LogReading {
+ public:
+  LogReading(DatabaseCapture* cdc, int32_t session) : cdc_(cdc) {
+    if (const int32_t other = cdc->begin_log_reading(session); other != 0) {
+      throw SqlError(22903, 16, 1,
+                     "Another connection with session ID " + std::to_string(other) +
+                         " is already running 'sp_replcmds' for Change Data Capture in the current "
+                         "database. Wait for the existing connection to disconnect before "
+                         "attempting to run 'sp_replcmds' from a new connection.");
+    }
+  }
+  ~LogReading() { cdc_->end_log_reading(); }
+  LogReading(const LogReading&) = delete;
+  LogReading& operator=(const LogReading&) = delete;
+
+ private:
+  DatabaseCapture* const cdc_;
+};
+
+// @continuous = 1: until the client asks to stop or goes, or the capture job is stopped.
+void scan_on_and_on(DatabaseCapture* cdc, const ProcedureCall& call, int64_t transactions,
+                    int64_t scans, int64_t interval_ms) {
+  constexpr int64_t kCancelPollMs = 20;
+  while (true) {
+    cdc->scan_cycle(transactions, scans);
+    int64_t left_ms = std::max<int64_t>(interval_ms, 1);
+    while (left_ms > 0) {
+      if (call.out.cancelled()) {
+        throw sql::Cancelled{};
+      }
+      const int64_t wait_ms = std::min(left_ms, kCancelPollMs);
+      if (cdc->wait_for_stop(wait_ms)) {
+        return;
+      }
+      left_ms -= wait_ms;
+    }
+  }
+}
+
 void scan(ChangeDataCapture* capture, ProcedureCall& call) {
   call.bind({"@maxtrans", "@maxscans", "@continuous", "@pollinginterval", "@is_from_job"});
   DatabaseCapture& cdc = owned_to_change(capture, call);
   const int64_t transactions = call.number(0, JobSettings{}.transactions_max);
   const int64_t scans = call.number(1, JobSettings{}.scans_max);
+  const int64_t interval_s = call.number(3, 0);
   check_scan_limits(transactions, scans);
+  const LogReading reading(&cdc, call.session.id());
   if (call.number(2, 0) != 0) {
-    throw sql::not_understood("sys.sp_cdc_scan with @continuous = 1");
+    check_polling_interval(interval_s);
+    return scan_on_and_on(&cdc, call, transactions, scans, interval_s * 1000);
   }
-  if (call.number(3, 0) != 0) {
+  if (interval_s != 0) {
     throw SqlError(22999, 16, 1,
                    "The value specified for the parameter @pollinginterval must be null or 0 when "
                    "the stored procedure 'sys.sp_cdc_scan' is not being run in continuous mode.");
   }
-  for (int64_t i = 0; i < scans; ++i) {
-    if (cdc.scan(transactions) < transactions) {
-      break;
-    }
-  }
+  cdc.scan_cycle(transactions, scans);
 }
 
 }  // namespace

@@ -1,4 +1,7 @@
 // The capture job, its settings, and scans that fail.
+#include <future>
+#include <thread>
+
 #include "tests/standins/sqlserver/cdc/cdc_fixture.h"
 #include "tests/standins/sqlserver/cdc/lsn.h"
 
@@ -49,6 +52,46 @@ TEST_F(JobTest, SettingsAreCheckedAndTakenAtTheNextStart) {
   EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_add_job N'capture'"), 14261);
   EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_scan @maxtrans = 0"), 22991);
   EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_scan @pollinginterval = 5"), 22999);
+}
+
+TEST_F(JobTest, AContinuousScanGoesOnUntilTheJobIsStopped) {
+  sql::SessionDriver scanner(&engine_);
+  const auto scans_in = [&](const std::string& sql) {
+    return std::async(std::launch::async, [&scanner, sql] { return scanner.error(sql); });
+  };
+  auto scanning = scans_in("EXEC sys.sp_cdc_scan @continuous = 1, @pollinginterval = 0");
+  while (!cdc_->has_log_reader()) {
+    std::this_thread::yield();
+  }
+  ok("INSERT INTO t (id) VALUES (1)");
+  while (cdc_->log_size() > 0) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(changes("id"), "1\n");
+  EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_scan"), 22903);
+  EXPECT_NE(driver_.error_text().find("session ID " + std::to_string(scanner.session().id()) + " "),
+            std::string::npos);
+  ok("EXEC sys.sp_cdc_stop_job N'capture'");
+  EXPECT_EQ(scanning.get(), 0);
+  EXPECT_FALSE(cdc_->has_log_reader());
+  ok("INSERT INTO t (id) VALUES (2); EXEC sys.sp_cdc_scan; EXEC sys.sp_cdc_start_job");
+  EXPECT_EQ(changes("id"), "1\n2\n");
+  EXPECT_EQ(driver_.error("EXEC sys.sp_cdc_scan @continuous = 1, @pollinginterval = 86400"), 22990);
+  EXPECT_FALSE(cdc_->has_log_reader()) << "a refused scan reads nothing";
+}
+
+TEST_F(JobTest, AContinuousScanEndsWhenItsClientWantsThat) {
+  sql::SessionDriver scanner(&engine_);
+  sql::RecordingWriter writer;
+  std::thread scanning([&] {
+    scanner.session().batch("EXEC sys.sp_cdc_scan @continuous = 1, @pollinginterval = 60", writer);
+  });
+  while (!cdc_->has_log_reader()) {
+    std::this_thread::yield();
+  }
+  writer.is_cancelled = true;
+  scanning.join();
+  EXPECT_FALSE(cdc_->has_log_reader());
 }
 
 TEST_F(JobTest, AScanByHandTakesMaxtransTimesMaxscans) {

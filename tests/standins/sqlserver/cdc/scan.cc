@@ -59,6 +59,14 @@ int64_t DatabaseCapture::scan(int64_t transactions_max) {
   return transactions;
 }
 
+void DatabaseCapture::scan_cycle(int64_t transactions_max, int64_t scans_max) {
+  for (int64_t i = 0; i < scans_max; ++i) {
+    if (scan(transactions_max) < transactions_max) {
+      break;
+    }
+  }
+}
+
 // False if there was nothing to do, or no way on.
 bool DatabaseCapture::scan_step(const ScanLimits& limits, int64_t start_ticks,
                                 int64_t* transactions, bool* has_failed) {
