@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "tests/standins/sqlserver/cdc/lsn.h"
 #include "tests/standins/sqlserver/protocol/bytes.h"
@@ -132,7 +133,7 @@ std::string CaptureInstance::changed_mask(const sql::RowFormat& format,
   };
   for (size_t i = 0; i < columns_->size(); ++i) {
     const size_t physical = (*columns_)[i].physical;
-    if (physical < after.size() &&
+    if (physical < after.size() && !(*columns_)[i].is_dropped &&
         bytes(before[physical], (*columns_)[i]) != bytes(after[physical], (*columns_)[i])) {
       mask[i / 8] = static_cast<char>(static_cast<unsigned char>(mask[i / 8]) | (1U << (i % 8)));
     }
@@ -142,7 +143,7 @@ std::string CaptureInstance::changed_mask(const sql::RowFormat& format,
 
 bool CaptureInstance::is_left_out(const CapturedColumn& column, size_t place, const PendingRow& row,
                                   const Assumptions& assumptions) const {
-  if (column.is_computed) {
+  if (column.is_computed || column.is_dropped) {
     return true;
   }
   if (column.is_legacy_large) {
@@ -364,6 +365,20 @@ std::function<void()> CaptureInstance::alter_column(int32_t column_id, const Sql
     changes_->restore(before);
     const std::lock_guard again(columns_mutex_);
     columns_ = columns_before;
+  };
+}
+
+std::function<void()> CaptureInstance::drop_column(int32_t column_id) {
+  const std::lock_guard lock(columns_mutex_);
+  std::vector<CapturedColumn> altered = *columns_;
+  for (CapturedColumn& column : altered) {
+    column.is_dropped = column.is_dropped || column.column_id == column_id;
+  }
+  const Columns before = std::exchange(
+      columns_, std::make_shared<const std::vector<CapturedColumn>>(std::move(altered)));
+  return [this, before] {
+    const std::lock_guard again(columns_mutex_);
+    columns_ = before;
   };
 }
 

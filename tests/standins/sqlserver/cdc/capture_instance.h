@@ -35,6 +35,7 @@ struct CapturedColumn {
   bool is_computed = false;
   bool is_large = false;         // (max): not logged if unchanged
   bool is_legacy_large = false;  // text, ntext, image: never in rows of operations 1 and 3
+  bool is_dropped = false;       // NULL from then on
 };
 
 struct KeyColumn {
@@ -78,6 +79,8 @@ class CaptureInstance {
   // ALTER COLUMN reached the scan: the change table's column takes the new type. Returns what takes
   // that back.
   std::function<void()> alter_column(int32_t column_id, const SqlType& type);
+  // DROP COLUMN reached the scan: stored rows may still hold the value, changes no longer do.
+  std::function<void()> drop_column(int32_t column_id);
   // One row from values of the captured columns, all bits of the mask set: for bulk filling.
   void append_row(const std::string& commit_lsn, int32_t command, const std::string& seqval,
                   Operation operation, const std::vector<SqlValue>& values,

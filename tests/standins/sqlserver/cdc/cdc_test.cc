@@ -341,6 +341,27 @@ TEST_F(CdcTest, ColumnsAlteredMoreThanOnceBetweenScans) {
   EXPECT_EQ(changes("id, b"), "1|1.250\n2|1234567.125\n3|three\n");
 }
 
+// Stored rows keep a dropped column's bytes; change rows must not show them.
+TEST_F(CdcTest, ADroppedColumnIsNullFromThenOn) {
+  enable("t");
+  ok("INSERT INTO t VALUES (1, N'1', 1.25); ALTER TABLE t DROP COLUMN b; UPDATE t SET a = N'2'; "
+     "DELETE FROM t");
+  capture_.scan_all();
+  EXPECT_EQ(changes("__$operation, __$update_mask, a, b"),
+            "2|0x07|1|1.25\n3|0x02|1|NULL\n4|0x02|2|NULL\n1|0x07|2|NULL\n");
+}
+
+TEST_F(CdcTest, DefinitionsFromBeforeAnInstanceDoNotConcernIt) {
+  enable("t");
+  ok("ALTER TABLE t ADD c int NULL; ALTER TABLE t ADD d int NULL");
+  ok("EXEC sys.sp_cdc_enable_table N'dbo', N't', NULL, N'second'; INSERT INTO t VALUES (1, N'1', "
+     "1, "
+     "2, 3)");
+  capture_.scan_all();
+  EXPECT_EQ(changes("c, d", "second"), "2|3\n");
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM cdc.ddl_history"), "2") << "of the first instance";
+}
+
 TEST_F(CdcTest, RowsOfTheTransactionThatAltersAColumn) {
   enable("t");
   ok("BEGIN TRAN; INSERT INTO t VALUES (1, N'1', 1.25); ALTER TABLE t ALTER COLUMN b "

@@ -294,21 +294,27 @@ void ChangeDataCapture::writing_large(const sql::Table& table, int32_t column_id
   }
 }
 
-// Columns of the table's change tables take the types that those of the definition have.
-void ChangeDataCapture::alter_change_tables(DatabaseCapture* capture, const sql::Table& table,
-                                            const sql::TableDefinition& definition) {
-  for (const InstancePtr& instance : capture->instances_of(table)) {
+// The table's change tables follow the definition: types that were altered, columns that are gone.
+void ChangeDataCapture::follow_definition(DatabaseCapture* capture,
+                                          const std::vector<InstancePtr>& instances,
+                                          const sql::TableDefinition& definition) {
+  for (const InstancePtr& instance : instances) {
     const CaptureInstance::Columns columns = instance->columns();
     for (const CapturedColumn& captured : *columns) {
-      for (const sql::Column& column : definition.columns) {
-        if (column.id == captured.column_id &&
-            sql::type_declaration(column.type) != sql::type_declaration(captured.type) &&
-            !column.is_row_version()) {
-          // The way back keeps the rows as they are now.
-          const size_t bytes = instance->changes()->byte_count();
-          const auto undo = instance->alter_column(column.id, column.type);
-          capture->keep_undo(bytes, [instance, undo] { undo(); });
+      const auto column =
+          std::find_if(definition.columns.begin(), definition.columns.end(),
+                       [&](const sql::Column& other) { return other.id == captured.column_id; });
+      if (column == definition.columns.end()) {
+        if (!captured.is_dropped) {
+          const auto undo = instance->drop_column(captured.column_id);
+          capture->keep_undo(0, [instance, undo] { undo(); });
         }
+      } else if (sql::type_declaration(column->type) != sql::type_declaration(captured.type) &&
+                 !column->is_row_version()) {
+        // The way back keeps the rows as they are now.
+        const size_t bytes = instance->changes()->byte_count();
+        const auto undo = instance->alter_column(column->id, column->type);
+        capture->keep_undo(bytes, [instance, undo] { undo(); });
       }
     }
   }
@@ -343,10 +349,11 @@ void ChangeDataCapture::definition_changed(const sql::Engine::DefinitionChange& 
   const sql::DefinitionPtr next = change.next;  // when the scan gets here it may be another
   change.session.statement_transaction().on_commit([=, this](uint64_t record) {
     capture->add_note(record, [=, this](const std::string& lsn) {
-      if (type_changed) {
-        alter_change_tables(capture, *table, *next);
-      }
-      for (const InstancePtr& instance : capture->instances_of(*table)) {
+      // Instances that were enabled later know nothing of it.
+      std::vector<InstancePtr> concerned = capture->instances_of(*table);
+      std::erase_if(concerned, [](const InstancePtr& other) { return !other->is_active(); });
+      follow_definition(capture, concerned, *next);
+      for (const InstancePtr& instance : concerned) {
         DefinitionEntry entry;
         entry.source_object_id = table->object_id();
         entry.object_id = instance->object_id();

@@ -80,8 +80,8 @@ class ChangeDataCapture final : public sql::CommitListener {
   std::vector<DatabaseCapture*> enabled_databases() const;
   void scan_by_job(DatabaseCapture* capture, const JobSettings& job);
   void register_everything();
-  static void alter_change_tables(DatabaseCapture* capture, const sql::Table& table,
-                                  const sql::TableDefinition& definition);
+  static void follow_definition(DatabaseCapture* capture, const std::vector<InstancePtr>& instances,
+                                const sql::TableDefinition& definition);
   void definition_changed(const sql::Engine::DefinitionChange& change);
 
   sql::Engine* const engine_;

@@ -45,6 +45,16 @@ class ChangeModel {
   }
   // A definition: a record of its own, with a row in lsn_time_mapping.
   void define() { log_.push_back({++commits_, {}, nullptr}); }
+  // A row of a quiet time in lsn_time_mapping. REQUIRES: nothing waits.
+  void add_dummy() { captured_.push_back(++commits_); }
+  // As it is now, whatever becomes of this one. REQUIRES: nothing waits.
+  ChangeModel copy() const {
+    ChangeModel result = *this;
+    for (ModelInstancePtr& instance : result.instances_) {
+      instance = std::make_shared<ModelInstance>(*instance);
+    }
+    return result;
+  }
   void disable(const ModelInstancePtr& instance) { std::erase(instances_, instance); }
   // As DatabaseCapture::scan(): notes cost nothing, and end it once it has its transactions.
   int64_t scan(int64_t transactions_max) {

@@ -1,5 +1,6 @@
 // Random transactions of several writers, interleaved statement by statement with scans, cleanups,
-// definitions and restarts: after every scan the change tables are what change_model.h says.
+// definitions, restarts and restores to earlier points: after every scan the change tables are what
+// change_model.h says.
 //
 // One thread and one seed, so that a failure comes again. DSTREAM_MODEL_SEED repeats a run,
 // DSTREAM_MODEL_STEPS makes it longer.
@@ -287,11 +288,19 @@ class RandomWork : public testing::Test {
   void define() {
     end_all();
     const std::vector<ModelInstancePtr> instances = of_t();
-    const size_t kind = below(4);
-    if (kind == 0 && columns_["t"].size() < 6) {
+    std::vector<std::string>& columns = columns_["t"];
+    const size_t kind = below(7);
+    if (kind == 0 && columns.size() < 6) {
       const std::string column = "c" + std::to_string(++last_column_);
       ok("ALTER TABLE t ADD " + column + " int NULL");
-      columns_["t"].push_back(column);
+      columns.push_back(column);
+      model_.define();
+    } else if (kind == 4 && columns.size() > 1) {
+      drop_column(below(columns.size()));
+    } else if (kind == 5 || kind == 6) {
+      // The values look the same in each of them.
+      const char* const types[] = {"int", "bigint", "nvarchar(20)", "varchar(30)"};
+      ok("ALTER TABLE t ALTER COLUMN " + pick(columns) + " " + types[below(4)] + " NULL");
       model_.define();
     } else if (kind == 1 && instances.size() == 2) {
       const ModelInstancePtr gone = pick(instances);
@@ -300,6 +309,56 @@ class RandomWork : public testing::Test {
     } else if (instances.size() < 2) {
       enable("t", "t" + std::to_string(++last_instance_), true);
     }
+  }
+
+  // Instances that captured it have NULL from now on.
+  void drop_column(size_t place) {
+    const std::string column = columns_["t"][place];
+    ok("ALTER TABLE t DROP COLUMN " + column);
+    columns_["t"].erase(columns_["t"].begin() + static_cast<std::ptrdiff_t>(place));
+    for (auto& [id, row] : tables_["t"]) {
+      row.erase(column);
+    }
+    model_.define();
+  }
+
+  // A point to come back to, with everything captured.
+  void add_point() {
+    end_all();
+    scan(SIZE_MAX);
+    ok("EXEC dstream.dummy_entry");
+    model_.add_dummy();
+    points_.push_back({cdc_->max_lsn(), model_.copy(), tables_, columns_});
+  }
+  void restore() {
+    if (points_.empty()) {
+      return;
+    }
+    end_all();
+    points_.resize(points_.size() - below(std::min<size_t>(points_.size(), 3)));
+    const Point& point = points_.back();
+    cdc_->restore_to(point.lsn);
+    model_ = point.model.copy();
+    tables_ = point.tables;
+    columns_ = point.columns;
+    compare();
+    for (const auto& [table, rows] : tables_) {
+      std::string ids;
+      for (const auto& [id, row] : rows) {
+        ids += std::to_string(id) + "\n";
+      }
+      ASSERT_EQ(boss_.table("SELECT id FROM " + table + " ORDER BY id"), ids);
+    }
+  }
+
+  // Change Data Capture of the whole database, off and on.
+  void start_over() {
+    end_all();
+    ok("EXEC sys.sp_cdc_disable_db; EXEC sys.sp_cdc_enable_db");
+    model_ = {};
+    points_.clear();
+    enable("u", "u1", false);
+    enable("t", "t" + std::to_string(++last_instance_), false);
   }
 
   void clean_up() {
@@ -356,6 +415,13 @@ class RandomWork : public testing::Test {
   SessionDriver boss_{&engine_};
   DatabaseCapture* cdc_ = nullptr;
   ChangeModel model_;
+  struct Point {
+    std::string lsn;
+    ChangeModel model;
+    std::map<std::string, ModelTable> tables;
+    std::map<std::string, std::vector<std::string>> columns;
+  };
+  std::vector<Point> points_;
   std::map<std::string, ModelTable> tables_;
   std::map<std::string, std::vector<std::string>> columns_ = {{"t", {"a", "b"}}, {"u", {"b"}}};
   std::vector<Writer> writers_{kWriters};
@@ -385,10 +451,16 @@ TEST_F(RandomWork, LeavesInChangeTablesWhatTheModelSays) {
       scan(1 + below(12));
     } else if (kind < 96) {
       clean_up();
-    } else if (kind < 99) {
+    } else if (kind < 98) {
       define();
-    } else {
+    } else if (below(30) == 0) {
+      start_over();
+    } else if (below(3) == 0) {
       restart();
+    } else if (below(2) == 0) {
+      add_point();
+    } else {
+      restore();
     }
   }
   end_all();

@@ -291,8 +291,11 @@ void TableWriter::prepare(Update* update) const {
   check_parents(after);
   check_large_values(&before, after);
   update->after = encode(after);
-  // A row from before its column was added is the same row as with the column's NULL or default.
-  if (update->before->size() != update->after->size() && *encode(before) == *update->after) {
+  // A row from before a column was added or dropped is the same row as with the column's NULL or
+  // default, or without its value.
+  const bool is_of_now = update->before->size() == update->after->size() &&
+                         definition_->columns.size() == definition_->format->size();
+  if (!is_of_now && *encode(before) == *update->after) {
     update->after = update->before;
   }
   for (const Index& index : definition_->indexes) {
