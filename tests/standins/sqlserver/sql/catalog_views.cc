@@ -1,6 +1,7 @@
 // sys.* over the catalog.
 #include <algorithm>
 
+#include "tests/standins/sqlserver/sql/constraint_views.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/engine.h"
 #include "tests/standins/sqlserver/sql/information_schema.h"
@@ -623,6 +624,7 @@ void add_catalog_views(Engine* engine) {
   }
   engine->add_view("sys.computed_columns", computed_columns());
   add_connection_views(engine);
+  add_constraint_views(engine);
   add_information_schema(engine);
 }
 

@@ -200,6 +200,35 @@ std::vector<Engine::SystemObject> Engine::system_objects(Database& database) con
   return object_lister_ ? object_lister_(database) : std::vector<SystemObject>();
 }
 
+namespace {
+
+// Calls `take` with each constraint's id, name and schema; constraints are objects as tables are.
+void for_each_constraint(
+    Database& database,
+    const std::function<void(int32_t, const std::string&, const std::string&)>& take) {
+  for (const TablePtr& table : database.tables()) {
+    const DefinitionPtr definition = table->definition();
+    for (const Index& index : definition->indexes) {
+      if (index.is_constraint) {
+        take(index.object_id, index.name, table->schema());
+      }
+    }
+    for (const ForeignKey& key : definition->foreign_keys) {
+      take(key.object_id, key.name, table->schema());
+    }
+    for (const Check& check : definition->checks) {
+      take(check.object_id, check.name, table->schema());
+    }
+    for (const Column& column : definition->columns) {
+      if (!column.default_name.empty()) {
+        take(column.default_id, column.default_name, table->schema());
+      }
+    }
+  }
+}
+
+}  // namespace
+
 SqlValue Engine::object_id(Database& database, const Name& name) const {
   const std::string schema = name.before_last(1).empty() ? "dbo" : name.before_last(1);
   for (const SystemObject& object : system_objects(database)) {
@@ -207,7 +236,14 @@ SqlValue Engine::object_id(Database& database, const Name& name) const {
       return SqlValue::of_number(object.id);
     }
   }
-  return {};
+  SqlValue found;
+  for_each_constraint(database, [&](int32_t id, const std::string& constraint,
+                                    const std::string& constraint_schema) {
+    if (equal_names(constraint, name.last()) && equal_names(constraint_schema, schema)) {
+      found = SqlValue::of_number(id);
+    }
+  });
+  return found;
 }
 
 SqlValue Engine::object_name(Database& database, int32_t id, bool schema) const {
@@ -216,7 +252,14 @@ SqlValue Engine::object_name(Database& database, int32_t id, bool schema) const 
       return SqlValue::of_text(schema ? object.schema : object.name);
     }
   }
-  return {};
+  SqlValue found;
+  for_each_constraint(database, [&](int32_t constraint_id, const std::string& name,
+                                    const std::string& constraint_schema) {
+    if (constraint_id == id) {
+      found = SqlValue::of_text(schema ? constraint_schema : name);
+    }
+  });
+  return found;
 }
 
 bool Engine::has_object(Database& database, std::string_view schema, std::string_view name) {

@@ -180,7 +180,8 @@ std::string RandomSql::table(int depth) {
       return "STRING_SPLIT(" + value(depth + 1) + ", ',') AS z";
     case 6:
       return one_of({"sys.tables", "sys.columns", "INFORMATION_SCHEMA.COLUMNS", "sys.databases",
-                     "sys.objects", "sys.types", "nowhere", "@tv"});
+                     "sys.objects", "sys.types", "sys.foreign_keys", "sys.check_constraints",
+                     "nowhere", "@tv"});
     default:
       return "t AS z WITH (NOLOCK)";
   }
@@ -316,7 +317,7 @@ std::string RandomSql::control(int depth) {
       return pick(
           "EXEC sp_columns 't';EXEC sp_tables;EXEC sp_pkeys 't';THROW;"
           "EXEC sp_describe_first_result_set N'SELECT * FROM t';EXEC nowhere 1, 2;"
-          "PRINT 'x';RETURN 1;EXEC sp_statistics 'u'");
+          "PRINT 'x';RETURN 1;EXEC sp_statistics 'u';EXEC sp_fkeys 't'");
     default:
       return "WITH z AS (" + select(depth + 1) + ") " +
              one_of({"SELECT * FROM z", "INSERT t (id, a) SELECT * FROM z",

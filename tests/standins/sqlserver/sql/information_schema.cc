@@ -193,6 +193,14 @@ SystemView key_column_usage() {
           }
         }
       }
+      for (const ForeignKey& key : definition->foreign_keys) {
+        int64_t ordinal = 0;
+        for (const size_t column : key.columns) {
+          rows.push_back({text(database.name()), text(table->schema()), text(key.name),
+                          text(database.name()), text(table->schema()), text(table->name()),
+                          text(definition->columns[column].name), number(++ordinal)});
+        }
+      }
     }
     return rows;
   };
