@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -58,14 +57,16 @@ void add_options(CLI::App* app, Settings* settings) {
   app->add_option("--second-port", settings->stand_in.second_port,
                   "TCP port of the second server; 0 takes a free one")
       ->capture_default_str();
-  const std::map<std::string, SecondaryAccess> accesses = {
-      {"no", SecondaryAccess::kNone},
-      {"read_only", SecondaryAccess::kReadOnly},
-      {"all", SecondaryAccess::kAll}};
-  app->add_option("--secondary-access", settings->stand_in.secondary_access,
-                  "Who may read on the server that is not the primary: no, read_only (clients with "
-                  "ApplicationIntent=ReadOnly) or all")
-      ->transform(CLI::CheckedTransformer(accesses, CLI::ignore_case));
+  app->add_option_function<std::string>(
+         "--secondary-access",
+         [settings](const std::string& name) {
+           settings->stand_in.secondary_access = name == "all"         ? SecondaryAccess::kAll
+                                                 : name == "read_only" ? SecondaryAccess::kReadOnly
+                                                                       : SecondaryAccess::kNone;
+         },
+         "Who may read on the server that is not the primary; read_only: clients with "
+         "ApplicationIntent=ReadOnly")
+      ->check(CLI::IsMember({"no", "read_only", "all"}));
   app->add_flag("--azure", settings->stand_in.is_azure,
                 "As Azure SQL Database: no msdb, no Agent, its jobs of Change Data Capture");
   app->add_flag("--demo-writer", settings->has_demo_writer,
