@@ -59,7 +59,8 @@ std::string reversed(std::string_view text) {
 SqlValue substring(const CallContext& call, Values values) {
   const int64_t start = values[1].number, length = values[2].number;
   if (length < 0) {
-    throw SqlError(537, 16, 3, "Invalid length parameter passed to the substring function.");
+    throw SqlError(537, 16, 3,
+                   "Invalid length parameter passed to the LEFT or SUBSTRING function.");
   }
   const int64_t from = std::max<int64_t>(start, 1);
   const int64_t count = std::max<int64_t>(start + length - from, 0);

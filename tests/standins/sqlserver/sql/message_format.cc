@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/text.h"
 
@@ -116,7 +117,10 @@ class Formatter {
       return padded("(null)", place);
     }
     const bool is_text = family_of(types_[at].id) == Family::kText;
-    const bool is_number = family_of(types_[at].id) == Family::kInteger;
+    // A literal above int is a numeric without fraction.
+    const bool is_whole =
+        place.is_big && family_of(types_[at].id) == Family::kDecimal && types_[at].scale == 0;
+    const bool is_number = family_of(types_[at].id) == Family::kInteger || is_whole;
     if (place.kind == 's' ? !is_text : !is_number) {
       throw SqlError(2786, 16, 1,
                      "The data type of substitution parameter " + std::to_string(at + 1) +
@@ -126,7 +130,10 @@ class Formatter {
       const std::string& text = values_[at].text;
       return padded(place.precision < 0 ? text : utf16_substring(text, 0, place.precision), place);
     }
-    return padded(digits(place, values_[at].number), place);
+    return padded(
+        digits(place,
+               convert_value(values_[at], types_[at], make_type(TypeId::kBigInt, {}, {})).number),
+        place);
   }
 
   static std::string digits(const Place& place, int64_t value) {
@@ -143,16 +150,16 @@ class Formatter {
                std::string(text);
       case 'o':
         std::snprintf(text, sizeof(text), "%llo", bits);
-        return (place.sharp ? "0" : "") + std::string(text);
+        return (place.sharp && bits != 0 ? "0" : "") + std::string(text);
       case 'u':
         std::snprintf(text, sizeof(text), "%llu", bits);
         return text;
       case 'x':
         std::snprintf(text, sizeof(text), "%llx", bits);
-        return (place.sharp ? "0x" : "") + std::string(text);
+        return (place.sharp && bits != 0 ? "0x" : "") + std::string(text);
       default:
         std::snprintf(text, sizeof(text), "%llX", bits);
-        return (place.sharp ? "0X" : "") + std::string(text);
+        return (place.sharp && bits != 0 ? "0X" : "") + std::string(text);
     }
   }
 
