@@ -69,9 +69,11 @@ int DoctorReport::finish() const {
   out->set("warnings", count(Result::kWarning));
   out->set("failed", count(Result::kFailed));
   out->set("skipped", count(Result::kSkipped));
-  output_.succeed(core::Json(out), fmt::format("\n{} ok, {} warnings, {} failed, {} skipped.\n",
-                                               count(Result::kOk), count(Result::kWarning),
-                                               count(Result::kFailed), count(Result::kSkipped)));
+  const int warnings = count(Result::kWarning);
+  output_.succeed(core::Json(out),
+                  fmt::format("\n{} ok, {} {}, {} failed, {} skipped.\n", count(Result::kOk),
+                              warnings, warnings == 1 ? "warning" : "warnings",
+                              count(Result::kFailed), count(Result::kSkipped)));
   return count(Result::kFailed) > 0 ? 1 : 0;
 }
 

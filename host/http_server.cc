@@ -14,6 +14,13 @@
 #include "core/base/assert.h"
 
 namespace dstream::host {
+namespace {
+
+// Before accept() is tried again that has failed for want of descriptors or memory: whoever waits
+// to be accepted would else keep the thread awake.
+constexpr int64_t kAcceptPauseNs = 100 * core::kNanosPerMilli;
+
+}  // namespace
 
 struct HttpServer::Connection {
   Descriptor descriptor;
@@ -61,12 +68,13 @@ bool HttpServer::stop(int64_t max_wait_ms) {
 void HttpServer::run() {
   for (;;) {
     std::vector<pollfd> waits = {{stop_.descriptor(), POLLIN, 0}};
-    bool has_room = connections_.size() < limits_.connections_max;
+    int64_t now_ns = clock_->monotonic_ns();
+    bool is_pausing = now_ns < accept_after_ns_;
+    bool has_room = connections_.size() < limits_.connections_max && !is_pausing;
     for (const Listener& listener : listeners_) {
       waits.push_back({has_room ? listener.descriptor.get() : -1, POLLIN, 0});
     }
-    int64_t now_ns = clock_->monotonic_ns();
-    int64_t wait_ns = -1;
+    int64_t wait_ns = is_pausing ? accept_after_ns_ - now_ns : -1;
     for (const auto& connection : connections_) {
       bool sends = connection->state == Connection::State::kSending;
       waits.push_back(
@@ -101,6 +109,8 @@ void HttpServer::accept_from(const Listener& listener) {
     Descriptor accepted(
         accept4(listener.descriptor.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (accepted.get() < 0) {
+      bool is_short = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+      accept_after_ns_ = is_short ? clock_->monotonic_ns() + kAcceptPauseNs : 0;
       return;
     }
     auto connection = std::make_unique<Connection>();

@@ -64,6 +64,7 @@ class HttpServer {
   const Limits limits_;
   std::vector<Listener> listeners_;
   std::vector<std::unique_ptr<Connection>> connections_;  // of the server's thread
+  int64_t accept_after_ns_ = 0;                           // the process had no descriptor left
   Notifier stop_;
   std::promise<void> ended_;
   std::thread thread_;

@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +21,21 @@ namespace dstream::host {
 namespace {
 
 using ::testing::HasSubstr;
+
+// The server looks at it in every round.
+class CountingClock final : public core::Clock {
+ public:
+  int64_t monotonic_ns() const override {
+    looks_.fetch_add(1);
+    return system_.monotonic_ns();
+  }
+  int64_t wall_ns() const override { return system_.wall_ns(); }
+  int64_t looks() const { return looks_.load(); }
+
+ private:
+  core::SystemClock system_;
+  mutable std::atomic<int64_t> looks_{0};
+};
 
 class HttpServerTest : public ::testing::Test {
  protected:
@@ -66,12 +83,15 @@ class HttpServerTest : public ::testing::Test {
   // A blocking connection over TCP.
   Descriptor connect_tcp() const {
     Descriptor connection(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    connect_to_server(connection);
+    return connection;
+  }
+  void connect_to_server(const Descriptor& connection) const {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port_);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(connect(connection.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    return connection;
   }
   static void say(const Descriptor& connection, const std::string& text) {
     EXPECT_EQ(send(connection.get(), text.data(), text.size(), MSG_NOSIGNAL),
@@ -87,7 +107,7 @@ class HttpServerTest : public ::testing::Test {
     return out;
   }
 
-  core::SystemClock clock_;
+  CountingClock clock_;
   std::string folder_;
   std::unique_ptr<HttpServer> server_;
   uint16_t port_ = 0;
@@ -155,6 +175,33 @@ TEST_F(HttpServerTest, MoreClientsThanItTakesAreServedLater) {
     silent.push_back(connect_tcp());
   }
   EXPECT_EQ(get("/")->status, 200);
+}
+
+TEST_F(HttpServerTest, ServesAgainOnceThereAreDescriptors) {
+  serve();
+  Descriptor waiting = connect_tcp();
+  say(waiting, "GET / HTTP/1.1\r\n\r\n");
+  EXPECT_THAT(rest(waiting), HasSubstr("tcp"));
+  Descriptor client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  rlimit few = before;
+  few.rlim_cur = 128;
+  setrlimit(RLIMIT_NOFILE, &few);
+  std::vector<Descriptor> taken;
+  for (int each = 0; each >= 0;) {
+    each = dup(client.get());
+    taken.emplace_back(each);
+  }
+  connect_to_server(client);
+  say(client, "GET / HTTP/1.1\r\n\r\n");
+  const int64_t looks = clock_.looks();
+  pollfd wait{client.get(), POLLIN, 0};
+  EXPECT_EQ(poll(&wait, 1, 500), 0) << "there is no descriptor to accept it with";
+  EXPECT_LT(clock_.looks() - looks, 100) << "nobody runs in circles meanwhile";
+  setrlimit(RLIMIT_NOFILE, &before);
+  taken.clear();
+  EXPECT_THAT(rest(client), HasSubstr("tcp"));
 }
 
 TEST_F(HttpServerTest, TooLongARequestIsAnswered) {

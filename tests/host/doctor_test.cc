@@ -47,6 +47,7 @@ TEST_F(DoctorTest, PrintsEveryCheckAndExitsWith0) {
 TEST_F(DoctorTest, AWarningHasTheTextThatMendsIt) {
   Ended warned = look("{type: talkative, act: warn}");
   EXPECT_EQ(warned.exit_code, 0);
+  EXPECT_THAT(warned.out, HasSubstr(" 1 warning, 0 failed"));
   EXPECT_THAT(
       warned.out,
       HasSubstr("  warning  source.retention: dbo.Orders: Changes are kept for 4320 minutes "
