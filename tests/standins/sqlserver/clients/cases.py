@@ -174,8 +174,9 @@ CASES = {
     "cdc": {"change_tables": "dbo_orders", "captured_columns": "id,customer,amount",
             "lsn_time_mapping": "4", "max_lsn_bytes": "10", "help": "dbo.orders dbo_orders",
             "changes": ";".join(CHANGES)},
-    "catalog": {"tables": "big,bulk_rows,orders,prepared_values,transaction_rows,typed_values",
+    "catalog": {"tables": "big,bulk_rows,order_lines,orders,prepared_values,transaction_rows,typed_values",
                 "columns": "id int,customer nvarchar,amount decimal", "keys": "id",
+                "foreign_keys": "id order_id",
                 "described": "id 4,customer -9,amount 3"},
     "bulk_load": {"rows": "1000", "sum_id": "500500", "name_length": "7893", "nulls": "100",
                   "sum_amount": "125125.0000", "last": "2024-01-02 03:04:05.678"},
@@ -216,6 +217,8 @@ def script():
         "amount decimal(18,4))",
         "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'orders', "
         "@role_name = NULL, @supports_net_changes = 1",
+        "CREATE TABLE dbo.order_lines (id int NOT NULL PRIMARY KEY, order_id int CONSTRAINT "
+        "of_order REFERENCES dbo.orders (id))",
         "INSERT INTO dbo.orders VALUES (1, N'Ann', 10.5), (2, N'Bob', 20.25)",
         "INSERT INTO dbo.orders VALUES (3, N'東京', 30)",
         "UPDATE dbo.orders SET amount = 99.99 WHERE id = 2",

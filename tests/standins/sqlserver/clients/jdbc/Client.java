@@ -327,6 +327,8 @@ public final class Client {
       values.put("columns",
           list(data.getColumns("clients", "dbo", "orders", "%"), "COLUMN_NAME", "TYPE_NAME"));
       values.put("keys", list(data.getPrimaryKeys("clients", "dbo", "orders"), "COLUMN_NAME"));
+      values.put("foreign_keys",
+          list(data.getImportedKeys("clients", "dbo", "order_lines"), "PKCOLUMN_NAME", "FKCOLUMN_NAME"));
       // Of a query that has not been executed.
       try (PreparedStatement query =
           connection.prepareStatement("SELECT id, customer, amount FROM dbo.orders WHERE id = ?")) {

@@ -373,6 +373,11 @@ void catalog(const Setup& setup, Values* values) {
                                text_argument("orders"), SQL_NTS),
                 "keys");
   rows("keys", 4, 0);
+  session.check(
+      SQLForeignKeys(statement, nullptr, 0, nullptr, 0, nullptr, 0, nullptr, 0,
+                     text_argument("dbo"), SQL_NTS, text_argument("order_lines"), SQL_NTS),
+      "foreign keys");
+  rows("foreign_keys", 4, 8);
   describe(&session, values);
 }
 
