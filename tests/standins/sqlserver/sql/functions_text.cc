@@ -214,7 +214,8 @@ void add_builders(FunctionRegistry* registry) {
     const std::string one = as_text(values[0], call.types[0]);
     const int64_t limit = call.result.length == kMaxLength ? int64_t{64} << 20 : call.result.length;
     std::string text;
-    for (int64_t i = 0; i < values[1].number && static_cast<int64_t>(text.size()) < limit * 4;
+    for (int64_t i = 0;
+         !one.empty() && i < values[1].number && static_cast<int64_t>(text.size()) < limit * 4;
          ++i) {
       text += one;
     }
