@@ -64,6 +64,71 @@ void set_text(dstream_value& value, Arena& arena, const char* start, const char*
   arena.use(end);
 }
 
+__extension__ using Unsigned128 = unsigned __int128;
+
+// The digits of `number` that end at `end`, at least `count` of them. Returns where they begin.
+char* write_digits_before(char* end, uint64_t number, int count) {
+  while (number != 0 || count > 0) {
+    *--end = static_cast<char>('0' + number % 10);
+    number /= 10;
+    --count;
+  }
+  return end;
+}
+
+// Writes sign, digits and point of a SQL_NUMERIC_STRUCT: precision, scale, sign (1: positive) and
+// 16 bytes of the number without its point, lowest first. Returns the end.
+char* write_numeric(char* out, const uint8_t* bytes) {
+  constexpr uint64_t kTenTo19 = 10'000'000'000'000'000'000U;
+  constexpr int kDigitsMax = 40;
+  const int scale = bytes[1];
+  const auto low = read<uint64_t>(bytes + 3);
+  const auto high = read<uint64_t>(bytes + 11);
+  char digits[kDigitsMax];
+  char* const end = digits + kDigitsMax;
+  char* start = end;
+  if (high == 0) {
+    start = write_digits_before(end, low, scale + 1);
+  } else {
+    const Unsigned128 number = static_cast<Unsigned128>(high) << 64 | low;
+    start = write_digits_before(end, static_cast<uint64_t>(number % kTenTo19), 19);
+    const Unsigned128 rest = number / kTenTo19;
+    if (rest >= static_cast<Unsigned128>(kTenTo19)) {
+      throw BadValue("a decimal value has more than 38 digits");
+    }
+    start = write_digits_before(start, static_cast<uint64_t>(rest), scale + 1 - 19);
+  }
+  if (bytes[2] != 1 && (low | high) != 0) {
+    *out++ = '-';
+  }
+  const auto whole = static_cast<size_t>(end - start - scale);
+  std::memcpy(out, start, whole);
+  out += whole;
+  if (scale > 0) {
+    *out++ = '.';
+    std::memcpy(out, start + whole, static_cast<size_t>(scale));
+    out += scale;
+  }
+  return out;
+}
+
+void decode_numerics(const FetchedColumn& column, size_t rows, dstream_value* out, size_t stride,
+                     Arena& arena) {
+  constexpr size_t kTextMax = 42;  // 38 digits, a zero before the point, sign, point
+  const int32_t scale = column.type->scale;
+  if (scale < 0 || scale > 38) {
+    throw BadValue("a decimal column has an impossible scale");
+  }
+  for_each(column, rows, out, stride, DSTREAM_DECIMAL,
+           [&](dstream_value& value, const uint8_t* bytes, size_t length) {
+             if (length != kNumericStructSize || bytes[1] != scale) {
+               throw BadValue("a decimal value has an unexpected form");
+             }
+             char* start = arena.reserve(kTextMax);
+             set_text(value, arena, start, write_numeric(start, bytes));
+           });
+}
+
 // Drivers may leave out the zero before the point (".5000"); records do not.
 void decode_decimals(const FetchedColumn& column, size_t rows, dstream_value* out, size_t stride,
                      Arena& arena) {
@@ -224,6 +289,8 @@ void decode_column(const FetchedColumn& column, size_t rows, dstream_value* out,
       return decode_floats<float>(column, rows, out, stride);
     case Fetch::kFloat64:
       return decode_floats<double>(column, rows, out, stride);
+    case Fetch::kNumeric:
+      return decode_numerics(column, rows, out, stride, arena);
     case Fetch::kDecimal:
       return decode_decimals(column, rows, out, stride, arena);
     case Fetch::kDate:

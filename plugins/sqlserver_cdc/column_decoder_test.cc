@@ -31,8 +31,8 @@ class ColumnDecoderTest : public testing::Test {
   Arena arena_{pool_, 100};
 };
 
-TEST_F(ColumnDecoderTest, DecimalsGetTheirZero) {
-  const ColumnType type = make("decimal", 18, 4);
+TEST_F(ColumnDecoderTest, MoneyGetsItsZero) {
+  const ColumnType type = make("money");
   const auto decimal = [&](const char* digits) {
     return text(
         decode(type, digits, std::strlen(digits), static_cast<SQLLEN>(std::strlen(digits))));
@@ -40,8 +40,38 @@ TEST_F(ColumnDecoderTest, DecimalsGetTheirZero) {
   EXPECT_EQ(decimal("12.5000"), "12.5000");
   EXPECT_EQ(decimal(".5000"), "0.5000");
   EXPECT_EQ(decimal("-.5000"), "-0.5000");
-  EXPECT_EQ(decimal("-99999999999999999999999999999999999999"),
-            "-99999999999999999999999999999999999999");
+  EXPECT_EQ(decimal("-922337203685477.5808"), "-922337203685477.5808");
+}
+
+TEST_F(ColumnDecoderTest, DecimalsAreWrittenFromTheirNumber) {
+  const auto decimal = [this](uint64_t high, uint64_t low, int scale, bool is_negative) {
+    uint8_t bytes[kNumericStructSize] = {38, static_cast<uint8_t>(scale),
+                                         static_cast<uint8_t>(is_negative ? 0 : 1)};
+    std::memcpy(bytes + 3, &low, 8);
+    std::memcpy(bytes + 11, &high, 8);
+    return text(decode(make("decimal", 38, static_cast<SQLSMALLINT>(scale)), bytes, sizeof bytes,
+                       sizeof bytes));
+  };
+  EXPECT_EQ(decimal(0, 0, 0, false), "0");
+  EXPECT_EQ(decimal(0, 0, 4, true), "0.0000") << "there is no negative zero";
+  EXPECT_EQ(decimal(0, 125'000, 4, false), "12.5000");
+  EXPECT_EQ(decimal(0, 1, 38, true), "-0." + std::string(37, '0') + "1");
+  EXPECT_EQ(decimal(1, 0, 0, false), "18446744073709551616");
+  EXPECT_EQ(decimal(1, 0, 20, false), "0.18446744073709551616");
+  // 10^38 - 1, and one more, which no decimal can be.
+  constexpr uint64_t kHigh = 5'421'010'862'427'522'170U;
+  constexpr uint64_t kLow = 687'399'551'400'673'279U;
+  EXPECT_EQ(decimal(kHigh, kLow, 0, true), "-" + std::string(38, '9'));
+  EXPECT_EQ(decimal(kHigh, kLow, 38, false), "0." + std::string(38, '9'));
+  EXPECT_THROW(decimal(kHigh, kLow + 1, 0, false), BadValue);
+}
+
+TEST_F(ColumnDecoderTest, DecimalsOfAnotherFormAreRefused) {
+  const ColumnType type = make("decimal", 18, 4);
+  uint8_t bytes[kNumericStructSize] = {18, 3, 1};
+  EXPECT_THROW(decode(type, bytes, sizeof bytes, sizeof bytes), BadValue) << "another scale";
+  bytes[1] = 4;
+  EXPECT_THROW(decode(type, bytes, sizeof bytes, 18), BadValue);
 }
 
 TEST_F(ColumnDecoderTest, CutValuesAreNeverUsed) {

@@ -38,9 +38,9 @@ constexpr std::array kRules = {
     Rule{"real", SQL_REAL, Fetch::kFloat32, DSTREAM_FLOAT64, SQL_C_FLOAT, 4, Suffix::kNone},
     Rule{"float", SQL_DOUBLE, Fetch::kFloat64, DSTREAM_FLOAT64, SQL_C_DOUBLE, 8, Suffix::kNone},
     Rule{"float", SQL_FLOAT, Fetch::kFloat64, DSTREAM_FLOAT64, SQL_C_DOUBLE, 8, Suffix::kNone},
-    Rule{"decimal", SQL_DECIMAL, Fetch::kDecimal, DSTREAM_DECIMAL, SQL_C_CHAR, kDecimalWidth,
+    Rule{"decimal", SQL_DECIMAL, Fetch::kNumeric, DSTREAM_DECIMAL, SQL_C_BINARY, kNumericStructSize,
          Suffix::kPrecisionScale},
-    Rule{"numeric", SQL_NUMERIC, Fetch::kDecimal, DSTREAM_DECIMAL, SQL_C_CHAR, kDecimalWidth,
+    Rule{"numeric", SQL_NUMERIC, Fetch::kNumeric, DSTREAM_DECIMAL, SQL_C_BINARY, kNumericStructSize,
          Suffix::kPrecisionScale},
     Rule{"money", kNoAlias, Fetch::kDecimal, DSTREAM_DECIMAL, SQL_C_CHAR, kDecimalWidth,
          Suffix::kNone},
@@ -60,8 +60,9 @@ constexpr std::array kRules = {
          SQL_C_BINARY, kTimestampOffsetStructSize, Suffix::kScale},
     Rule{"char", SQL_CHAR, Fetch::kUtf16, DSTREAM_STRING, SQL_C_WCHAR, 0, Suffix::kLength},
     Rule{"varchar", SQL_VARCHAR, Fetch::kUtf16, DSTREAM_STRING, SQL_C_WCHAR, 0, Suffix::kLength},
-    Rule{"nchar", SQL_WCHAR, Fetch::kUtf16, DSTREAM_STRING, SQL_C_WCHAR, 0, Suffix::kLength},
-    Rule{"nvarchar", SQL_WVARCHAR, Fetch::kUtf16, DSTREAM_STRING, SQL_C_WCHAR, 0, Suffix::kLength},
+    // As they are sent: UTF-16, which drivers would convert to itself.
+    Rule{"nchar", SQL_WCHAR, Fetch::kUtf16, DSTREAM_STRING, SQL_C_BINARY, 0, Suffix::kLength},
+    Rule{"nvarchar", SQL_WVARCHAR, Fetch::kUtf16, DSTREAM_STRING, SQL_C_BINARY, 0, Suffix::kLength},
     Rule{"sysname", kNoAlias, Fetch::kUtf16, DSTREAM_STRING, SQL_C_WCHAR, 0, Suffix::kNone},
     Rule{"binary", SQL_BINARY, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 0, Suffix::kLength},
     Rule{"varbinary", SQL_VARBINARY, Fetch::kBytes, DSTREAM_BYTES, SQL_C_BINARY, 0,
@@ -157,6 +158,7 @@ std::optional<ColumnType> column_type(std::string_view declared, const Described
   }
   if (type.large != Large::kNo) {
     type.width = 0;
+    type.c_type = type.fetch == Fetch::kUtf16 ? SQL_C_WCHAR : type.c_type;
   } else if (rule->fetch == Fetch::kUtf16) {
     // n bytes of any code page are at most n UTF-16 units.
     type.width = (described.size + 1) * sizeof(SQLWCHAR);

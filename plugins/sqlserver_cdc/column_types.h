@@ -27,7 +27,9 @@ enum class Fetch : uint8_t {
   kBit,
   kFloat32,
   kFloat64,
-  kDecimal,  // text: SQL_C_NUMERIC loses the fraction in FreeTDS
+  kNumeric,  // SQL_NUMERIC_STRUCT as bytes: SQL_C_NUMERIC loses the fraction in FreeTDS, and
+             // drivers take longer to write the digits than we do
+  kDecimal,  // text: money, whose bytes differ between drivers
   kDate,
   kTimestamp,
   kTime,             // SQL_SS_TIME2_STRUCT as bytes: SQL_C_TYPE_TIME drops the fraction
@@ -89,6 +91,7 @@ std::string spell_type(std::string_view declared, const DescribedColumn& describ
 
 // Sizes of the structs that drivers fill for time(n) and datetimeoffset(n).
 inline constexpr size_t kTimeStructSize = 12;
+inline constexpr size_t kNumericStructSize = 19;
 inline constexpr size_t kTimestampOffsetStructSize = 20;
 
 }  // namespace dstream::sqlserver
