@@ -140,6 +140,47 @@ void ChangeBatch::add_watermark(Lsn commit, const PositionWriter& positions) {
   unplaced_.positions.reset();
 }
 
+void ChangeBatch::add_copied(const CopiedRow& row) {
+  dstream_record& record = next_record();
+  record.op = DSTREAM_OP_SNAPSHOT;
+  record.schema = row.schema;
+  record.after = row.values;
+  record.commit_time_ns = row.read_time_ns;
+  if (commit_text_.data == nullptr || commit_ != row.low) {
+    commit_ = row.low;
+    commit_text_ = lsn_text(commit_);
+  }
+  dstream_field* fields = headers_ + (count_ - 1) * kHeadersPerRecord;
+  fields[0] = {"commit_lsn", commit_text_};
+  fields[1] = {"snapshot", {reinterpret_cast<const uint8_t*>("true"), 4}};
+  record.headers = fields;
+  record.header_count = 2;
+  keep(row.chunk);
+  bytes_ += row.chunk->row_bytes();
+}
+
+void ChangeBatch::add_truncate(const dstream_schema* schema) {
+  dstream_record& record = next_record();
+  record.op = DSTREAM_OP_TRUNCATE;
+  record.schema = schema;
+}
+
+dstream_batch* ChangeBatch::finish_at(std::string_view position) {
+  if (count_ == 0) {
+    next_record().op = DSTREAM_OP_WATERMARK;
+  }
+  dstream_record& record = records_[count_ - 1];
+  record.flags |= snapshot_end_ ? uint32_t{DSTREAM_RECORD_SNAPSHOT_END} : 0;
+  // A position that would be too long is left out: the next one that is not says as much.
+  if (position.size() <= DSTREAM_MAX_POSITION) {
+    char* start = held_->arena.reserve(position.size());
+    std::memcpy(start, position.data(), position.size());
+    held_->arena.use(start + position.size());
+    record.position = as_bytes(start, start + position.size());
+  }
+  return finish();
+}
+
 dstream_batch* ChangeBatch::finish() {
   if (unplaced_.positions != nullptr) {
     set_position(records_[count_ - 1], unplaced_.key, unplaced_.facts, *unplaced_.positions);

@@ -24,6 +24,15 @@ struct RecordFacts {
   int64_t commit_time_ns = 0;
 };
 
+// A row that was copied from its table.
+struct CopiedRow {
+  const dstream_schema* schema = nullptr;
+  const dstream_value* values = nullptr;
+  const ChunkPointer& chunk;
+  Lsn low;                   // at least as new as every change up to here
+  int64_t read_time_ns = 0;  // by the server's clock
+};
+
 // [worker]
 class ChangeBatch {
  public:
@@ -46,6 +55,14 @@ class ChangeBatch {
            const std::shared_ptr<const PositionWriter>& positions);
   // A record without a change: the position is complete up to `commit`. REQUIRES: has_room().
   void add_watermark(Lsn commit, const PositionWriter& positions);
+
+  // Rows of a table, and the record that says that what was known of a table is void. They have no
+  // position but the one finish_at() gives. REQUIRES: has_room().
+  void add_copied(const CopiedRow& row);
+  void add_truncate(const dstream_schema* schema);
+  void mark_snapshot_end() { snapshot_end_ = true; }
+  // finish() with `position` on the last record, or on a watermark if there is no record.
+  dstream_batch* finish_at(std::string_view position);
 
   // Hands the batch to the host. REQUIRES: !empty(). Nothing may be called after it.
   dstream_batch* finish();
@@ -74,6 +91,7 @@ class ChangeBatch {
   size_t bytes_ = 0;
   size_t bytes_without_position_ = 0;
   Unplaced unplaced_;
+  bool snapshot_end_ = false;
   int64_t read_time_ns_;
   Lsn commit_;  // commit_text_ is its text
   dstream_bytes commit_text_{};

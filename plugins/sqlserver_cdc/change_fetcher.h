@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -27,11 +28,13 @@ struct ProbeRequest {
   // gap; a table at its beginning needs nothing yet.
   std::vector<ChangeKey> complete;
   Lsn times_from;
+  bool reports_gaps = false;  // a gap is part of the answer instead of an error
 };
 
 struct TableProbe {
-  Lsn newest;  // newest commit LSN in the change table; zero if it is empty
-  Lsn low;     // low end point; zero if not established yet
+  Lsn newest;       // newest commit LSN in the change table; zero if it is empty
+  Lsn low;          // low end point; zero if not established yet
+  std::string gap;  // changes that are needed are gone: what an operator is told
 };
 
 struct ProbeAnswer {
@@ -72,8 +75,23 @@ struct TimesAnswer {
   Lsn covered;                         // every transaction from `from` to here is in `times`
 };
 
-using FetchRequest = std::variant<ProbeRequest, PageRequest, TimesRequest>;
-using FetchAnswer = std::variant<ProbeAnswer, PageAnswer, TimesAnswer>;
+// Ask: has the capture job passed `time`, by the server's local clock (text as ChunkAnswer has it)?
+struct SettleRequest {
+  std::string time;
+};
+
+struct SettleAnswer {
+  Lsn by_time;  // every transaction that ended before `time` is below it; zero: not captured yet
+  // The newest scan of the log; 0 if none, or if the login may not see it.
+  int64_t session = 0;
+  int64_t empty_scans = 0;
+  int64_t transactions = 0;
+  bool is_done = false;
+  Lsn max;  // everything that scan captured is at most this
+};
+
+using FetchRequest = std::variant<ProbeRequest, PageRequest, TimesRequest, SettleRequest>;
+using FetchAnswer = std::variant<ProbeAnswer, PageAnswer, TimesAnswer, SettleAnswer>;
 
 // [worker]
 class ChangeFetcher {

@@ -103,6 +103,7 @@ bool ChangeStream::flush(ChangeBatch& batch, bool transaction_end) {
             {table.facts.schema, table.json, transaction_count_, serial_, transaction_end,
              times_.find(key.commit)},
             writer_);
+  in_transaction_ = !transaction_end;
   if (transaction_end) {
     group().announced = key.commit;
   }
@@ -142,22 +143,24 @@ void ChangeStream::take_head() {
 
 void ChangeStream::end_round(ChangeBatch* batch) {
   Group& now = group();
+  const ChangeKey end = ChangeKey::end_of(bound_);
   for (const uint32_t index : now.tables) {
     Table& table = tables_[index];
     const auto& dormant = now.dormant.tables;
-    if (!bound_.is_zero() &&
+    if (!bound_.is_zero() && table.complete < end &&
         !std::binary_search(dormant.begin(), dormant.end(), table.facts.name)) {
-      table.complete = ChangeKey::end_of(bound_);
+      table.complete = end;
     }
   }
-  if (!now.sets.empty() && !bound_.is_zero()) {
+  if (!now.sets.empty() && !bound_.is_zero() && now.sets.front().key <= end) {
     PositionEntry all;
-    all.key = ChangeKey::end_of(bound_);
-    for (const PositionEntry& set : now.sets) {
-      all.add_tables(set.tables);
-    }
-    now.sets.clear();
-    now.sets.push_back(std::move(all));
+    all.key = end;
+    const auto beyond = std::find_if(now.sets.begin(), now.sets.end(),
+                                     [&end](const PositionEntry& set) { return set.key > end; });
+    std::for_each(now.sets.begin(), beyond,
+                  [&all](const PositionEntry& set) { all.add_tables(set.tables); });
+    now.sets.erase(now.sets.begin(), beyond);
+    now.sets.insert(now.sets.begin(), std::move(all));
     if (now.announced < bound_) {
       // Nothing else says that the tables are complete up to the bound.
       now.announced = bound_;
@@ -199,7 +202,7 @@ std::shared_ptr<const PositionWriter> ChangeStream::make_writer() const {
       others.push_back(group.dormant);
     }
   }
-  return std::make_shared<const PositionWriter>(moving, others);
+  return std::make_shared<const PositionWriter>(moving, others, copies_.position());
 }
 
 }  // namespace dstream::sqlserver

@@ -113,7 +113,10 @@ FetchAnswer ChangeQueries::run(const FetchRequest& request) {
   if (const auto* asked = std::get_if<PageRequest>(&request)) {
     return page(*asked);
   }
-  return times(std::get<TimesRequest>(request));
+  if (const auto* asked = std::get_if<TimesRequest>(&request)) {
+    return times(*asked);
+  }
+  return has_settled(std::get<SettleRequest>(request));
 }
 
 ProbeAnswer ChangeQueries::probe(const ProbeRequest& request) {
@@ -175,7 +178,14 @@ ProbeAnswer ChangeQueries::probe(const ProbeRequest& request) {
     read_to_the_end(statement);
   }
   for (size_t i = 0; i < group.size(); ++i) {
-    check_gap(catalog_.tables[group[i]], request.complete[i], answer.tables[i].low);
+    try {
+      check_gap(catalog_.tables[group[i]], request.complete[i], answer.tables[i].low);
+    } catch (const SourceError& error) {
+      if (error.status != DSTREAM_DATA_LOSS || !request.reports_gaps) {
+        throw;
+      }
+      answer.tables[i].gap = error.what();
+    }
   }
   return answer;
 }

@@ -47,6 +47,7 @@ class ChangeQueries {
   ProbeAnswer probe(const ProbeRequest& request);
   PageAnswer page(const PageRequest& request);
   TimesAnswer times(const TimesRequest& request);
+  SettleAnswer has_settled(const SettleRequest& request);
 
   void read_rows(Statement& statement, const CatalogTable& table, const PageRequest& request,
                  PageAnswer& answer);

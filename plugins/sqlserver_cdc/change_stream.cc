@@ -10,8 +10,17 @@ namespace dstream::sqlserver {
 namespace {
 
 constexpr uint32_t kPageRowsMin = 16;
-// Room for the key in front of the table lists.
-constexpr size_t kPositionListMax = DSTREAM_MAX_POSITION - 2048;
+constexpr Millis kCommitWait{60'000};
+// Room for the key in front of the table lists, and for the keys of copies behind them.
+constexpr size_t kPositionListMax = DSTREAM_MAX_POSITION - 4096;
+
+std::vector<CopyTable> copy_tables(const std::vector<StreamTable>& tables) {
+  std::vector<CopyTable> out;
+  for (const StreamTable& table : tables) {
+    out.push_back({table.name, table.schema, table.has_copy_key, table.row_bytes});
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -19,12 +28,19 @@ ChangeStream::Table::Table(StreamTable facts_)
     : facts(std::move(facts_)), json(json_string(facts.name.text())), cursor(facts.name.text()) {}
 
 ChangeStream::ChangeStream(std::vector<StreamTable> tables, const Position& position,
-                           const StreamSettings& settings, ChangeFetcher& fetcher)
-    : settings_(settings), fetcher_(fetcher) {
+                           const StreamSettings& settings, ChangeFetcher& fetcher,
+                           CopyFetcher& copy_fetcher)
+    : settings_(settings),
+      fetcher_(fetcher),
+      copies_(copy_tables(tables),
+              settings.snapshot == SnapshotMode::kNever ? CopyPosition{} : position.copies,
+              {settings.page_rows, settings.read_ahead_bytes, settings.copy_connections},
+              copy_fetcher) {
   for (StreamTable& table : tables) {
     tables_.emplace_back(std::move(table));
   }
   make_groups(position);
+  begin_copies(position);
   if (make_writer()->size_max(0) > kPositionListMax) {
     throw SourceError(DSTREAM_CONFIG,
                       "tables: the names of " + std::to_string(tables_.size()) +
@@ -79,27 +95,46 @@ std::vector<std::vector<uint32_t>> ChangeStream::groups() const {
 
 dstream_batch* ChangeStream::step(Millis now, int64_t now_unix_ns, size_t records_max,
                                   const std::shared_ptr<SlabPool>& pool) {
+  const auto wait = [this](Millis until, dstream_batch* batch) {
+    wait_ = {until == Millis(0) || copies_.waits_for_fetch(), until};
+    return batch;
+  };
   for (;;) {
     if (phase_ == Phase::kIdle && !begin_round(now)) {
-      return nullptr;
+      const Millis due = wait_.until;
+      return wait(due, next_copied(now_unix_ns, records_max, pool));
     }
     if (phase_ == Phase::kProbing) {
       request_probe();
     }
     take_answers();
     if (phase_ == Phase::kProbing) {
-      wait_ = {true, {}};
-      return nullptr;
+      return wait(Millis(0), next_copied(now_unix_ns, records_max, pool));
+    }
+    // The fence: rows that were asked for before changes up to this bound could leave go first.
+    if (copies_.is_behind(bound_)) {
+      dstream_batch* copied = next_copied(now_unix_ns, records_max, pool);
+      if (copied != nullptr || copies_.is_behind(bound_)) {
+        return wait(Millis(0), copied);
+      }
     }
     dstream_batch* batch = read_round(now_unix_ns, records_max, pool);
+    if (batch == nullptr && !in_transaction_) {
+      batch = next_copied(now_unix_ns, records_max, pool);
+    }
     if (batch != nullptr || phase_ == Phase::kReading) {
-      wait_ = {true, {}};
-      return batch;
+      return wait(Millis(0), batch);
     }
   }
 }
 
 bool ChangeStream::begin_round(Millis now) {
+  if (!announced_.empty()) {
+    // The beginning of new tables is not durable yet: what they changed since must not leave.
+    // committed() comes between two reads.
+    wait_ = {false, now + kCommitWait};
+    return false;
+  }
   const auto earliest = std::min_element(
       groups_.begin(), groups_.end(),
       [](const Group& a, const Group& b) { return a.schedule.due() < b.schedule.due(); });
@@ -119,6 +154,7 @@ void ChangeStream::request_probe() {
   }
   ProbeRequest request;
   request.group = static_cast<uint32_t>(current_);
+  request.reports_gaps = settings_.snapshot == SnapshotMode::kWhenGap;
   request.times_from = Lsn::max();
   for (const uint32_t index : group().tables) {
     const ChangeKey& complete = tables_[index].complete;
@@ -127,6 +163,11 @@ void ChangeStream::request_probe() {
   }
   fetcher_.submit(std::move(request));
   probe_requested_ = true;
+  const std::string& settling = copies_.position().settling;
+  if (!copies_.active() && !settling.empty() && !settling_.at && !settling_.requested) {
+    settling_.requested = true;
+    fetcher_.submit(SettleRequest{settling});
+  }
 }
 
 void ChangeStream::take_answers() {
@@ -134,30 +175,49 @@ void ChangeStream::take_answers() {
     while (const std::unique_ptr<FetchAnswer> answer = fetcher_.take()) {
       std::visit([this](auto& taken) { on_answer(std::move(taken)); }, *answer);
     }
-  } catch (const SourceError&) {
+  } catch (const SourceError& error) {
     // The fetcher has forgotten what was asked; the next step() asks for what is still missing.
     probe_requested_ = false;
     times_requested_ = false;
+    settling_.requested = false;
     for (const uint32_t index : active_) {
       tables_[index].requested = false;
+    }
+    if (error.status == DSTREAM_DATA_LOSS && settings_.snapshot == SnapshotMode::kWhenGap) {
+      // Found between two probes: the first one after opening says which tables are copied.
+      throw SourceError(DSTREAM_REOPEN, error.what());
     }
     throw;
   }
 }
 
-void ChangeStream::check_maximum(Lsn max) const {
-  for (const PositionEntry& set : groups_[current_].sets) {
-    if (!set.key.is_beginning() && set.key.commit > max) {
-      throw SourceError(
-          DSTREAM_DATA_LOSS,
-          "The stored position (commit LSN " + set.key.commit.text() +
-              ") lies beyond everything this database has captured (" +
-              (max.is_zero() ? "nothing" : "up to " + max.text()) +
-              "). The database was restored to an earlier time, or CDC was enabled anew: the "
-              "changes since " +
-              set.key.commit.text() + " are not the ones that were read.");
-    }
+void ChangeStream::check_maximum(const ProbeAnswer& answer) const {
+  if (settings_.snapshot == SnapshotMode::kWhenGap) {
+    return;  // copy_lost() looks at each table
   }
+  for (size_t i = 0; i < answer.tables.size(); ++i) {
+    const Table& table = tables_[groups_[current_].tables[i]];
+    if (!is_beyond(table, answer, i)) {
+      continue;
+    }
+    const Lsn position = table.complete.commit;
+    throw SourceError(
+        DSTREAM_DATA_LOSS,
+        "The stored position (commit LSN " + position.text() +
+            ") lies beyond everything this database has captured (" +
+            (answer.max.is_zero() ? "nothing" : "up to " + answer.max.text()) +
+            "). The database was restored to an earlier time, or CDC was enabled anew: the "
+            "changes since " +
+            position.text() + " are not the ones that were read.");
+  }
+}
+
+// A position that no captured change can have had; but for that of a table whose capture is about
+// to begin exactly there.
+bool ChangeStream::is_beyond(const Table& table, const ProbeAnswer& answer, size_t index) {
+  const ChangeKey& complete = table.complete;
+  return !complete.is_beginning() && complete.commit > answer.max &&
+         complete.first_needed() != answer.tables[index].low;
 }
 
 void ChangeStream::sort_dormant(const ProbeAnswer& answer) {
@@ -192,8 +252,11 @@ void ChangeStream::sort_dormant(const ProbeAnswer& answer) {
 
 void ChangeStream::on_answer(ProbeAnswer answer) {
   probe_requested_ = false;
-  check_maximum(answer.max);
+  check_maximum(answer);
   bound_ = answer.max;
+  fence_ = std::max(fence_, bound_);
+  copy_lost(answer);
+  start_copies(answer);
   sort_dormant(answer);
   const Lsn covered = answer.times_complete  ? bound_
                       : answer.times.empty() ? Lsn{}

@@ -11,11 +11,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "plugins/sqlserver_cdc/change_batch.h"
 #include "plugins/sqlserver_cdc/change_fetcher.h"
 #include "plugins/sqlserver_cdc/commit_times.h"
+#include "plugins/sqlserver_cdc/copies.h"
+#include "plugins/sqlserver_cdc/options.h"
 #include "plugins/sqlserver_cdc/poll_schedule.h"
 #include "plugins/sqlserver_cdc/position.h"
 #include "plugins/sqlserver_cdc/table_cursor.h"
@@ -27,18 +30,21 @@ struct StreamTable {
   const dstream_schema* schema = nullptr;
   Millis poll_interval{};
   Millis max_poll_interval{};
-  size_t row_bytes = 0;  // first guess at what a row holds in memory
+  size_t row_bytes = 0;       // first guess at what a row holds in memory
+  bool has_copy_key = false;  // its rows can be copied in chunks
 };
 
 struct StreamSettings {
   uint32_t page_rows = 10000;
   size_t read_ahead_bytes = 16 << 20;
+  SnapshotMode snapshot = SnapshotMode::kNever;
+  uint32_t copy_connections = 3;
 };
 
 // What step() waits for when it returns no batch.
 struct StreamWait {
-  bool for_fetch = false;  // an answer of the fetcher
-  Millis until{0};         // otherwise: nothing to do before this time
+  bool for_fetch = false;  // an answer of a fetcher
+  Millis until{0};         // or, if it is not zero: this time
 };
 
 // [worker]
@@ -48,7 +54,7 @@ class ChangeStream {
   // captured change; tables that are no longer listed are forgotten.
   // Throws SourceError(CONFIG) if positions of so many tables would exceed the ABI's limit.
   ChangeStream(std::vector<StreamTable> tables, const Position& position,
-               const StreamSettings& settings, ChangeFetcher& fetcher);
+               const StreamSettings& settings, ChangeFetcher& fetcher, CopyFetcher& copy_fetcher);
 
   // Makes progress: answers are taken, requests are made, up to `records_max` changes are put into
   // a batch. Nothing means: wait, as wait() says. Never blocks.
@@ -58,6 +64,19 @@ class ChangeStream {
   dstream_batch* step(Millis now, int64_t now_unix_ns, size_t records_max,
                       const std::shared_ptr<SlabPool>& pool);
   const StreamWait& wait() const { return wait_; }
+  // The host has made `position` durable. A new table begins to be copied only when the point from
+  // which its changes are streamed is: were that forgotten, rows that were copied and then deleted
+  // would never be told of.
+  void committed(const Position& position);
+  bool waits_for_commit() const { return !announced_.empty(); }
+  // Nothing will ever come: the copies are there and nothing else was wanted.
+  bool ended() const { return ended_; }
+  // Copies a table anew while changes go on. False if there is no such table.
+  bool copy_again(const TableName& table);
+  const Copies& copies() const { return copies_; }
+  // What an operator should hear of, since the last call.
+  bool take_settled() { return std::exchange(settled_, false); }  // copies became consistent
+  std::vector<std::string> take_warnings() { return std::exchange(warnings_, {}); }
 
   // Tables, as indexes, of each poll group: what a ProbeRequest's group means.
   std::vector<std::vector<uint32_t>> groups() const;
@@ -77,13 +96,31 @@ class ChangeStream {
     PollSchedule schedule;
     std::vector<uint32_t> tables;
     // Tables that are complete up to the same key, ascending. The first set moves; the others are
-    // ahead and join it when it has caught up. After the first round there is one set.
+    // ahead and join it when it has caught up. After the first round there is one set, and those
+    // of tables to be copied whose capture begins beyond the bound.
     std::vector<PositionEntry> sets;
     // Tables whose capture has not begun at the bound yet: they stay at their beginning, so that
     // the LSN at which it begins is not taken for a gap.
     PositionEntry dormant;
     Lsn announced;  // positions given out so far are complete up to here
   };
+
+  struct Settling {
+    bool requested = false;
+    std::optional<SettleAnswer> first;  // what the next answers are compared with
+    std::optional<Lsn> at;              // the stream has to pass this
+  };
+
+  void begin_copies(const Position& position);
+  // Tables of the current group: streamed from `key` on.
+  void move_to(const ChangeKey& key, const std::vector<TableName>& names);
+  void start_copies(const ProbeAnswer& answer);
+  void copy_lost(const ProbeAnswer& answer);
+  dstream_batch* next_copied(int64_t now_unix_ns, size_t records_max,
+                             const std::shared_ptr<SlabPool>& pool);
+  dstream_batch* settle(int64_t now_unix_ns, const std::shared_ptr<SlabPool>& pool);
+  bool has_passed(Lsn lsn) const;
+  std::string position_with(const CopyPosition& copies) const;
 
   void make_groups(const Position& position);
   void add_group(const std::vector<uint32_t>& tables, const Position& position);
@@ -94,7 +131,9 @@ class ChangeStream {
   void on_answer(ProbeAnswer answer);
   void on_answer(PageAnswer answer);
   void on_answer(TimesAnswer answer);
-  void check_maximum(Lsn max) const;
+  void on_answer(const SettleAnswer& answer);
+  void check_maximum(const ProbeAnswer& answer) const;
+  static bool is_beyond(const Table& table, const ProbeAnswer& answer, size_t index);
   void sort_dormant(const ProbeAnswer& answer);
   void request_pages();
   uint32_t page_rows_for(const Table& table) const;
@@ -117,6 +156,18 @@ class ChangeStream {
   ChangeFetcher& fetcher_;
   std::vector<Table> tables_;
   std::vector<Group> groups_;
+  Copies copies_;
+  Settling settling_;
+  // Tables to be copied whose changes have no durable beginning yet: before their first probe, and
+  // when a position with that beginning has left.
+  std::vector<uint32_t> unanchored_;
+  std::vector<std::pair<uint32_t, ChangeKey>> announced_;
+  bool announces_ = false;       // that position has to leave
+  Lsn fence_;                    // changes beyond it have not left: the greatest bound so far
+  bool in_transaction_ = false;  // the last change that left was not the last of its transaction
+  bool ended_ = false;
+  bool settled_ = false;
+  std::vector<std::string> warnings_;
   StreamWait wait_;
 
   // The round under way.

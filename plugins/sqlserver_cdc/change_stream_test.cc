@@ -63,6 +63,7 @@ Seen seen(const dstream_record& record) {
 class World {
  public:
   MemoryChangeTables server;
+  NoCopies no_copies;
   std::vector<StreamTable> tables;
   StreamSettings settings;
   Millis now{0};
@@ -92,8 +93,8 @@ class World {
   }
 
   std::unique_ptr<ChangeStream> open(const std::string& position) {
-    auto stream =
-        std::make_unique<ChangeStream>(tables, parse_position(position), settings, server);
+    auto stream = std::make_unique<ChangeStream>(tables, parse_position(position), settings, server,
+                                                 no_copies);
     server.groups = stream->groups();
     return stream;
   }

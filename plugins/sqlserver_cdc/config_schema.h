@@ -87,12 +87,24 @@ inline constexpr char kConfigSchema[] =
       "description": "The interval doubles up to this while nothing changes, and is )json"
     R"json(back at poll_interval with the first change. Default: five times poll_interval."
     },
-    "start": {
+    "snapshot": {
       "type": "string",
-      "enum": ["oldest"],
-      "default": "oldest",
-      "description": "Where a table without a stored position begins: at its oldest )json"
-    R"json(captured change."
+      "enum": ["initial", "never", "only", "when_gap"],
+      "default": "initial",
+      "description": "Which tables are copied, beside their changes. initial: those without a )json"
+    R"json(stored position. never: none; a table without a position begins at its oldest )json"
+    R"json(captured change. only: as initial, and the pipeline ends when the copies are )json"
+    R"json(consistent. when_gap: as initial, and a table whose changes were cleaned up )json"
+    R"json(before they were read is truncated and copied anew instead of being data loss."
+    },
+    "connections": {
+      "type": "integer",
+      "minimum": 1,
+      "maximum": 32,
+      "default": 4,
+      "description": "Connections to the server at most. One reads changes; the others copy )json"
+    R"json(tables and are open only while there is something to copy. With 1 a copy has a )json"
+    R"json(second one all the same."
     },
     "page_rows": {
       "type": "integer",

@@ -42,6 +42,11 @@ std::optional<uint64_t> hex_value(std::string_view text) {
 
 }  // namespace
 
+Lsn Lsn::previous() const {
+  return low == 0 ? Lsn{high - 1, std::numeric_limits<uint16_t>::max()}
+                  : Lsn{high, static_cast<uint16_t>(low - 1)};
+}
+
 Lsn Lsn::next() const {
   if (*this == max()) {
     return *this;

@@ -28,6 +28,8 @@ struct Lsn {
   }
   // The next 80-bit number; max() stays max(). No LSN lies between a value and its next().
   Lsn next() const;
+  // The 80-bit number before it. REQUIRES: not zero.
+  Lsn previous() const;
 
   static Lsn from_bytes(const uint8_t* bytes);  // reads kBytes
   void to_bytes(uint8_t* bytes) const;          // writes kBytes

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "plugins/sqlserver_cdc/change_fetcher.h"
+#include "plugins/sqlserver_cdc/copy_fetcher.h"
 #include "plugins/sqlserver_cdc/source_error.h"
 #include "plugins/sqlserver_cdc/table_schema.h"
 
@@ -134,8 +135,19 @@ class MemoryChangeTables : public ChangeFetcher {
     return out;
   }
 
+  static SettleAnswer answer(const SettleRequest&) { return {}; }
+
   std::shared_ptr<SlabPool> pool_ = std::make_shared<SlabPool>(1 << 20);
   std::deque<FetchRequest> requests_;
+};
+
+// Nothing is ever copied.
+class NoCopies : public CopyFetcher {
+ public:
+  void submit(CopyRequest) override {
+    throw SourceError(DSTREAM_FATAL, "Nothing is to be copied.");
+  }
+  std::unique_ptr<CopyAnswer> take() override { return nullptr; }
 };
 
 }  // namespace dstream::sqlserver

@@ -90,6 +90,13 @@ TableOptions read_table(const Poco::Dynamic::Var& item, const std::string& place
   return table;
 }
 
+SnapshotMode snapshot_mode(const std::string& name) {
+  return name == "never"      ? SnapshotMode::kNever
+         : name == "only"     ? SnapshotMode::kOnly
+         : name == "when_gap" ? SnapshotMode::kWhenGap
+                              : SnapshotMode::kInitial;
+}
+
 Options read(const Object& object) {
   Options options;
   options.connection = object.getValue<std::string>("connection");
@@ -100,6 +107,8 @@ Options read(const Object& object) {
       object.optValue<Poco::UInt64>("value_bytes_max", options.value_bytes_max);
   options.clr_form = object.optValue<std::string>("clr_types", "bytes") == "text" ? ClrForm::kText
                                                                                   : ClrForm::kBytes;
+  options.snapshot = snapshot_mode(object.optValue<std::string>("snapshot", "initial"));
+  options.connections = object.optValue<uint32_t>("connections", options.connections);
   options.login_timeout = seconds(object, "login_timeout", options.login_timeout);
   options.query_timeout = seconds(object, "query_timeout", options.query_timeout);
 

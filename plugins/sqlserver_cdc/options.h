@@ -22,6 +22,14 @@ struct TableOptions {
   std::string capture_instance;  // empty: the source chooses
 };
 
+// Which tables are copied before their changes go out.
+enum class SnapshotMode {
+  kNever,
+  kInitial,  // tables without a position
+  kOnly,     // likewise; the source ends when the copies are consistent
+  kWhenGap   // tables without a position, and those whose changes are gone
+};
+
 struct Options {
   std::string connection;            // secret (I11)
   std::vector<TableOptions> tables;  // in the order of the file; names are distinct
@@ -29,8 +37,13 @@ struct Options {
   size_t read_ahead_bytes = 16 << 20;
   size_t value_bytes_max = 16 << 20;
   ClrForm clr_form = ClrForm::kBytes;
+  SnapshotMode snapshot = SnapshotMode::kInitial;
+  uint32_t connections = 4;
   std::chrono::seconds login_timeout{10};
   std::chrono::seconds query_timeout{30};
+
+  // One connection reads changes.
+  uint32_t copy_connections() const { return connections > 1 ? connections - 1 : 1; }
 };
 
 // Reads configuration text that satisfies config_schema.h.

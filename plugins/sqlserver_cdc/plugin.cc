@@ -9,6 +9,8 @@
 #include <new>
 #include <string_view>
 
+#include "dstream/ext/draft/snapshot.h"
+#include "dstream/ext/draft/status.h"
 #include "dstream/plugin.hpp"
 #include "plugins/sqlserver_cdc/config_schema.h"
 #include "plugins/sqlserver_cdc/source.h"
@@ -75,6 +77,9 @@ dstream_status read(dstream_source* self, uint32_t max_records, uint32_t max_wai
     if (*out != nullptr) {
       return DSTREAM_OK;
     }
+    if (source_of(self).ended()) {
+      return DSTREAM_END;
+    }
     return source_of(self).stopped() ? DSTREAM_CANCELLED : DSTREAM_AGAIN;
   });
 }
@@ -107,18 +112,47 @@ dstream_status check(void* self, uint32_t max_wait_ms, dstream_check_emit emit, 
   });
 }
 
-const void* get_extension(dstream_source*, const char* id) noexcept {
-  static constexpr dstream_checks kChecks = {&check};
-  return std::string_view(id) == DSTREAM_EXT_CHECKS ? &kChecks : nullptr;
+// Nothing is told upstream: the server keeps its own retention. New tables wait for it.
+dstream_status commit(dstream_source* self, dstream_bytes position, dstream_error* error) noexcept {
+  return guard(error, [&] {
+    source_of(self).commit(view(position));
+    return dstream_status{DSTREAM_OK};
+  });
 }
 
-// Nothing is told upstream: the server keeps its own retention. So there is no commit.
+dstream_status get_status(void* self, char* buffer, uint32_t capacity, uint32_t* size,
+                          dstream_error* error) noexcept {
+  return guard(error, [&] {
+    const std::string text = static_cast<Source*>(self)->status().json(capacity);
+    std::memcpy(buffer, text.data(), text.size());
+    *size = static_cast<uint32_t>(text.size());
+    return dstream_status{DSTREAM_OK};
+  });
+}
+
+dstream_status request_snapshot(void* self, const char* table, dstream_error* error) noexcept {
+  return guard(error, [&]() -> dstream_status {
+    return static_cast<Source*>(self)->status().request_copy(table) ? DSTREAM_OK : DSTREAM_AGAIN;
+  });
+}
+
+const void* get_extension(dstream_source*, const char* id) noexcept {
+  static constexpr dstream_checks kChecks = {&check};
+  static constexpr dstream_instance_status kStatus = {&get_status};
+  static constexpr dstream_snapshot kSnapshot = {&request_snapshot};
+  const std::string_view wanted = id;
+  return wanted == DSTREAM_EXT_CHECKS     ? static_cast<const void*>(&kChecks)
+         : wanted == DSTREAM_EXT_STATUS   ? static_cast<const void*>(&kStatus)
+         : wanted == DSTREAM_EXT_SNAPSHOT ? &kSnapshot
+                                          : nullptr;
+}
+
 constexpr dstream_source_api kTable = {sizeof(dstream_source_api),
                                        0,
                                        &create,
                                        &open,
                                        &read,
-                                       nullptr,
+                                       &commit,
                                        &request_stop,
                                        &close,
                                        &destroy,

@@ -15,8 +15,9 @@
 namespace dstream::sqlserver {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kVersionMax = 2;
 constexpr std::string_view kStart = "{\"v\":1";
+constexpr std::string_view kStartWithCopies = "{\"v\":2";
 constexpr size_t kNumberSize = 20;  // digits of the longest number written
 
 [[noreturn]] void refuse(const std::string& why) {
@@ -60,18 +61,40 @@ char* put_key(char* out, const ChangeKey& key, std::string_view table_json, uint
   return out;
 }
 
-std::string tables_json(const std::vector<TableName>& tables) {
-  std::string out = "\"tables\":[";
+std::string tables_json(const std::vector<TableName>& tables, const CopyPosition& copies) {
+  std::string done = "\"tables\":[";
+  std::string waiting = "],\"waiting\":[";
+  const size_t none = waiting.size();
   for (const TableName& table : tables) {
+    const TableCopy* copy = copies.find(table);
+    std::string& out = copy != nullptr && copy->waiting() ? waiting : done;
     if (out.back() != '[') {
       out += ',';
     }
     out += json_string(table.text());
   }
-  return out += ']';
+  return done + (waiting.size() == none ? std::string() : waiting) + ']';
 }
 
-std::string entry_json(const PositionEntry& entry) {
+std::string copies_json(const CopyPosition& copies) {
+  std::string out;
+  for (const TableCopy& copy : copies.tables) {
+    if (copy.waiting()) {
+      continue;
+    }
+    out += out.empty() ? ",\"snapshot\":[" : ",";
+    out += "{\"table\":" + json_string(copy.table.text()) + ",\"after\":[";
+    for (const std::string& part : copy.after) {
+      out += (out.back() == '[' ? "" : ",") + json_string(part);
+    }
+    out += "],\"rows\":" + std::to_string(copy.rows);
+    out += copy.truncate ? ",\"truncate\":true}" : "}";
+  }
+  out += out.empty() ? "" : "]";
+  return copies.settling.empty() ? out : out + ",\"settling\":" + json_string(copies.settling);
+}
+
+std::string entry_json(const PositionEntry& entry, const CopyPosition& copies) {
   std::string out;
   if (entry.key.is_end_of_transaction()) {
     out = "\"lsn\":\"" + entry.key.commit.text() + "\",";
@@ -82,13 +105,13 @@ std::string entry_json(const PositionEntry& entry) {
     out.resize(static_cast<size_t>(end - out.data()));
     out += ',';
   }
-  return out + tables_json(entry.tables);
+  return out + tables_json(entry.tables, copies);
 }
 
-std::string groups_json(const std::vector<PositionEntry>& entries) {
+std::string groups_json(const std::vector<PositionEntry>& entries, const CopyPosition& copies) {
   std::string out;
   for (const PositionEntry& entry : entries) {
-    out += (out.empty() ? ",\"groups\":[{" : ",{") + entry_json(entry) + '}';
+    out += (out.empty() ? ",\"groups\":[{" : ",{") + entry_json(entry, copies) + '}';
   }
   return out.empty() ? out : out + ']';
 }
@@ -123,7 +146,41 @@ TableName read_table(const Poco::Dynamic::Var& value) {
   return *name;
 }
 
-PositionEntry read_entry(const Poco::JSON::Object& object) {
+std::vector<std::string> read_key(const Poco::JSON::Object& object) {
+  std::vector<std::string> key;
+  const Poco::JSON::Array::Ptr parts = object.getArray("after");
+  for (unsigned i = 0; !parts.isNull() && i < parts->size(); ++i) {
+    if (!parts->get(i).isString()) {
+      refuse("a part of a key is not text");
+    }
+    key.push_back(parts->get(i).extract<std::string>());
+  }
+  return key;
+}
+
+CopyPosition read_copies(const Poco::JSON::Object& object, CopyPosition waiting) {
+  CopyPosition copies = std::move(waiting);
+  const Poco::JSON::Array::Ptr begun = object.getArray("snapshot");
+  for (unsigned i = 0; !begun.isNull() && i < begun->size(); ++i) {
+    const Poco::JSON::Object::Ptr item = begun->getObject(i);
+    if (item.isNull()) {
+      refuse("a copy is not an object");
+    }
+    TableCopy copy;
+    copy.table = read_table(item->get("table"));
+    copy.after = read_key(*item);
+    copy.rows = static_cast<uint64_t>(
+        read_number<int64_t>(*item, "rows", 0, std::numeric_limits<int64_t>::max()));
+    copy.truncate = item->optValue<bool>("truncate", false);
+    copies.tables.push_back(std::move(copy));
+  }
+  std::sort(copies.tables.begin(), copies.tables.end(),
+            [](const TableCopy& a, const TableCopy& b) { return a.table < b.table; });
+  copies.settling = object.optValue<std::string>("settling", "");
+  return copies;
+}
+
+PositionEntry read_entry(const Poco::JSON::Object& object, CopyPosition* copies) {
   PositionEntry entry;
   const Poco::JSON::Array::Ptr tables = object.getArray("tables");
   if (tables.isNull()) {
@@ -131,6 +188,12 @@ PositionEntry read_entry(const Poco::JSON::Object& object) {
   }
   for (const auto& name : *tables) {
     entry.tables.push_back(read_table(name));
+  }
+  if (const Poco::JSON::Array::Ptr waiting = object.getArray("waiting"); !waiting.isNull()) {
+    for (const auto& name : *waiting) {
+      entry.tables.push_back(read_table(name));
+      copies->tables.push_back({entry.tables.back(), {}, 0, false});
+    }
   }
   std::sort(entry.tables.begin(), entry.tables.end());
   if (!object.has("lsn")) {
@@ -163,22 +226,25 @@ Position read_position(std::string_view text) {
   const Poco::Dynamic::Var parsed = parser.parse(std::string(text));
   const auto& object = parsed.extract<Poco::JSON::Object::Ptr>();
   const auto version = read_number<int64_t>(*object, "v", 1, std::numeric_limits<int64_t>::max());
-  if (version != kVersion) {
+  if (version > kVersionMax) {
     throw SourceError(DSTREAM_UNSUPPORTED, "The stored position has format version " +
                                                std::to_string(version) +
-                                               "; this version of sqlserver-cdc reads version 1.");
+                                               "; this version of sqlserver-cdc reads versions "
+                                               "1 and 2.");
   }
   Position position;
-  position.entries.push_back(read_entry(*object));
+  CopyPosition waiting;
+  position.entries.push_back(read_entry(*object, &waiting));
   if (const Poco::JSON::Array::Ptr groups = object->getArray("groups"); !groups.isNull()) {
     for (unsigned i = 0; i < groups->size(); ++i) {
       const Poco::JSON::Object::Ptr group = groups->getObject(i);
       if (group.isNull()) {
         refuse("a group is not an object");
       }
-      position.entries.push_back(read_entry(*group));
+      position.entries.push_back(read_entry(*group, &waiting));
     }
   }
+  position.copies = read_copies(*object, std::move(waiting));
   return position;
 }
 
@@ -199,6 +265,13 @@ ChangeKey PositionEntry::key_of(const TableName& table) const {
   const auto after = static_cast<int32_t>(Operation::kUpdateAfter);
   before.operation = key.operation == after ? after - 2 : key.operation - 1;
   return before;
+}
+
+const TableCopy* CopyPosition::find(const TableName& table) const {
+  const auto at = std::lower_bound(
+      tables.begin(), tables.end(), table,
+      [](const TableCopy& copy, const TableName& name) { return copy.table < name; });
+  return at != tables.end() && at->table == table ? &*at : nullptr;
 }
 
 const PositionEntry* Position::find(const TableName& table) const {
@@ -225,8 +298,10 @@ Position parse_position(std::string_view text) {
 }
 
 PositionWriter::PositionWriter(const std::vector<TableName>& moving,
-                               const std::vector<PositionEntry>& others)
-    : suffix_(',' + tables_json(moving) + groups_json(others) + '}') {}
+                               const std::vector<PositionEntry>& others, const CopyPosition& copies)
+    : start_(copies.empty() ? kStart : kStartWithCopies),
+      suffix_(',' + tables_json(moving, copies) + groups_json(others, copies) +
+              copies_json(copies) + '}') {}
 
 size_t PositionWriter::size_max(size_t name_size) const {
   constexpr size_t fixed = sizeof(
@@ -238,12 +313,12 @@ size_t PositionWriter::size_max(size_t name_size) const {
 
 char* PositionWriter::write(char* out, const ChangeKey& key, std::string_view table_json,
                             uint64_t transaction_count, uint32_t serial) const {
-  out = put_key(put(put(out, kStart), ","), key, table_json, transaction_count, serial);
+  out = put_key(put(put(out, start_), ","), key, table_json, transaction_count, serial);
   return put(out, suffix_);
 }
 
 char* PositionWriter::write_complete(char* out, Lsn commit) const {
-  return put(put_lsn(put(put(out, kStart), ",\"lsn\":"), commit), suffix_);
+  return put(put_lsn(put(put(out, start_), ",\"lsn\":"), commit), suffix_);
 }
 
 std::string position_text(const Position& position) {
@@ -251,8 +326,10 @@ std::string position_text(const Position& position) {
     return {};
   }
   const std::vector<PositionEntry> others(position.entries.begin() + 1, position.entries.end());
-  return std::string(kStart) + ',' + entry_json(position.entries.front()) + groups_json(others) +
-         '}';
+  const CopyPosition& copies = position.copies;
+  return std::string(copies.empty() ? kStart : kStartWithCopies) + ',' +
+         entry_json(position.entries.front(), copies) + groups_json(others, copies) +
+         copies_json(copies) + '}';
 }
 
 std::string json_string(std::string_view text) { return Poco::toJSON(std::string(text)); }

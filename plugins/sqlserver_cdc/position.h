@@ -13,8 +13,19 @@
 // Without them the transaction `lsn` is complete. "n" counts the group's changes of the transaction
 // so far; "serial" the rows that shared commit and change LSN. No "lsn" means nothing was read yet.
 //
+// Version 2 is written while tables are still to be copied, so that a program that knows nothing of
+// copies refuses it instead of skipping them. It adds: "waiting" beside any "tables", tables of the
+// set whose copy has not begun; and
+//
+//   "snapshot":[{"table":"dbo.Cars","after":["17"],"rows":1000,"truncate":true}],
+//   "settling":"2026-11-23T10:11:12.1234567"
+//
+// "after" is the key of the last row delivered, as text that SQL Server converts back; "truncate"
+// says that a TRUNCATE record has to come first. "settling" is when, by the server's clock, the
+// last chunk was read: copies are consistent when the stream has passed that time.
+//
 // A reader accepts unknown members and refuses an unknown version. Do not change what a member of
-// version 1 means: positions are stored in checkpoints.
+// a version means: positions are stored in checkpoints.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +53,30 @@ struct PositionEntry {
   bool operator==(const PositionEntry&) const = default;
 };
 
+// A copy of a table that is not finished. Tables whose copy has not begun are `waiting()`.
+struct TableCopy {
+  TableName table;
+  std::vector<std::string> after;  // key of the last row delivered; empty: none yet
+  uint64_t rows = 0;               // delivered so far
+  bool truncate = false;           // a TRUNCATE record has to come first
+
+  bool waiting() const { return after.empty() && rows == 0 && !truncate; }
+  bool operator==(const TableCopy&) const = default;
+};
+
+// What a position says beside the stream.
+struct CopyPosition {
+  std::vector<TableCopy> tables;  // sorted by name, each also in an entry of the position
+  std::string settling;           // empty: the stream has passed all copies
+
+  bool empty() const { return tables.empty() && settling.empty(); }
+  const TableCopy* find(const TableName& table) const;
+  bool operator==(const CopyPosition&) const = default;
+};
+
 struct Position {
   std::vector<PositionEntry> entries;
+  CopyPosition copies;
 
   // The entry that names `table`; nullptr if the position does not know it.
   const PositionEntry* find(const TableName& table) const;
@@ -62,7 +95,8 @@ class PositionWriter {
  public:
   // `moving` names the tables of the group being read; `others` are constant. Tables are names as
   // TableName::text() gives them.
-  PositionWriter(const std::vector<TableName>& moving, const std::vector<PositionEntry>& others);
+  PositionWriter(const std::vector<TableName>& moving, const std::vector<PositionEntry>& others,
+                 const CopyPosition& copies = {});
 
   // Bytes that one write() needs at most, for a table name of `name_size` bytes.
   size_t size_max(size_t name_size) const;
@@ -73,10 +107,11 @@ class PositionWriter {
   char* write_complete(char* out, Lsn commit) const;
 
  private:
+  std::string_view start_;
   std::string suffix_;
 };
 
-// For tests and for positions outside the row path.
+// For positions outside the path of changes, and for tests.
 std::string position_text(const Position& position);
 
 // `text` as a JSON string with its quotes.

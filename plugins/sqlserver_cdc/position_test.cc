@@ -51,6 +51,28 @@ TEST(Position, GoldenCompleteTransaction) {
   EXPECT_EQ(position_text(position), kText);
 }
 
+constexpr char kGoldenCopies[] =
+    R"({"v":2,"lsn":"00000027:000001f4:0003","tables":["dbo.Cars"],"waiting":["dbo.Persons"],)"
+    R"("groups":[{"tables":[],"waiting":["dbo.Orders"]}],)"
+    R"("snapshot":[{"table":"dbo.Cars","after":["17","a\"b"],"rows":1000,"truncate":true}],)"
+    R"("settling":"2026-11-23T10:11:12.1234567"})";
+
+TEST(Position, GoldenCopies) {
+  Position position;
+  position.entries.push_back(
+      {ChangeKey::end_of(*Lsn::parse("00000027:000001f4:0003")), {}, 0, 0, {kCars, kPersons}});
+  position.entries.push_back({{}, {}, 0, 0, {kOrders}});
+  position.copies.tables = {
+      {kCars, {"17", "a\"b"}, 1000, true}, {kOrders, {}, 0, false}, {kPersons, {}, 0, false}};
+  position.copies.settling = "2026-11-23T10:11:12.1234567";
+  EXPECT_EQ(position_text(position), kGoldenCopies);
+  EXPECT_EQ(parse_position(kGoldenCopies), position);
+  const PositionWriter writer(position.entries[0].tables, {position.entries[1]}, position.copies);
+  std::string text(writer.size_max(0), 'x');
+  const char* end = writer.write_complete(text.data(), position.entries[0].key.commit);
+  EXPECT_EQ(text.substr(0, static_cast<size_t>(end - text.data())), kGoldenCopies);
+}
+
 TEST(Position, EmptyTextIsTheBeginning) {
   EXPECT_TRUE(parse_position("").entries.empty());
   EXPECT_EQ(position_text({}), "");
@@ -109,7 +131,7 @@ dstream_status status_of(const std::string& text) {
 }
 
 TEST(Position, NewerVersionIsRefusedNotRestarted) {
-  EXPECT_EQ(status_of(R"({"v":2,"lsn":"00000027:000001f4:0003","tables":[]})"),
+  EXPECT_EQ(status_of(R"({"v":3,"lsn":"00000027:000001f4:0003","tables":[]})"),
             DSTREAM_UNSUPPORTED);
 }
 

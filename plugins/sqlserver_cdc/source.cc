@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "plugins/sqlserver_cdc/checks.h"
+#include "plugins/sqlserver_cdc/copy_queries.h"
 #include "plugins/sqlserver_cdc/source_error.h"
 
 namespace dstream::sqlserver {
@@ -44,6 +45,8 @@ Source::Source(Host host, std::string_view config)
       pool_(std::make_shared<SlabPool>(options_.read_ahead_bytes * kPoolFactor)) {}
 
 void Source::open(std::string_view position_text) {
+  stream_.reset();
+  copies_.reset();
   fetcher_.reset();
   const Position position = parse_position(position_text);
   if (target_.unverified) {
@@ -70,21 +73,79 @@ void Source::open(std::string_view position_text) {
   }
 }
 
+void Source::log_start(const CatalogTable& table) {
+  const TableDescription& description = table.instance.description;
+  if (options_.snapshot == SnapshotMode::kNever) {
+    host_.log(DSTREAM_LOG_INFO, description.table.text() +
+                                    " has no position yet: reading starts at its oldest captured "
+                                    "change, capture instance " +
+                                    table.instance.name + '.');
+  } else if (can_copy_by_key(description)) {
+    host_.log(DSTREAM_LOG_INFO,
+              description.table.text() + " has no position yet: its rows are copied first.");
+  } else {
+    host_.log(DSTREAM_LOG_WARN,
+              description.table.text() +
+                  " has no key that its rows can be copied by in pieces: they are read by one "
+                  "statement, from the first row again after a restart, and changes of all tables "
+                  "wait meanwhile.");
+  }
+}
+
+void Source::begin_requested() {
+  for (const TableName& table : status_.take_requests()) {
+    host_.log(DSTREAM_LOG_INFO, "The rows of " + table.text() + " are copied again, as asked.");
+    stream_->copy_again(table);
+  }
+}
+
+// A line when a table is done; one with the rows so far is the status line's business.
+void Source::log_copies() {
+  status_.publish(stream_->copies().tables(), SteadyClock::now());
+  for (const std::string& warning : stream_->take_warnings()) {
+    host_.log(DSTREAM_LOG_WARN, warning);
+  }
+  if (stream_->take_settled()) {
+    host_.log(DSTREAM_LOG_INFO,
+              "The copies are consistent: the stream has passed every change that they may hold.");
+  }
+  const CopyProgress now = stream_->copies().progress();
+  if (now.tables_copied != logged_.tables_copied) {
+    logged_ = now;
+    const uint32_t left = now.tables_waiting + now.tables_copying;
+    host_.log(DSTREAM_LOG_INFO, std::to_string(now.tables_copied) + " of " +
+                                    std::to_string(now.tables_copied + left) +
+                                    " tables are copied, " + std::to_string(now.rows) +
+                                    " rows so far.");
+  }
+}
+
 void Source::make_stream(const Catalog& catalog, const Position& position) {
   std::vector<StreamTable> tables;
   for (const CatalogTable& table : catalog.tables) {
     const TableDescription& description = table.instance.description;
     tables.push_back({description.table, intern_schema(description), table.poll_interval,
-                      table.max_poll_interval, guess_row_bytes(description)});
+                      table.max_poll_interval, guess_row_bytes(description),
+                      can_copy_by_key(description)});
     if (position.find(description.table) == nullptr) {
-      host_.log(DSTREAM_LOG_INFO, description.table.text() +
-                                      " has no position yet: reading starts at "
-                                      "its oldest captured change, capture instance " +
-                                      table.instance.name + '.');
+      log_start(table);
     }
   }
-  const StreamSettings settings{options_.page_rows, options_.read_ahead_bytes};
-  stream_ = std::make_unique<ChangeStream>(std::move(tables), position, settings, *fetcher_);
+  std::vector<TableName> names;
+  for (const StreamTable& table : tables) {
+    names.push_back(table.name);
+  }
+  status_.set_tables(std::move(names));
+  const Host host = host_;
+  copies_ = std::make_unique<CopyPool>(
+      target_, options_, catalog,
+      [host](dstream_log_level level, const std::string& line) { host.log(level, line); }, pool_,
+      signal_);
+  const StreamSettings settings{options_.page_rows, options_.read_ahead_bytes, options_.snapshot,
+                                options_.copy_connections()};
+  stream_ =
+      std::make_unique<ChangeStream>(std::move(tables), position, settings, *fetcher_, *copies_);
+  logged_ = stream_->copies().progress();
   fetcher_->set_groups(stream_->groups());
 }
 
@@ -93,31 +154,43 @@ dstream_batch* Source::read(uint32_t records_max, Millis wait) {
     throw SourceError(DSTREAM_REOPEN, "The source is not open.");
   }
   const SteadyClock::time_point deadline = SteadyClock::now() + wait;
+  begin_requested();
   for (;;) {
     const uint64_t seen = signal_.events();
     if (signal_.stopped()) {
       return nullptr;
     }
     const Millis now = steady_now();
-    if (dstream_batch* batch = stream_->step(now, unix_now_ns(), records_max, pool_)) {
+    dstream_batch* batch = stream_->step(now, unix_now_ns(), records_max, pool_);
+    log_copies();
+    if (batch != nullptr || stream_->ended()) {
       return batch;
     }
     if (SteadyClock::now() >= deadline) {
       return nullptr;
     }
     const StreamWait& wanted = stream_->wait();
+    const SteadyClock::time_point until =
+        wanted.until == Millis(0) ? deadline
+                                  : std::min(deadline, SteadyClock::time_point(wanted.until));
     if (wanted.for_fetch) {
-      signal_.wait_event(seen, deadline);
+      signal_.wait_event(seen, until);
     } else {
-      signal_.wait_until(std::min(deadline, SteadyClock::time_point(wanted.until)));
+      signal_.wait_until(until);
     }
   }
 }
 
 void Source::check(const Checks& checks) const { run_checks(options_, target_, checks); }
+void Source::commit(std::string_view position) {
+  if (stream_ != nullptr && stream_->waits_for_commit()) {
+    stream_->committed(parse_position(position));
+  }
+}
 
 void Source::close() {
   stream_.reset();
+  copies_.reset();
   fetcher_.reset();
   signal_.reset();
 }

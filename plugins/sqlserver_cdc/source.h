@@ -7,8 +7,10 @@
 
 #include "dstream/plugin.hpp"
 #include "plugins/sqlserver_cdc/change_stream.h"
+#include "plugins/sqlserver_cdc/copy_pool.h"
 #include "plugins/sqlserver_cdc/odbc_fetcher.h"
 #include "plugins/sqlserver_cdc/options.h"
+#include "plugins/sqlserver_cdc/source_status.h"
 #include "plugins/sqlserver_cdc/stop_signal.h"
 
 namespace dstream::sqlserver {
@@ -22,26 +24,36 @@ class Source {
   // Connects and checks. Returns within the login time-out and a few statements; a stop ends it at
   // once with SourceError(CANCELLED).
   void open(std::string_view position);
-  // At most `records_max` records, waiting at most `wait` for them; nullptr if there are none or a
-  // stop was requested. Errors are those of ChangeStream::step().
+  // At most `records_max` records, waiting at most `wait` for them; nullptr if there are none, a
+  // stop was requested or the source has ended. Errors are those of ChangeStream::step().
   dstream_batch* read(uint32_t records_max, Millis wait);
+  // What `position` says is durable: see ChangeStream::committed().
+  void commit(std::string_view position);
   void close();
 
   // For `dstream doctor`; see checks.h. REQUIRES: not open.
   void check(const Checks& checks) const;
 
+  SourceStatus& status() { return status_; }  // [any-thread]
   void request_stop() noexcept { signal_.request(); }
   bool stopped() const { return signal_.stopped(); }
+  bool ended() const { return stream_ != nullptr && stream_->ended(); }
 
  private:
   void make_stream(const Catalog& catalog, const Position& position);
+  void log_start(const CatalogTable& table);
+  void log_copies();
+  void begin_requested();
 
   Host host_;
+  CopyProgress logged_;  // what the log has said of the copies
   Options options_;
   OdbcConnection target_;
   StopSignal signal_;
+  SourceStatus status_;
   std::shared_ptr<SlabPool> pool_;
   std::unique_ptr<OdbcFetcher> fetcher_;
+  std::unique_ptr<CopyPool> copies_;
   std::unique_ptr<ChangeStream> stream_;
 };
 

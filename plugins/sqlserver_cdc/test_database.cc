@@ -66,7 +66,11 @@ std::string row_text(std::span<const dstream_value> row) {
 Seen seen(const RecordView& record) {
   const dstream_record& raw = record.raw();
   Seen out;
-  out.text = raw.op == DSTREAM_OP_INSERT ? "i " : raw.op == DSTREAM_OP_DELETE ? "d " : "u ";
+  out.text = raw.op == DSTREAM_OP_INSERT     ? "i "
+             : raw.op == DSTREAM_OP_DELETE   ? "d "
+             : raw.op == DSTREAM_OP_SNAPSHOT ? "r "
+             : raw.op == DSTREAM_OP_TRUNCATE ? "t "
+                                             : "u ";
   out.text += raw.schema->name;
   if (!record.before().empty()) {
     out.text += " before " + row_text(record.before());
@@ -144,18 +148,27 @@ class SourceFixture::Database {
   }
   ~Database() {
     if (server == nullptr) {
+      writer.reset();
       url = with_database(url, "master");
       connect();
       run("ALTER DATABASE " + name + " SET SINGLE_USER WITH ROLLBACK IMMEDIATE; DROP DATABASE " +
           name);
     } else {
       admin.reset();
+      writer.reset();
       server->stop();
     }
   }
 
-  void run(const std::string& sql) {
-    Statement statement(*admin, sql, {}, sql.substr(0, 200));
+  void run(const std::string& sql) { run(*admin, sql); }
+  void run_as_writer(const std::string& sql) {
+    if (writer == nullptr) {
+      writer = open_connection();
+    }
+    run(*writer, sql);
+  }
+  static void run(Connection& connection, const std::string& sql) {
+    Statement statement(connection, sql, {}, sql.substr(0, 200));
     do {
       SQLSMALLINT columns = 0;
       SQLNumResultCols(statement.handle(), &columns);
@@ -179,6 +192,7 @@ class SourceFixture::Database {
   std::unique_ptr<standin::cdc::ChangeDataCapture> capture;
   std::unique_ptr<standin::Server> server;
   std::unique_ptr<Connection> admin;
+  std::unique_ptr<Connection> writer;
 
  private:
   void start_standin() {
@@ -200,10 +214,11 @@ class SourceFixture::Database {
     url = "sqlserver://sa:Secret-1@127.0.0.1:" + std::to_string(server->port()) +
           "?database=testdb&encrypt=no";
   }
-  void connect() {
-    admin = std::make_unique<Connection>(make_connection(url, installed_drivers()),
-                                         std::chrono::seconds(15), std::chrono::seconds(60));
+  std::unique_ptr<Connection> open_connection() const {
+    return std::make_unique<Connection>(make_connection(url, installed_drivers()),
+                                        std::chrono::seconds(15), std::chrono::seconds(60));
   }
+  void connect() { admin = open_connection(); }
 };
 
 SourceFixture::SourceFixture() = default;
@@ -232,6 +247,7 @@ std::string SourceFixture::url(const std::string& user, const std::string& passw
 }
 
 void SourceFixture::run(const std::string& sql) { database_->run(sql); }
+void SourceFixture::run_as_writer(const std::string& sql) { database_->run_as_writer(sql); }
 int64_t SourceFixture::number(const std::string& sql) { return database_->number(sql); }
 
 void SourceFixture::create_table(const std::string& sql, const std::string& table,
@@ -303,6 +319,9 @@ void SourceFixture::open(const std::vector<std::string>& tables, const std::stri
   if (options.find("poll_interval") == std::string::npos) {
     json += ",\"poll_interval\":\"10ms\",\"max_poll_interval\":\"10ms\"";
   }
+  if (options.find("\"snapshot\"") == std::string::npos) {
+    json += R"(,"snapshot":"never")";
+  }
   json += (options.empty() ? "" : "," + options) + "}";
   host_ = std::make_unique<testing_sdk::FakeHost>(json);
   source_ = std::make_unique<testing_sdk::SourceDriver>(
@@ -325,6 +344,9 @@ std::vector<Seen> SourceFixture::read(size_t count) {
       if (batch[i].op() != DSTREAM_OP_WATERMARK) {
         all.push_back(seen(batch[i]));
       }
+    }
+    if (batch.size() > 0) {
+      source_->commit(batch[batch.size() - 1].position());
     }
     if (std::chrono::steady_clock::now() > deadline) {
       throw std::runtime_error("only " + std::to_string(all.size()) + " changes arrived");

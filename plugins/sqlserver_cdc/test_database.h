@@ -49,6 +49,8 @@ class SourceFixture : public ::testing::Test {
 
   // Runs T-SQL; a failure is a failure of the test.
   void run(const std::string& sql);
+  // Likewise, on another connection: for transactions that stay open.
+  void run_as_writer(const std::string& sql);
   int64_t number(const std::string& sql);
   void create_table(const std::string& sql, const std::string& table,
                     const std::string& schema = "dbo");

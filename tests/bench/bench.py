@@ -207,6 +207,7 @@ GO
 
     def source(self):
         return (f"{{type: sqlserver-cdc, connection: '{self.url}', tables: [dbo.orders], "
+                "snapshot: never, "
                 "poll_interval: 100ms}")
 
 

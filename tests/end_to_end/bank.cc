@@ -151,6 +151,7 @@ void Bank::write_config() {
                                           << port_
                                           << "?database=bank&encrypt=no\n"
                                              "      tables: [dbo.Ledger]\n"
+                                             "      snapshot: never\n"
                                              "      poll_interval: 20ms\n"
                                              "      max_poll_interval: 100ms\n"
                                              "    sink:\n"

@@ -124,7 +124,7 @@ class DStream(Child):
         configuration = folder / "dstream.yaml"
         configuration.write_text(json.dumps({"pipelines": [{
             "name": "equality",
-            "source": {"type": "sqlserver-cdc", "poll_interval": "50ms",
+            "source": {"type": "sqlserver-cdc", "poll_interval": "50ms", "snapshot": "never",
                        "tables": [f"dbo.{table}" for table in TABLES],
                        "connection": f"sqlserver://sa:{PASSWORD}@127.0.0.1:{port}?database=shop"
                                      "&encrypt=no"},

@@ -1,0 +1,50 @@
+// Whether the capture job has passed the time at which a table was copied.
+#include "plugins/sqlserver_cdc/change_queries.h"
+
+namespace dstream::sqlserver {
+
+SettleAnswer ChangeQueries::has_settled(const SettleRequest& request) {
+  SettleAnswer answer;
+  try {
+    // The newest scan first: what it captured is visible to the statement after it.
+    Statement statement(connection_,
+                        "SELECT TOP (1) session_id, empty_scan_count, tran_count,"
+                        " CASE WHEN scan_phase = N'Done' THEN 1 ELSE 0 END"
+                        " FROM sys.dm_cdc_log_scan_sessions ORDER BY session_id DESC",
+                        {}, "Looking at the capture job");
+    int64_t done = 0;
+    if (statement.next_row()) {
+      statement.get_int(1, &answer.session);
+      statement.get_int(2, &answer.empty_scans);
+      statement.get_int(3, &answer.transactions);
+      statement.get_int(4, &done);
+    }
+    while (statement.next_row()) {
+    }
+    answer.is_done = done != 0;
+  } catch (const SourceError&) {
+    if (connection_.dead()) {
+      throw;
+    }
+    answer = {};  // not allowed to see it: time has to tell
+  }
+  // tran_end_time is rounded to a 300th of a second.
+  Statement statement(connection_,
+                      "SELECT MIN(start_lsn) FROM cdc.lsn_time_mapping WHERE tran_end_time >"
+                      " DATEADD(millisecond, 10, CONVERT(datetime2(7), ?, 121));\n"
+                      "SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping;",
+                      {BindValue::of(request.time)}, "Looking at the capture job");
+  if (statement.next_row()) {
+    statement.get_lsn(1, &answer.by_time);
+  }
+  while (statement.next_row()) {
+  }
+  if (statement.next_result() && statement.next_row()) {
+    statement.get_lsn(1, &answer.max);
+  }
+  while (statement.next_row()) {
+  }
+  return answer;
+}
+
+}  // namespace dstream::sqlserver
