@@ -102,6 +102,10 @@ StepResult SinkWorker::step_open(int64_t now_ns, int64_t max_wait_ns, int64_t du
     if (session_ != Session::kOpen) {
       return StepResult::again();  // A record that cannot be encoded stops the pipeline.
     }
+    if (next == nullptr) {
+      // Watermarks may have moved the position, and nothing else wakes this worker.
+      due_ns = std::min(due_ns, checkpointer_.step(now_ns, tracker_));
+    }
   }
   if (next != nullptr && !full_ && now_ns >= write_at_ns_) {
     return write(*next, now_ns);

@@ -406,6 +406,20 @@ TEST_F(SinkWorkerTest, SinkWithoutPollSettlesFromItsOwnThread) {
   EXPECT_EQ(count("poll"), 0);
 }
 
+// A source may wait for it before it gives anything else.
+TEST_F(SinkWorkerTest, PositionWithoutARecordIsStoredThoughNothingElseHappens) {
+  start(false);
+  sink_->polled = false;
+  settle_down();
+  arrive({{'w', "1"}});
+  settle_down();
+  EXPECT_EQ(stored(), "1");
+  arrive({{'w', "2"}});
+  settle_down();
+  pass_time(parts_.settings.checkpoint_interval_ms);
+  EXPECT_EQ(stored(), "2");
+}
+
 TEST_F(SinkWorkerTest, IdleSinkIsServedNowAndThen) {
   start();
   settle_down();
