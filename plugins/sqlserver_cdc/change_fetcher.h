@@ -4,6 +4,7 @@
 // carry everything they need, so that a failed one can simply be asked again.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -43,6 +44,10 @@ struct ProbeAnswer {
   std::vector<TableProbe> tables;
   std::vector<TransactionTime> times;  // ascending, from times_from
   bool times_complete = false;         // they reach beyond `max`
+  // In ns since 1970 UTC, by the server's clock: now, and the newest entry of lsn_time_mapping (0:
+  // there is none).
+  int64_t server_time_ns = 0;
+  int64_t newest_time_ns = 0;
 };
 
 // Ask: the changes of one table after `after`, up to the end of transaction `to`.
@@ -90,8 +95,21 @@ struct SettleAnswer {
   Lsn max;  // everything that scan captured is at most this
 };
 
-using FetchRequest = std::variant<ProbeRequest, PageRequest, TimesRequest, SettleRequest>;
-using FetchAnswer = std::variant<ProbeAnswer, PageAnswer, TimesAnswer, SettleAnswer>;
+// Ask: how is the capture job doing?
+struct ScanRequest {};
+
+// The newest scan of the log that came to its end.
+struct ScanAnswer {
+  bool is_visible = false;  // the login may see it; if not, there is no need to ask again
+  int64_t session = 0;      // 0 if there is none
+  int64_t empty_scans = 0;  // scans in a row that found nothing share a session
+  std::chrono::milliseconds latency{0};  // from the last commit it found to its end
+  std::chrono::milliseconds ended_ago{0};
+};
+
+using FetchRequest =
+    std::variant<ProbeRequest, PageRequest, TimesRequest, SettleRequest, ScanRequest>;
+using FetchAnswer = std::variant<ProbeAnswer, PageAnswer, TimesAnswer, SettleAnswer, ScanAnswer>;
 
 // [worker]
 class ChangeFetcher {

@@ -99,9 +99,12 @@ bool ChangeStream::flush(ChangeBatch& batch, bool transaction_end) {
   const uint32_t rows = pending_.op == DSTREAM_OP_UPDATE ? 2 : 1;
   serial_ = same_transaction && counted_.sequence == key.sequence ? serial_ + rows : rows;
   counted_ = key;
+  const int64_t time_ns = times_.find(key.commit);
+  if (time_ns != 0) {
+    lags_.left(time_ns);
+  }
   batch.add(pending_,
-            {table.facts.schema, table.json, transaction_count_, serial_, transaction_end,
-             times_.find(key.commit)},
+            {table.facts.schema, table.json, transaction_count_, serial_, transaction_end, time_ns},
             writer_);
   in_transaction_ = !transaction_end;
   if (transaction_end) {
@@ -171,6 +174,8 @@ void ChangeStream::end_round(ChangeBatch* batch) {
   pending_.before_chunk.reset();
   active_.clear();
   phase_ = Phase::kIdle;
+  lags_.left(0);
+  note_next_look();
 }
 
 void ChangeStream::join_sets_before(const ChangeKey& key, const TableName& name) {

@@ -116,7 +116,10 @@ FetchAnswer ChangeQueries::run(const FetchRequest& request) {
   if (const auto* asked = std::get_if<TimesRequest>(&request)) {
     return times(*asked);
   }
-  return has_settled(std::get<SettleRequest>(request));
+  if (const auto* asked = std::get_if<SettleRequest>(&request)) {
+    return has_settled(*asked);
+  }
+  return scans();
 }
 
 ProbeAnswer ChangeQueries::probe(const ProbeRequest& request) {
@@ -133,8 +136,7 @@ ProbeAnswer ChangeQueries::probe(const ProbeRequest& request) {
     }
   };
   expect(statement.next_row());
-  statement.get_lsn(1, &answer.max);
-  statement.get_int(2, &server_offset_minutes_);
+  read_bounds(statement, answer);
   read_to_the_end(statement);
 
   size_t seen = 0;
@@ -188,6 +190,18 @@ ProbeAnswer ChangeQueries::probe(const ProbeRequest& request) {
     }
   }
   return answer;
+}
+
+void ChangeQueries::read_bounds(Statement& statement, ProbeAnswer& answer) {
+  statement.get_lsn(1, &answer.max);
+  statement.get_int(2, &server_offset_minutes_);
+  SQL_TIMESTAMP_STRUCT local{};
+  if (statement.get_timestamp(3, &local)) {
+    answer.server_time_ns = utc_ns(local);
+  }
+  if (statement.get_timestamp(4, &local)) {
+    answer.newest_time_ns = utc_ns(local);
+  }
 }
 
 PageAnswer ChangeQueries::page(const PageRequest& request) {
@@ -316,6 +330,13 @@ TimesAnswer ChangeQueries::times(const TimesRequest& request) {
   return answer;
 }
 
+int64_t ChangeQueries::utc_ns(const SQL_TIMESTAMP_STRUCT& local) const {
+  const int64_t seconds = days_from_date(local.year, local.month, local.day) * 86400 +
+                          local.hour * int64_t{3600} + local.minute * int64_t{60} + local.second -
+                          server_offset_minutes_ * 60;
+  return seconds * 1'000'000'000 + static_cast<int64_t>(local.fraction);
+}
+
 std::vector<TransactionTime> ChangeQueries::read_times(Statement& statement, size_t expected) {
   std::vector<TransactionTime> times;
   BlockReader reader(statement, {&kLsnColumn, &kTimeColumn}, expected, buffers_);
@@ -328,10 +349,7 @@ std::vector<TransactionTime> ChangeQueries::read_times(Statement& statement, siz
       SQL_TIMESTAMP_STRUCT local{};
       if (ended.lengths[row] != SQL_NULL_DATA) {
         std::memcpy(&local, ended.values + row * sizeof local, sizeof local);
-        const int64_t seconds = days_from_date(local.year, local.month, local.day) * 86400 +
-                                local.hour * int64_t{3600} + local.minute * int64_t{60} +
-                                local.second - server_offset_minutes_ * 60;
-        time.time_ns = seconds * 1'000'000'000 + static_cast<int64_t>(local.fraction);
+        time.time_ns = utc_ns(local);
       }
       times.push_back(time);
     }

@@ -45,9 +45,11 @@ class ChangeQueries {
 
  private:
   ProbeAnswer probe(const ProbeRequest& request);
+  void read_bounds(Statement& statement, ProbeAnswer& answer);
   PageAnswer page(const PageRequest& request);
   TimesAnswer times(const TimesRequest& request);
   SettleAnswer has_settled(const SettleRequest& request);
+  ScanAnswer scans();
 
   void read_rows(Statement& statement, const CatalogTable& table, const PageRequest& request,
                  PageAnswer& answer);
@@ -68,6 +70,8 @@ class ChangeQueries {
   // Asked for by itself where the page's own statement was not read to its end.
   Lsn low_end_point(const CaptureInstance& instance);
   std::vector<TransactionTime> read_times(Statement& statement, size_t expected);
+  // In ns since 1970 UTC, from the server's local time.
+  int64_t utc_ns(const SQL_TIMESTAMP_STRUCT& local) const;
   // Throws DATA_LOSS unless nothing between `complete` and `low` can have existed.
   void check_gap(const CatalogTable& table, const ChangeKey& complete, Lsn low);
 

@@ -62,7 +62,7 @@ void ChangeStream::make_groups(const Position& position) {
 
 void ChangeStream::add_group(const std::vector<uint32_t>& tables, const Position& position) {
   const StreamTable& first = tables_[tables.front()].facts;
-  Group group{PollSchedule(first.poll_interval, first.max_poll_interval), tables, {}, {}, {}};
+  Group group{PollSchedule(first.poll_interval, first.max_poll_interval), tables, {}, {}, {}, {}};
   std::map<std::pair<ChangeKey, std::optional<TableName>>, PositionEntry> sets;
   for (const uint32_t index : tables) {
     const TableName& name = tables_[index].facts.name;
@@ -105,7 +105,7 @@ dstream_batch* ChangeStream::step(Millis now, int64_t now_unix_ns, size_t record
       return wait(due, next_copied(now_unix_ns, records_max, pool));
     }
     if (phase_ == Phase::kProbing) {
-      request_probe();
+      request_probe(now);
     }
     take_answers();
     if (phase_ == Phase::kProbing) {
@@ -148,7 +148,7 @@ bool ChangeStream::begin_round(Millis now) {
   return true;
 }
 
-void ChangeStream::request_probe() {
+void ChangeStream::request_probe(Millis now) {
   if (probe_requested_) {
     return;
   }
@@ -161,8 +161,14 @@ void ChangeStream::request_probe() {
     request.complete.push_back(complete);
     request.times_from = std::min(request.times_from, complete.first_needed());
   }
+  if (lags_.wants_scans(now)) {
+    // In front, so that its answer is there when the round begins.
+    scans_requested_ = now;
+    fetcher_.submit(ScanRequest{});
+  }
   fetcher_.submit(std::move(request));
   probe_requested_ = true;
+  probed_ = now;
   const std::string& settling = copies_.position().settling;
   if (!copies_.active() && !settling.empty() && !settling_.at && !settling_.requested) {
     settling_.requested = true;
@@ -265,6 +271,7 @@ void ChangeStream::on_answer(ProbeAnswer answer) {
   active_.clear();
   heap_.clear();
   waiting_ = 0;
+  Lsn oldest = Lsn::max();
   for (size_t i = 0; i < answer.tables.size(); ++i) {
     const uint32_t index = group().tables[i];
     Table& table = tables_[index];
@@ -274,6 +281,7 @@ void ChangeStream::on_answer(ProbeAnswer answer) {
       table.cursor.start(table.complete);
       table.requested = false;
       ++waiting_;
+      oldest = std::min(oldest, std::max(table.complete.first_needed(), answer.tables[i].low));
     }
   }
   if (active_.empty()) {
@@ -281,6 +289,9 @@ void ChangeStream::on_answer(ProbeAnswer answer) {
   } else {
     group().schedule.changed(started_);
   }
+  group().looked = probed_;
+  lags_.probed(probed_, answer.server_time_ns, answer.newest_time_ns);
+  lags_.left(active_.empty() ? 0 : times_.first_from(oldest));
   counted_ = {};
   if (!group().sets.empty()) {
     const PositionEntry& moving = group().sets.front();
@@ -290,6 +301,22 @@ void ChangeStream::on_answer(ProbeAnswer answer) {
   }
   writer_ = make_writer();
   phase_ = Phase::kReading;
+  note_next_look();
+}
+
+void ChangeStream::on_answer(const ScanAnswer& answer) { lags_.scanned(scans_requested_, answer); }
+
+void ChangeStream::note_next_look() {
+  Millis due = Millis::max();
+  Millis last = probed_;
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    const Group& group = groups_[i];
+    if ((phase_ != Phase::kReading || i != current_) && group.schedule.due() < due) {
+      due = group.schedule.due();
+      last = group.looked;
+    }
+  }
+  lags_.next_look(due, last);
 }
 
 void ChangeStream::on_answer(PageAnswer answer) {

@@ -18,6 +18,7 @@
 #include "plugins/sqlserver_cdc/change_fetcher.h"
 #include "plugins/sqlserver_cdc/commit_times.h"
 #include "plugins/sqlserver_cdc/copies.h"
+#include "plugins/sqlserver_cdc/lags.h"
 #include "plugins/sqlserver_cdc/options.h"
 #include "plugins/sqlserver_cdc/poll_schedule.h"
 #include "plugins/sqlserver_cdc/position.h"
@@ -74,6 +75,7 @@ class ChangeStream {
   // Copies a table anew while changes go on. False if there is no such table.
   bool copy_again(const TableName& table);
   const Copies& copies() const { return copies_; }
+  const Lags& lags() const { return lags_; }
   // What an operator should hear of, since the last call.
   bool take_settled() { return std::exchange(settled_, false); }  // copies became consistent
   std::vector<std::string> take_warnings() { return std::exchange(warnings_, {}); }
@@ -103,6 +105,7 @@ class ChangeStream {
     // the LSN at which it begins is not taken for a gap.
     PositionEntry dormant;
     Lsn announced;  // positions given out so far are complete up to here
+    Millis looked{Lags::kNever};
   };
 
   struct Settling {
@@ -126,12 +129,15 @@ class ChangeStream {
   void add_group(const std::vector<uint32_t>& tables, const Position& position);
 
   bool begin_round(Millis now);
-  void request_probe();
+  void request_probe(Millis now);
   void take_answers();
   void on_answer(ProbeAnswer answer);
   void on_answer(PageAnswer answer);
   void on_answer(TimesAnswer answer);
   void on_answer(const SettleAnswer& answer);
+  void on_answer(const ScanAnswer& answer);
+  // Which look comes next, but for that of the round under way.
+  void note_next_look();
   void check_maximum(const ProbeAnswer& answer) const;
   static bool is_beyond(const Table& table, const ProbeAnswer& answer, size_t index);
   void sort_dormant(const ProbeAnswer& answer);
@@ -157,6 +163,7 @@ class ChangeStream {
   std::vector<Table> tables_;
   std::vector<Group> groups_;
   Copies copies_;
+  Lags lags_;
   Settling settling_;
   // Tables to be copied whose changes have no durable beginning yet: before their first probe, and
   // when a position with that beginning has left.
@@ -175,6 +182,8 @@ class ChangeStream {
   size_t current_ = 0;
   Millis started_{0};
   bool probe_requested_ = false;
+  Millis probed_{0};  // when it was
+  Millis scans_requested_{0};
   bool times_requested_ = false;
   Lsn bound_;                     // committed maximum: the round ends with it
   std::vector<uint32_t> active_;  // tables that are read

@@ -466,5 +466,65 @@ TEST(ChangeStream, EveryPositionOfARandomWorldResumesWithExactlyTheRest) {
   }
 }
 
+int64_t lag_ms(const ChangeStream& stream, Millis now) {
+  const std::optional<Lag> lag = stream.lags().of_source(now);
+  return lag ? lag->value.count() : -1;
+}
+
+TEST(ChangeStream, LagIsTheAgeOfTheOldestChangeThatIsLeft) {
+  World world;
+  world.add_table("A");
+  world.add_table("B");
+  for (uint64_t lsn = 10; lsn <= 30; lsn += 10) {
+    world.commit(lsn, {{0, row(1, 1, 2)}});
+    world.server.transactions[{lsn, 0}] = static_cast<int64_t>(lsn) * 1'000'000'000;
+  }
+  world.server.transactions[{40, 0}] = 40'000'000'000;  // of another table
+  world.server.server_time_ns = 100'000'000'000;
+  auto stream = world.open("");
+  EXPECT_EQ(lag_ms(*stream, world.now), -1);
+  for (const int64_t expected : {90'000, 80'000, 70'000}) {
+    dstream_batch* batch = nullptr;
+    while (batch == nullptr) {
+      batch = stream->step(world.now, 77, 1, world.pool);
+    }
+    ASSERT_EQ(batch->record_count, 1u);
+    batch->release(batch);
+    EXPECT_EQ(lag_ms(*stream, world.now), expected);
+    EXPECT_EQ(lag_ms(*stream, world.now + Millis(500)), expected + 500);
+  }
+  world.drain(*stream, world.now);
+  EXPECT_EQ(lag_ms(*stream, world.now), 0);
+}
+
+TEST(ChangeStream, LagOfAGroupThatIsNotLookedAtIsTheTimeSince) {
+  World world;
+  world.add_table("A", Millis(1000), Millis(1000));
+  world.add_table("B", Millis(5000), Millis(5000));
+  auto stream = world.open("");
+  world.drain(*stream, Millis(0));
+  EXPECT_EQ(lag_ms(*stream, Millis(3000)), 0);
+  world.drain(*stream, Millis(4000));
+  EXPECT_EQ(lag_ms(*stream, Millis(5500)), 0);
+  EXPECT_EQ(lag_ms(*stream, Millis(8000)), 4000) << "A was looked at last at 4000";
+}
+
+TEST(ChangeStream, ScansAreAskedForRarelyAndNotInVain) {
+  World world;
+  world.add_table("A");
+  world.server.scan = {true, 5, 1, Millis(2000), Millis(1000)};
+  auto stream = world.open("");
+  world.drain(*stream, Millis(60'000));
+  EXPECT_GE(world.server.scans, 4u);
+  EXPECT_LE(world.server.scans, 7u);
+  EXPECT_EQ(stream->lags().of_capture(Millis(11'000))->value, Millis(2000));
+  world.server.scan = {};
+  world.server.scans = 0;
+  world.now = Millis(0);
+  stream = world.open("");
+  world.drain(*stream, Millis(60'000));
+  EXPECT_EQ(world.server.scans, 1u);
+}
+
 }  // namespace
 }  // namespace dstream::sqlserver

@@ -26,4 +26,14 @@ int64_t CommitTimes::find(Lsn commit) {
   return at_ < times_.size() && times_[at_].commit == commit ? times_[at_].time_ns : 0;
 }
 
+int64_t CommitTimes::first_from(Lsn commit) const {
+  if (times_.empty()) {
+    return 0;
+  }
+  const auto at =
+      std::lower_bound(times_.begin(), times_.end(), commit,
+                       [](const TransactionTime& time, Lsn lsn) { return time.commit < lsn; });
+  return at == times_.end() ? times_.back().time_ns : at->time_ns;
+}
+
 }  // namespace dstream::sqlserver

@@ -17,6 +17,9 @@ class CommitTimes {
   // 0 if lsn_time_mapping has no row for the transaction. Calls with ascending LSNs are fast.
   // REQUIRES: covers(commit).
   int64_t find(Lsn commit);
+  // The time of the first known transaction at or after `commit`; if there is none, of the last one
+  // before it; 0 if none is known.
+  int64_t first_from(Lsn commit) const;
 
  private:
   std::vector<TransactionTime> times_;

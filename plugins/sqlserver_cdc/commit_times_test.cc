@@ -41,5 +41,15 @@ TEST(CommitTimes, AgreesWithAMapInAnyOrder) {
   }
 }
 
+TEST(CommitTimes, FirstFromIsTheNextKnownOne) {
+  CommitTimes times;
+  EXPECT_EQ(times.first_from({1, 0}), 0);
+  times.reset({{{10, 0}, 100}, {{20, 0}, 200}}, {25, 0});
+  EXPECT_EQ(times.first_from({1, 0}), 100);
+  EXPECT_EQ(times.first_from({10, 1}), 200);
+  EXPECT_EQ(times.first_from({20, 0}), 200);
+  EXPECT_EQ(times.first_from({21, 0}), 200);
+}
+
 }  // namespace
 }  // namespace dstream::sqlserver

@@ -32,11 +32,14 @@ class MemoryChangeTables : public ChangeFetcher {
   std::map<Lsn, int64_t> transactions;        // lsn_time_mapping
   size_t times_max = 4096;                    // rows of one times answer
   size_t chunk_rows = 3;
+  ScanAnswer scan;  // invisible unless a test says otherwise
+  int64_t server_time_ns = 0;
   std::function<void(const FetchRequest&)> before_answer;  // may throw SourceError
   // Counters.
   size_t probes = 0;
   size_t pages = 0;
   size_t times = 0;
+  size_t scans = 0;
 
   void submit(FetchRequest request) override { requests_.push_back(std::move(request)); }
 
@@ -55,7 +58,7 @@ class MemoryChangeTables : public ChangeFetcher {
       throw;
     }
     return std::visit(
-        [this](const auto& asked) { return std::make_unique<FetchAnswer>(answer(asked)); },
+        [this](const auto& asked) { return std::make_unique<FetchAnswer>(this->answer(asked)); },
         request);
   }
 
@@ -64,8 +67,10 @@ class MemoryChangeTables : public ChangeFetcher {
     ++probes;
     ProbeAnswer out;
     out.group = request.group;
+    out.server_time_ns = server_time_ns;
     if (!transactions.empty()) {
       out.max = transactions.rbegin()->first;
+      out.newest_time_ns = transactions.rbegin()->second;
     }
     for (const uint32_t index : groups[request.group]) {
       const MemoryTable& table = tables[index];
@@ -136,6 +141,10 @@ class MemoryChangeTables : public ChangeFetcher {
   }
 
   static SettleAnswer answer(const SettleRequest&) { return {}; }
+  ScanAnswer answer(const ScanRequest&) {
+    ++scans;
+    return scan;
+  }
 
   std::shared_ptr<SlabPool> pool_ = std::make_shared<SlabPool>(1 << 20);
   std::deque<FetchRequest> requests_;

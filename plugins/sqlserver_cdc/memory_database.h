@@ -98,10 +98,12 @@ class MemoryDatabase {
   Lsn captured() const { return captured_; }
 
   FetchAnswer answer(const FetchRequest& request) {
-    return std::visit([this](const auto& asked) -> FetchAnswer { return read(asked); }, request);
+    return std::visit([this](const auto& asked) -> FetchAnswer { return this->read(asked); },
+                      request);
   }
   CopyAnswer answer(const CopyRequest& request) {
-    return std::visit([this](const auto& asked) -> CopyAnswer { return read(asked); }, request);
+    return std::visit([this](const auto& asked) -> CopyAnswer { return this->read(asked); },
+                      request);
   }
 
  private:
@@ -173,6 +175,7 @@ class MemoryDatabase {
     return out;
   }
   static TimesAnswer read(const TimesRequest& request) { return {{}, request.to}; }
+  static ScanAnswer read(const ScanRequest&) { return {}; }
   SettleAnswer read(const SettleRequest& request) const {
     SettleAnswer out;
     for (const auto& [commit, state] : history_) {

@@ -123,7 +123,8 @@ dstream_status commit(dstream_source* self, dstream_bytes position, dstream_erro
 dstream_status get_status(void* self, char* buffer, uint32_t capacity, uint32_t* size,
                           dstream_error* error) noexcept {
   return guard(error, [&] {
-    const std::string text = static_cast<Source*>(self)->status().json(capacity);
+    const std::string text =
+        static_cast<Source*>(self)->status().json(capacity, SourceStatus::Clock::now());
     std::memcpy(buffer, text.data(), text.size());
     *size = static_cast<uint32_t>(text.size());
     return dstream_status{DSTREAM_OK};

@@ -1,4 +1,7 @@
-// Whether the capture job has passed the time at which a table was copied.
+// What is asked about the capture job: whether it has passed the time at which a table was copied,
+// and how far it is behind the log.
+#include <algorithm>
+
 #include "plugins/sqlserver_cdc/change_queries.h"
 
 namespace dstream::sqlserver {
@@ -43,6 +46,40 @@ SettleAnswer ChangeQueries::has_settled(const SettleRequest& request) {
     statement.get_lsn(1, &answer.max);
   }
   while (statement.next_row()) {
+  }
+  return answer;
+}
+
+ScanAnswer ChangeQueries::scans() {
+  ScanAnswer answer;
+  try {
+    Statement statement(connection_,
+                        "SELECT TOP (1) session_id, empty_scan_count, latency,"
+                        " DATEDIFF(second, end_time, GETDATE())"
+                        " FROM sys.dm_cdc_log_scan_sessions"
+                        " WHERE session_id > 0 AND scan_phase = N'Done' AND end_time IS NOT NULL"
+                        " ORDER BY session_id DESC",
+                        {}, "Looking at the scans of the log");
+    answer.is_visible = true;
+    if (statement.next_row()) {
+      int64_t latency_s = 0;
+      int64_t ended_s = 0;
+      statement.get_int(1, &answer.session);
+      statement.get_int(2, &answer.empty_scans);
+      statement.get_int(3, &latency_s);
+      statement.get_int(4, &ended_s);
+      answer.latency = std::chrono::seconds(std::max<int64_t>(latency_s, 0));
+      answer.ended_ago = std::chrono::seconds(std::max<int64_t>(ended_s, 0));
+    }
+    while (statement.next_row()) {
+    }
+  } catch (const SourceError& error) {
+    if (connection_.dead()) {
+      throw;
+    }
+    answer = {};
+    // A time-out or a deadlock says nothing of what the login may see.
+    answer.is_visible = error.status == DSTREAM_RETRY;
   }
   return answer;
 }

@@ -40,11 +40,13 @@ size_t guess_row_bytes(const TableDescription& description) {
 
 Source::Source(Host host, std::string_view config)
     : host_(host),
+      metrics_(host),
       options_(parse_options(config)),
       target_(make_connection(options_.connection, installed_drivers())),
       pool_(std::make_shared<SlabPool>(options_.read_ahead_bytes * kPoolFactor)) {}
 
 void Source::open(std::string_view position_text) {
+  record_metrics();
   stream_.reset();
   copies_.reset();
   fetcher_.reset();
@@ -101,7 +103,8 @@ void Source::begin_requested() {
 
 // A line when a table is done; one with the rows so far is the status line's business.
 void Source::log_copies() {
-  status_.publish(stream_->copies().tables(), SteadyClock::now());
+  lags_ = stream_->lags();
+  status_.publish(stream_->copies().tables(), lags_, SteadyClock::now());
   for (const std::string& warning : stream_->take_warnings()) {
     host_.log(DSTREAM_LOG_WARN, warning);
   }
@@ -110,6 +113,9 @@ void Source::log_copies() {
               "The copies are consistent: the stream has passed every change that they may hold.");
   }
   const CopyProgress now = stream_->copies().progress();
+  metrics_.snapshot_rows.add(static_cast<double>(now.rows - recorded_.rows));
+  metrics_.snapshot_chunks.add(static_cast<double>(now.chunks - recorded_.chunks));
+  recorded_ = now;
   if (now.tables_copied != logged_.tables_copied) {
     logged_ = now;
     const uint32_t left = now.tables_waiting + now.tables_copying;
@@ -117,6 +123,18 @@ void Source::log_copies() {
                                     std::to_string(now.tables_copied + left) +
                                     " tables are copied, " + std::to_string(now.rows) +
                                     " rows so far.");
+  }
+}
+
+// Also while nothing can be read: a lag grows then, whatever was seen last.
+void Source::record_metrics() {
+  const Millis now = steady_now();
+  if (const auto lag = lags_.of_source(now)) {
+    metrics_.lag_seconds.set(std::chrono::duration<double>(lag->value).count());
+  }
+  if (const auto lag = lags_.of_capture(now)) {
+    metrics_.capture_lag_seconds.set(std::chrono::duration<double>(lag->value).count());
+    metrics_.capture_lag_is_bound.set(lag->is_bound ? 1 : 0);
   }
 }
 
@@ -145,7 +163,7 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
                                 options_.copy_connections()};
   stream_ =
       std::make_unique<ChangeStream>(std::move(tables), position, settings, *fetcher_, *copies_);
-  logged_ = stream_->copies().progress();
+  logged_ = recorded_ = stream_->copies().progress();
   fetcher_->set_groups(stream_->groups());
 }
 
@@ -154,6 +172,7 @@ dstream_batch* Source::read(uint32_t records_max, Millis wait) {
     throw SourceError(DSTREAM_REOPEN, "The source is not open.");
   }
   const SteadyClock::time_point deadline = SteadyClock::now() + wait;
+  record_metrics();
   begin_requested();
   for (;;) {
     const uint64_t seen = signal_.events();
@@ -163,6 +182,7 @@ dstream_batch* Source::read(uint32_t records_max, Millis wait) {
     const Millis now = steady_now();
     dstream_batch* batch = stream_->step(now, unix_now_ns(), records_max, pool_);
     log_copies();
+    record_metrics();
     if (batch != nullptr || stream_->ended()) {
       return batch;
     }

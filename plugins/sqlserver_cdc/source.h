@@ -8,6 +8,7 @@
 #include "dstream/plugin.hpp"
 #include "plugins/sqlserver_cdc/change_stream.h"
 #include "plugins/sqlserver_cdc/copy_pool.h"
+#include "plugins/sqlserver_cdc/metrics.h"
 #include "plugins/sqlserver_cdc/odbc_fetcher.h"
 #include "plugins/sqlserver_cdc/options.h"
 #include "plugins/sqlserver_cdc/source_status.h"
@@ -44,9 +45,13 @@ class Source {
   void log_start(const CatalogTable& table);
   void log_copies();
   void begin_requested();
+  void record_metrics();
 
   Host host_;
-  CopyProgress logged_;  // what the log has said of the copies
+  Metrics metrics_;
+  CopyProgress logged_;    // what the log has said of the copies
+  CopyProgress recorded_;  // what the metrics have of them
+  Lags lags_;              // of the last step
   Options options_;
   OdbcConnection target_;
   StopSignal signal_;

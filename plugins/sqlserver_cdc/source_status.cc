@@ -19,6 +19,19 @@ bool same_name(const TableName& a, const TableName& b) {
   return Poco::icompare(a.schema, b.schema) == 0 && Poco::icompare(a.table, b.table) == 0;
 }
 
+std::string lags_json(const Lags& lags, SourceStatus::Clock::time_point now) {
+  const auto at = std::chrono::duration_cast<Millis>(now.time_since_epoch());
+  std::string out;
+  if (const auto lag = lags.of_source(at)) {
+    out += "\"lag_ms\":" + std::to_string(lag->value.count()) + ',';
+  }
+  if (const auto lag = lags.of_capture(at)) {
+    out += "\"capture_lag_ms\":" + std::to_string(lag->value.count()) +
+           ",\"capture_lag_is_bound\":" + (lag->is_bound ? "true," : "false,");
+  }
+  return out;
+}
+
 }  // namespace
 
 void SourceStatus::set_tables(std::vector<TableName> tables) {
@@ -56,7 +69,8 @@ std::vector<TableName> SourceStatus::take_requests() {
   return std::exchange(requests_, {});
 }
 
-void SourceStatus::publish(std::vector<TableProgress> copies, Clock::time_point now) {
+void SourceStatus::publish(std::vector<TableProgress> copies, const Lags& lags,
+                           Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   for (const TableProgress& copy : copies) {
     if (copy.state != State::kRunning) {
@@ -66,12 +80,13 @@ void SourceStatus::publish(std::vector<TableProgress> copies, Clock::time_point 
     }
   }
   copies_ = std::move(copies);
+  lags_ = lags;
   now_ = now;
 }
 
-std::string SourceStatus::json(size_t bytes_max) const {
+std::string SourceStatus::json(size_t bytes_max, Clock::time_point now) const {
   const std::lock_guard lock(mutex_);
-  std::string out = "{\"snapshots\":[";
+  std::string out = '{' + lags_json(lags_, now) + "\"snapshots\":[";
   size_t waiting = 0;
   for (const State state : {State::kRunning, State::kDone}) {
     for (const TableProgress& copy : copies_) {

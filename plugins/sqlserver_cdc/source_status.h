@@ -11,6 +11,7 @@
 
 #include "plugins/sqlserver_cdc/copies.h"
 #include "plugins/sqlserver_cdc/identifiers.h"
+#include "plugins/sqlserver_cdc/lags.h"
 
 namespace dstream::sqlserver {
 
@@ -26,11 +27,12 @@ class SourceStatus {
   bool request_copy(std::string_view table);
   // What was asked for since the last call.
   std::vector<TableName> take_requests();
-  void publish(std::vector<TableProgress> copies, Clock::time_point now);
+  void publish(std::vector<TableProgress> copies, const Lags& lags, Clock::time_point now);
 
-  // {"snapshots":[...],"snapshots_waiting":n}, at most `bytes_max` long: waiting tables are
-  // counted, and finished ones left out if there are too many.
-  std::string json(size_t bytes_max) const;
+  // {"lag_ms":n,"capture_lag_ms":n,"capture_lag_is_bound":b,"snapshots":[...],
+  // "snapshots_waiting":n}, at most `bytes_max` long: what is not known is left out, waiting tables
+  // are counted, and finished ones left out if there are too many.
+  std::string json(size_t bytes_max, Clock::time_point now) const;
 
  private:
   struct Started {
@@ -43,6 +45,7 @@ class SourceStatus {
   std::vector<TableName> requests_;
   std::vector<TableProgress> copies_;
   std::map<TableName, Started> started_;
+  Lags lags_;
   Clock::time_point now_{};
 };
 

@@ -68,7 +68,9 @@ size_t probe_parts(size_t instance_count) { return (instance_count + kProbePart 
 
 std::string probe_statement(const std::vector<const CaptureInstance*>& instances) {
   std::string sql =
-      "SELECT MAX(start_lsn), DATEPART(TZOFFSET, SYSDATETIMEOFFSET()) FROM cdc.lsn_time_mapping;\n";
+      "SELECT MAX(start_lsn), DATEPART(TZOFFSET, SYSDATETIMEOFFSET()), SYSDATETIME(),"
+      " (SELECT TOP (1) tran_end_time FROM cdc.lsn_time_mapping ORDER BY start_lsn DESC)"
+      " FROM cdc.lsn_time_mapping;\n";
   for (size_t i = 0; i < instances.size(); ++i) {
     const bool first = i % kProbePart == 0;
     const bool last = i % kProbePart == kProbePart - 1 || i + 1 == instances.size();

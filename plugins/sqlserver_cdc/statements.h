@@ -29,9 +29,10 @@ struct CaptureInstance {
 // In a page they follow the columns of the key, and, where there are large ones, the update mask.
 std::vector<size_t> fetched_columns(const CaptureInstance& instance);
 
-// What is new? Result sets: (1) committed maximum and the server's offset from UTC in minutes,
-// (2...) number and newest LSN of each table, in parts, (last but one) commit times from parameter
-// 2, at most parameter 1, (last) object id and low end point of every change table.
+// What is new? Result sets: (1) committed maximum, the server's offset from UTC in minutes, its
+// clock and the newest commit time, (2...) number and newest LSN of each table, in parts, (last but
+// one) commit times from parameter 2, at most parameter 1, (last) object id and low end point of
+// every change table.
 //
 // The order matters: rows up to the maximum of (1) are visible to everything after it, and the low
 // end points come last, so that a cleanup in between shows.

@@ -87,7 +87,8 @@ TEST(Statements, FormFollowsTheKey) {
 TEST(Statements, ProbeIsOneBatchInParts) {
   const CaptureInstance instance = persons();
   EXPECT_EQ(probe_statement({&instance, &instance}),
-            "SELECT MAX(start_lsn), DATEPART(TZOFFSET, SYSDATETIMEOFFSET()) FROM "
+            "SELECT MAX(start_lsn), DATEPART(TZOFFSET, SYSDATETIMEOFFSET()), SYSDATETIME(), "
+            "(SELECT TOP (1) tran_end_time FROM cdc.lsn_time_mapping ORDER BY start_lsn DESC) FROM "
             "cdc.lsn_time_mapping;\n"
             "SELECT 0 AS i, MAX([__$start_lsn]) AS newest FROM [cdc].[dbo_Persons_CT] UNION ALL "
             "SELECT 1 AS i, MAX([__$start_lsn]) AS newest FROM [cdc].[dbo_Persons_CT];\n"
