@@ -91,6 +91,38 @@ TEST_F(AccessTest, TheRoleGatesItsInstanceAlone) {
   EXPECT_EQ(eve("EXEC sys.sp_cdc_help_jobs"), "2");
 }
 
+TEST_F(AccessTest, ADenialOnTheTableClosesItsChanges) {
+  ok("ALTER ROLE db_datareader ADD MEMBER eve");
+  EXPECT_EQ(changes_of("open"), "1");
+  EXPECT_EQ(eve("SELECT * FROM cdc.open_CT"), "1");
+  ok("DENY SELECT ON dbo.t TO eve");
+  EXPECT_EQ(changes_of("open"), "Msg 229");
+  EXPECT_EQ(min_lsn_of("open"), "0");
+  EXPECT_EQ(eve("SELECT * FROM cdc.open_CT"), "1");  // a table of its own
+  ok("DENY SELECT ON SCHEMA::cdc TO public");
+  EXPECT_EQ(eve("SELECT * FROM cdc.open_CT"), "Msg 229");
+  EXPECT_EQ(driver_.error("GRANT SELECT ON cdc.fn_cdc_get_all_changes_open TO eve"), 40510);
+}
+
+TEST_F(AccessTest, WhatTakesMoreThanReading) {
+  ok("GRANT SELECT TO eve");
+  EXPECT_EQ(eve("INSERT INTO t VALUES (2, N'y', 2)"), "Msg 229");
+  EXPECT_EQ(eve("DELETE FROM cdc.open_CT"), "Msg 259");
+  EXPECT_EQ(eve("EXEC sys.sp_cdc_enable_table N'dbo', N't', NULL"), "Msg 22904");
+  EXPECT_EQ(eve("EXEC sys.sp_cdc_change_job @job_type = N'cleanup', @retention = 1"), "Msg 22904");
+  EXPECT_EQ(eve("EXEC sys.sp_configure N'max text repl size', 1"), "Msg 15247");
+  EXPECT_EQ(eve("EXEC dstream.capture_scan_all"), "Msg 229");
+  EXPECT_EQ(error_text_,
+            "The EXECUTE permission was denied on the object 'capture_scan_all', database "
+            "'testdb', schema 'dstream'.");
+  ok("GRANT EXECUTE ON dstream.capture_scan_all TO eve");
+  EXPECT_EQ(eve("EXEC dstream.capture_scan_all"), "1");
+  // A database's owner has what is the database's, not what is the server's.
+  ok("ALTER ROLE db_owner ADD MEMBER eve");
+  EXPECT_EQ(eve("EXEC sys.sp_cdc_disable_table N'dbo', N't', N'open'"), "done");
+  EXPECT_EQ(eve("EXEC sys.sp_cdc_disable_db"), "Msg 22902");
+}
+
 TEST_F(AccessTest, ATrackedTableKeepsItsIndexAndColumnNames) {
   ok("CREATE TABLE k (id int NOT NULL CONSTRAINT pk_k PRIMARY KEY NONCLUSTERED, u int NOT NULL, v "
      "int)");

@@ -342,8 +342,9 @@ const sql::TableFunction* find_table_function(ChangeDataCapture* capture, sql::D
   function.make = [cdc, instance, is_net](sql::SqlSession& session, sql::Database& of,
                                           Values values, std::span<const SqlType> types) {
     if (!may_read(session, of, *instance)) {
-      throw sql::select_denied(of.name(), "cdc",
-                               std::string(is_net ? kNetChanges : kAllChanges) + instance->name());
+      throw sql::permission_denied(
+          "SELECT", of.name(), "cdc",
+          std::string(is_net ? kNetChanges : kAllChanges) + instance->name());
     }
     return is_net ? net_changes_of(*cdc, instance, values, types)
                   : all_changes(*cdc, instance, values, types);

@@ -43,12 +43,10 @@ std::string required(const sql::ProcedureCall& call, size_t index, std::string_v
 }
 
 bool may_read(sql::SqlSession& session, sql::Database& database, const CaptureInstance& instance) {
-  const sql::Principals& principals = session.engine().principals();
-  const std::string& user = session.login().user;
-  const sql::Table& table = *instance.table();
   return session.owns(database) ||
-         (principals.may_select(database.name(), user, table.schema(), table.name()) &&
-          (!instance.has_role || principals.is_member(database.name(), user, instance.role_name)));
+         (session.may(sql::Permission::kSelect, *instance.table()) &&
+          (!instance.has_role || session.engine().principals().is_member(
+                                     database.name(), session.login().user, instance.role_name)));
 }
 
 SqlValue number(int64_t value) { return SqlValue::of_number(value); }

@@ -464,6 +464,15 @@ void alter_table(SqlSession* session, const Statement& statement, std::string_vi
                    "Cannot find the object \"" + statement.name.text() +
                        "\" because it does not exist or you do not have permissions.");
   }
+  if (!session->may(Permission::kAlter, *table)) {
+    if (statement.kind == StatementKind::kDropIndex) {
+      throw SqlError(
+          3701, 14, 6,
+          cannot_drop("index", table->full_name() + "." + statement.index.name).message.text);
+    }
+    throw hidden_object(statement.name.text(),
+                        statement.kind == StatementKind::kCreateIndex ? 12 : 13);
+  }
   if (!table->is_temporary) {
     session->lock_table(table, TableLock::kExclusive);
   }

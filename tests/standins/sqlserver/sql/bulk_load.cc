@@ -13,6 +13,7 @@ namespace dstream::standin::sql {
 BulkTarget bulk_target(SqlSession* session, const Statement& statement) {
   BulkTarget target;
   target.table = session->table(statement.name);
+  session->check_permission(Permission::kInsert, *target.table);
   const DefinitionPtr definition = target.table->definition();
   for (const std::string& name : statement.names) {
     const auto& columns = definition->columns;

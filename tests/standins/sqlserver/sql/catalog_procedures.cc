@@ -358,7 +358,7 @@ void rename(ProcedureCall& call) {
       Name table_name = name;
       table_name.parts.pop_back();
       const TablePtr table = table_name.empty() ? nullptr : call.session.find_table(table_name);
-      if (table == nullptr) {
+      if (table == nullptr || !call.session.may(Permission::kAlter, *table)) {
         throw SqlError(15248, 11, 1,
                        "Either the parameter @objname is ambiguous or the claimed "
                        "@objtype (COLUMN) is wrong.");
@@ -368,7 +368,8 @@ void rename(ProcedureCall& call) {
       return;
     }
     const TablePtr table = call.session.find_table(name);
-    if (table == nullptr || (!type.empty() && type != "OBJECT")) {
+    if (table == nullptr || (!type.empty() && type != "OBJECT") ||
+        !call.session.may(Permission::kAlter, *table)) {
       throw SqlError(15225, 11, 1,
                      "No item by the name of '" + call.text(0) +
                          "' could be found in the current database '" + call.database.name() +

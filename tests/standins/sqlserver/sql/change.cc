@@ -104,6 +104,7 @@ void cut_to_top(SqlSession* session, const Statement& statement, InsertRows* sou
 
 int64_t insert(SqlSession* session, const Statement& statement) {
   TableWriter writer(session, target_table(session, statement.name), "INSERT");
+  session->check_permission(Permission::kInsert, *writer.table());
   OutputCollector output(session, statement, writer.table(), "INSERT");
   std::vector<size_t> columns = insert_columns(session, statement.names, writer);
   InsertRows source;
@@ -152,6 +153,8 @@ int64_t update(SqlSession* session, const Statement& statement) {
   OutputCollector output(session, statement, scan.table(), "UPDATE");
   const std::vector<BoundAssignment> assignments =
       bind_assignments(session, statement.assignments, scan.scope(), writer);
+  session->check_permission(Permission::kUpdate, *scan.table());
+  scan.check_reading(statement);
   std::vector<TableWriter::Update> updates;
   scan.run(
       [&](const TargetScan::Row& row, const EvaluationContext& context) {
@@ -170,6 +173,10 @@ int64_t remove(SqlSession* session, const Statement& statement) {
   TargetScan scan(session, statement);
   TableWriter writer(session, scan.table(), "DELETE");
   OutputCollector output(session, statement, scan.table(), "DELETE");
+  if (statement.kind == StatementKind::kDelete) {
+    session->check_permission(Permission::kDelete, *scan.table());
+    scan.check_reading(statement);
+  }
   std::vector<TargetScan::Row> rows;
   scan.run([&](const TargetScan::Row& row, const EvaluationContext&) { rows.push_back(row); },
            [&] { rows.clear(); });
@@ -189,6 +196,9 @@ int64_t truncate(SqlSession* session, const Statement& statement) {
                    "Cannot find the object \"" + statement.name.text() +
                        "\" because it does not exist or you do not have permissions.");
   }
+  if (!session->may(Permission::kAlter, *table)) {
+    throw hidden_object(statement.name.text(), 7);
+  }
   for (const TablePtr& other :
        table->database == nullptr ? std::vector<TablePtr>{} : table->database->tables()) {
     for (const ForeignKey& key : other->definition()->foreign_keys) {
@@ -207,7 +217,7 @@ int64_t truncate(SqlSession* session, const Statement& statement) {
   }
   session->lock_table(table, TableLock::kExclusive);
   Statement all;
-  all.kind = StatementKind::kDelete;
+  all.kind = StatementKind::kTruncate;
   all.name = statement.name;
   remove(session, all);
   for (const Column& column : table->definition()->columns) {

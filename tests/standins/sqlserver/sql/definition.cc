@@ -21,8 +21,8 @@ std::string schema_of(const Name& name) {
 
 bool is_temporary_name(const std::string& name) { return name.starts_with("#"); }
 
-void check_schema(Database& database, const std::string& schema) {
-  if (!database.find_schema(schema)) {
+void check_schema(SqlSession* session, Database& database, const std::string& schema) {
+  if (!database.find_schema(schema) || !session->may(database, Permission::kAlter, {schema, {}})) {
     throw SqlError(2760, 16, 1,
                    "The specified schema name \"" + schema +
                        "\" either does not exist or you do not have permission to use "
@@ -54,7 +54,10 @@ TablePtr create_table(SqlSession* session, const Name& name, const TableSpec& sp
     return table;
   }
   const std::string schema = schema_of(name);
-  check_schema(database, schema);
+  if (!session->may(database, Permission::kCreateTable, {})) {
+    throw database_permission_denied("CREATE TABLE", database.name());
+  }
+  check_schema(session, database, schema);
   if (session->engine().has_object(database, schema, table_name)) {
     throw already_exists(table_name);
   }
@@ -72,8 +75,12 @@ void create_schema(SqlSession* session, const Statement& statement) {
   Database& database = session->current_database();
   session->check_writable(database);
   const std::string name = statement.name.last();
+  const SqlError failed(2759, 16, 0, "CREATE SCHEMA failed due to previous errors.");
+  if (!session->may(database, Permission::kCreateSchema, {})) {
+    throw caused_by(database_permission_denied("CREATE SCHEMA", database.name()), failed);
+  }
   if (database.find_schema(name)) {
-    throw SqlError(2759, 16, 0, "CREATE SCHEMA failed due to previous errors.");
+    throw failed;
   }
   database.add_schema(name);
   session->engine().schemas_changed(database);
@@ -85,10 +92,11 @@ void drop_schema(SqlSession* session, const Statement& statement) {
   Database& database = session->current_database();
   session->check_writable(database);
   const std::string name = statement.name.last();
-  if (!database.find_schema(name)) {
-    if (statement.if_exists) {
-      return;
-    }
+  const bool exists = database.find_schema(name).has_value();
+  if (!exists && statement.if_exists) {
+    return;
+  }
+  if (!exists || !session->may(database, Permission::kAlter, {name, {}})) {
     throw SqlError(15151, 16, 1,
                    "Cannot drop the schema '" + name +
                        "', because it does not exist "
@@ -125,6 +133,11 @@ void drop_tables(SqlSession* session, const Statement& statement, std::string_vi
         continue;
       }
       throw cannot_drop("table", name.text());
+    }
+    // With the right to alter its schema, or in control of the table itself.
+    if (!session->may(*table->database, Permission::kAlter, {table->schema(), {}}) &&
+        !session->may(Permission::kControl, *table)) {
+      throw SqlError(3701, 14, 20, cannot_drop("table", name.text()).message.text);
     }
     drop_table(session, table, name.text(), text);
   }
@@ -259,6 +272,7 @@ void add_constraints(SqlSession* session, Database* database, const std::string&
                      "Foreign key '" + foreign.name + "' references invalid table '" +
                          key.referenced.text() + "'.");
     }
+    session->check_permission(Permission::kReferences, *parent);
     foreign.referenced_table = parent->object_id();
     foreign.referenced_columns = key.referenced_columns;
     for (const std::string& name : key.columns) {
@@ -433,6 +447,9 @@ void execute_definition(SqlSession* session, const Statement& statement, std::st
       case StatementKind::kDropSchema:
         return drop_schema(session, statement);
       case StatementKind::kCreateDatabase:
+        if (!session->is_sysadmin()) {
+          throw database_permission_denied("CREATE DATABASE", "master");
+        }
         session->engine().create_database(statement.name.last());
         return;
       default:

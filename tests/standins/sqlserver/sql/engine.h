@@ -94,7 +94,7 @@ class Engine final : public Handler {
   const EngineOptions& options() const { return options_; }
   EngineCounters& counters() { return counters_; }
   TransactionManager& transactions() { return transactions_; }
-  // Who may log in beside options().user, and what they may read.
+  // Who may log in beside options().user, and what they may do.
   Principals& principals() { return principals_; }
 
   Database* find_database(std::string_view name);

@@ -59,11 +59,21 @@ SqlError invalid_object(std::string_view name) {
           join({"Invalid object name '", name, "'."})};
 }
 
-SqlError select_denied(std::string_view database, std::string_view schema,
-                       std::string_view object) {
+SqlError permission_denied(std::string_view permission, std::string_view database,
+                           std::string_view schema, std::string_view object) {
   return {229, 14, 5,
-          "The SELECT permission was denied on the object '" + std::string(object) +
-              "', database '" + std::string(database) + "', schema '" + std::string(schema) + "'."};
+          join({"The ", permission, " permission was denied on the object '", object,
+                "', database '", database, "', schema '", schema, "'."})};
+}
+
+SqlError database_permission_denied(std::string_view permission, std::string_view database) {
+  return {262, 14, 1, join({permission, " permission denied in database '", database, "'."})};
+}
+
+SqlError hidden_object(std::string_view name, uint8_t state) {
+  return {1088, 16, state,
+          join({"Cannot find the object \"", name,
+                "\" because it does not exist or you do not have permissions."})};
 }
 
 SqlError ambiguous_column(std::string_view name) {

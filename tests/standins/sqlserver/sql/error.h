@@ -44,8 +44,10 @@ SqlError keyword_error(std::string_view keyword);     // 156
 SqlError undeclared_variable(std::string_view name);  // 137
 SqlError invalid_column(std::string_view name);       // 207
 SqlError invalid_object(std::string_view name);       // 208
-SqlError select_denied(std::string_view database, std::string_view schema,
-                       std::string_view object);                      // 229
+SqlError permission_denied(std::string_view permission, std::string_view database,
+                           std::string_view schema, std::string_view object);                 // 229
+SqlError database_permission_denied(std::string_view permission, std::string_view database);  // 262
+SqlError hidden_object(std::string_view name, uint8_t state);         // 1088
 SqlError ambiguous_column(std::string_view name);                     // 209
 SqlError unknown_function(std::string_view name);                     // 195
 SqlError argument_count(std::string_view function, size_t expected);  // 174

@@ -37,6 +37,9 @@ void refuse_other_meaning(const std::string& name, const std::string& value) {
 void Interpreter::set_option(const Statement& statement) {
   if (statement.option_names[0] == "IDENTITY_INSERT") {
     const TablePtr table = session_->table(statement.name);
+    if (!session_->may(Permission::kAlter, *table)) {
+      throw hidden_object(statement.name.text(), 11);
+    }
     session_->options().identity_insert =
         is_on(statement.option_value) ? fold_name(table->full_name()) : std::string();
     return done(DoneCommand::kSet, -1);

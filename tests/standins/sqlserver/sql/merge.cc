@@ -73,6 +73,10 @@ class Merge {
 
  private:
   void bind(const MergeClause& clause) {
+    const Permission needed = clause.action == MergeClause::Action::kUpdate   ? Permission::kUpdate
+                              : clause.action == MergeClause::Action::kDelete ? Permission::kDelete
+                                                                              : Permission::kInsert;
+    session_->check_permission(needed, *scan_.table());
     Binder binder(session_, scan_.scope());
     BoundClause bound{clause.when, clause.action, {}, clause.condition != nullptr, {}, {}, {}};
     if (bound.has_condition) {

@@ -26,6 +26,7 @@ class OutputCollector::Clause {
     if (items.empty()) {
       return;
     }
+    session->check_permission(Permission::kSelect, *table);
     const std::vector<ResultColumn> columns = table->definition()->result_columns();
     width_ = columns.size();
     for (const std::string_view name : {"inserted", "deleted"}) {
@@ -114,7 +115,11 @@ OutputCollector::OutputCollector(SqlSession* session, const Statement& statement
     : session_(session),
       into_(statement.output_into),
       first_(std::make_unique<Clause>(session, statement.output, table, verb)),
-      second_(std::make_unique<Clause>(session, statement.output_rows, table, verb)) {}
+      second_(std::make_unique<Clause>(session, statement.output_rows, table, verb)) {
+  if (!into_.table.empty()) {
+    session->check_permission(Permission::kInsert, *target_table(session, into_.table));
+  }
+}
 
 OutputCollector::~OutputCollector() = default;
 

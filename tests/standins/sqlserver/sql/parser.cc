@@ -178,10 +178,10 @@ StatementPtr Parser::short_statement() {
     take();
     return result;
   }
-  if (is_any_word({"GRANT", "REVOKE"})) {
+  if (is_any_word({"GRANT", "DENY", "REVOKE"})) {
     return grant_statement();
   }
-  if (is_any_word({"DENY", "BACKUP", "RESTORE", "DBCC", "BULK", "GOTO", "OPEN", "FETCH", "CLOSE",
+  if (is_any_word({"BACKUP", "RESTORE", "DBCC", "BULK", "GOTO", "OPEN", "FETCH", "CLOSE",
                    "DEALLOCATE", "KILL", "REVERT", "SHUTDOWN"})) {
     throw not_understood(text_between(first.start, std::min(text_.size(), first.start + 200)));
   }

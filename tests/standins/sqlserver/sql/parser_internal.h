@@ -90,6 +90,8 @@ class Parser {
                        const std::vector<std::string>& arguments);
   StatementPtr create_principal();
   StatementPtr alter_role();
+  std::string permission();
+  bool securable(std::string* schema, std::string* object);
   StatementPtr grant_statement();
 
   // parser.cc

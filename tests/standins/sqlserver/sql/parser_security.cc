@@ -1,6 +1,8 @@
 // Statements about who may do what. They become calls of the procedures that do it.
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/parser_internal.h"
+#include "tests/standins/sqlserver/sql/principals.h"
+#include "tests/standins/sqlserver/sql/text.h"
 #include "tests/standins/sqlserver/sql/types.h"
 
 namespace dstream::standin::sql {
@@ -65,37 +67,76 @@ StatementPtr Parser::alter_role() {
   return call_of("sys", adds ? "sp_addrolemember" : "sp_droprolemember", {role, identifier()});
 }
 
-// GRANT SELECT ON [OBJECT::|SCHEMA::]name TO somebody, and REVOKE.
-StatementPtr Parser::grant_statement() {
-  const size_t start = peek().start;
-  const bool grants = take().is_word("GRANT");
-  const auto refuse = [&] {
-    throw not_understood(text_between(start, std::min(text_.size(), start + 200)));
-  };
-  if (!accept_word("SELECT") || !accept_word("ON")) {
-    refuse();
+// One of a list: SELECT, CREATE TABLE. "" if the stand-in does not look at such a permission.
+std::string Parser::permission() {
+  std::string text = upper_text(take().text);
+  while (!peek().is_operator(",") && !is_any_word({"ON", "TO", "FROM"}) &&
+         (peek().kind == TokenKind::kWord || peek().kind == TokenKind::kName)) {
+    text += " " + upper_text(take().text);
   }
-  bool is_schema = false;
+  const auto known = permission_by_name(text == "EXEC" ? "EXECUTE" : text);
+  return known ? std::string(permission_name(*known)) : std::string();
+}
+
+// Behind ON: [DATABASE::|SCHEMA::|OBJECT::]name. False for another class.
+bool Parser::securable(std::string* schema, std::string* object) {
+  std::string type = "OBJECT";
   if (peek(1).is_operator("::") || (peek(1).is_operator(":") && peek(2).is_operator(":"))) {
-    is_schema = peek().is_word("SCHEMA");
-    if (!is_schema && !peek().is_word("OBJECT")) {
-      refuse();
-    }
-    take();
+    type = upper_text(take().text);
     if (!accept("::")) {
       take();
       take();
     }
   }
   const Name on = name();
-  if (!accept_word("TO")) {
-    expect_word("FROM");
+  if (type == "OBJECT" && on.before_last(2).empty()) {
+    *schema = on.before_last(1).empty() ? "dbo" : on.before_last(1);
+    *object = on.last();
+    return true;
   }
-  const std::string principal = identifier();
-  const std::string schema = on.before_last(1).empty() ? "dbo" : on.before_last(1);
-  return call_of("dstream", grants ? "grant_select" : "revoke_select",
-                 is_schema ? std::vector<std::string>{on.last(), "", principal}
-                           : std::vector<std::string>{schema, on.last(), principal});
+  if (type == "SCHEMA" && on.parts.size() == 1) {
+    *schema = on.last();
+    return true;
+  }
+  return false;
+}
+
+// GRANT permission, ... [ON securable] TO principal, ..., and DENY and REVOKE. Columns, options and
+// permissions that nothing looks at are refused.
+StatementPtr Parser::grant_statement() {
+  const size_t start = peek().start;
+  const std::string action = upper_text(take().text);
+  const auto refuse = [&] {
+    throw not_understood(text_between(start, std::min(text_.size(), start + 200)));
+  };
+  std::string permissions;
+  bool is_of_database = false;
+  do {
+    const std::string next = permission();
+    if (next.empty()) {
+      refuse();
+    }
+    is_of_database = is_of_database || next.starts_with("CREATE ");
+    permissions += (permissions.empty() ? "" : ",") + next;
+  } while (accept(","));
+  std::string schema, object;
+  if (accept_word("ON") && (is_of_database || !securable(&schema, &object))) {
+    refuse();
+  }
+  if (!accept_word("TO") && (action != "REVOKE" || !accept_word("FROM"))) {
+    if (peek().is_operator("(")) {
+      refuse();
+    }
+    fail();
+  }
+  std::vector<std::string> arguments = {action, permissions, schema, object};
+  do {
+    arguments.push_back(accept_word("PUBLIC") ? "public" : identifier());
+  } while (accept(","));
+  if (is_any_word({"WITH", "AS", "CASCADE"})) {
+    refuse();
+  }
+  return call_of("sys", "dstream_change_permissions", arguments);
 }
 
 }  // namespace dstream::standin::sql

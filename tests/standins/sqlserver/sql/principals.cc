@@ -1,24 +1,101 @@
 #include "tests/standins/sqlserver/sql/principals.h"
 
-#include "tests/standins/sqlserver/sql/error.h"
-#include "tests/standins/sqlserver/sql/procedures.h"
-#include "tests/standins/sqlserver/sql/session.h"
+#include <algorithm>
+#include <array>
+#include <vector>
+
 #include "tests/standins/sqlserver/sql/text.h"
 
 namespace dstream::standin::sql {
 namespace {
 
-std::string securable(std::string_view schema, std::string_view object) {
-  return fold_name(schema) + "." + fold_name(object);
+constexpr std::array<std::pair<Permission, std::string_view>, 10> kNames = {{
+    {Permission::kSelect, "SELECT"},
+    {Permission::kInsert, "INSERT"},
+    {Permission::kUpdate, "UPDATE"},
+    {Permission::kDelete, "DELETE"},
+    {Permission::kReferences, "REFERENCES"},
+    {Permission::kExecute, "EXECUTE"},
+    {Permission::kAlter, "ALTER"},
+    {Permission::kControl, "CONTROL"},
+    {Permission::kCreateTable, "CREATE TABLE"},
+    {Permission::kCreateSchema, "CREATE SCHEMA"},
+}};
+
+constexpr std::array<std::string_view, 8> kFixedRoles = {
+    "public",      "db_owner",          "db_datareader",     "db_datawriter",
+    "db_ddladmin", "db_denydatareader", "db_denydatawriter", "db_backupoperator"};
+
+bool changes_rows(Permission permission) {
+  return permission == Permission::kInsert || permission == Permission::kUpdate ||
+         permission == Permission::kDelete;
 }
 
-void sysadmin_only(const ProcedureCall& call) {
-  if (!call.session.owns(call.database)) {
-    throw SqlError(15247, 16, 1, "User does not have permission to perform this action.");
+// What a fixed role has in the whole database.
+bool role_grants(std::string_view role, Permission permission) {
+  if (role == "db_datareader") {
+    return permission == Permission::kSelect;
   }
+  if (role == "db_datawriter") {
+    return changes_rows(permission);
+  }
+  if (role == "db_ddladmin") {
+    return permission == Permission::kAlter || permission == Permission::kReferences ||
+           permission == Permission::kCreateTable || permission == Permission::kCreateSchema;
+  }
+  return role == "db_owner";
+}
+
+bool role_denies(std::string_view role, Permission permission) {
+  return (role == "db_denydatareader" && permission == Permission::kSelect) ||
+         (role == "db_denydatawriter" && changes_rows(permission));
+}
+
+// The permission, and those of the same securable that have it in them.
+std::vector<Permission> covering(Permission permission) {
+  std::vector<Permission> result = {permission};
+  if (permission == Permission::kCreateTable || permission == Permission::kCreateSchema) {
+    result.push_back(Permission::kAlter);
+  }
+  if (permission != Permission::kControl) {
+    result.push_back(Permission::kControl);
+  }
+  return result;
+}
+
+std::string text_of(const Securable& on) {
+  return fold_name(on.schema) + "." + fold_name(on.object);
+}
+
+// The securable and what it is in.
+std::vector<std::string> levels_of(const Securable& on) {
+  std::vector<std::string> levels = {text_of({})};
+  if (!on.schema.empty()) {
+    levels.push_back(text_of({on.schema, {}}));
+  }
+  if (!on.object.empty()) {
+    levels.push_back(text_of(on));
+  }
+  return levels;
 }
 
 }  // namespace
+
+std::string_view permission_name(Permission permission) {
+  return std::find_if(kNames.begin(), kNames.end(),
+                      [&](const auto& entry) { return entry.first == permission; })
+      ->second;
+}
+
+std::optional<Permission> permission_by_name(std::string_view name) {
+  const std::string wanted = upper_text(name);
+  for (const auto& [permission, known] : kNames) {
+    if (known == wanted) {
+      return permission;
+    }
+  }
+  return std::nullopt;
+}
 
 Principals::Name Principals::key(std::string_view database, std::string_view name) {
   return {fold_name(database), fold_name(name)};
@@ -43,6 +120,15 @@ bool Principals::is_password(std::string_view name, std::string_view password) c
 void Principals::add_role(std::string_view database, std::string_view role) {
   const std::lock_guard lock(mutex_);
   members_[key(database, role)];
+}
+
+bool Principals::has_role(std::string_view database, std::string_view role) const {
+  const std::string folded = fold_name(role);
+  if (std::find(kFixedRoles.begin(), kFixedRoles.end(), folded) != kFixedRoles.end()) {
+    return true;
+  }
+  const std::lock_guard lock(mutex_);
+  return members_.contains(key(database, role));
 }
 
 void Principals::add_member(std::string_view database, std::string_view role,
@@ -80,80 +166,41 @@ bool Principals::is_member(std::string_view database, std::string_view user,
   return roles_of(fold_name(database), fold_name(user)).contains(fold_name(role));
 }
 
-void Principals::grant_select(std::string_view database, std::string_view schema,
-                              std::string_view object, std::string_view to) {
+void Principals::set_permission(GrantAction action, Permission permission,
+                                std::string_view database, const Securable& on,
+                                std::string_view principal) {
   const std::lock_guard lock(mutex_);
-  select_granted_[key(database, to)].insert(securable(schema, object));
+  const Entry entry{fold_name(database), fold_name(principal), permission, text_of(on)};
+  if (action == GrantAction::kRevoke) {
+    entries_.erase(entry);
+  } else {
+    entries_[entry] = action == GrantAction::kGrant;
+  }
 }
 
-void Principals::revoke_select(std::string_view database, std::string_view schema,
-                               std::string_view object, std::string_view from) {
+bool Principals::may(std::string_view database, std::string_view user, Permission permission,
+                     const Securable& on) const {
   const std::lock_guard lock(mutex_);
-  select_granted_[key(database, from)].erase(securable(schema, object));
-}
-
-bool Principals::may_select(std::string_view database, std::string_view user,
-                            std::string_view schema, std::string_view object) const {
-  const std::lock_guard lock(mutex_);
-  for (const std::string& role : roles_of(fold_name(database), fold_name(user))) {
-    if (role == "db_datareader" || role == "db_owner") {
-      return true;
+  const std::vector<std::string> levels = levels_of(on);
+  const std::vector<Permission> names = covering(permission);
+  const std::string folded = fold_name(database);
+  bool is_granted = false;
+  for (const std::string& role : roles_of(folded, fold_name(user))) {
+    if (role_denies(role, permission)) {
+      return false;
     }
-    const auto it = select_granted_.find(key(database, role));
-    if (it != select_granted_.end() && (it->second.contains(securable(schema, "")) ||
-                                        it->second.contains(securable(schema, object)))) {
-      return true;
+    is_granted = is_granted || role_grants(role, permission);
+    for (const std::string& level : levels) {
+      for (const Permission name : names) {
+        const auto it = entries_.find({folded, role, name, level});
+        if (it != entries_.end() && !it->second) {
+          return false;
+        }
+        is_granted = is_granted || it != entries_.end();
+      }
     }
   }
-  return false;
-}
-
-void add_security_procedures(Engine* engine) {
-  Principals& principals = engine->principals();
-  engine->add_procedure("sys.sp_addlogin", [&principals](ProcedureCall& call) {
-    call.bind({"@loginame", "@passwd"});
-    sysadmin_only(call);
-    if (principals.has_login(call.text(0))) {
-      throw SqlError(15025, 16, 1, "The server principal '" + call.text(0) + "' already exists.");
-    }
-    principals.add_login(call.text(0), call.text(1));
-  });
-  engine->add_procedure("sys.sp_adduser", [&principals](ProcedureCall& call) {
-    call.bind({"@loginame", "@name_in_db"});
-    sysadmin_only(call);
-    if (!principals.has_login(call.text(0))) {
-      throw SqlError(15007, 16, 1,
-                     "'" + call.text(0) + "' is not a valid login or you do not have permission.");
-    }
-    if (!call.text(1).empty() && !equal_names(call.text(0), call.text(1))) {
-      throw not_understood("a user with another name than its login");
-    }
-  });
-  engine->add_procedure("sys.sp_addrole", [&principals](ProcedureCall& call) {
-    call.bind({"@rolename"});
-    sysadmin_only(call);
-    principals.add_role(call.database.name(), call.text(0));
-  });
-  engine->add_procedure("sys.sp_addrolemember", [&principals](ProcedureCall& call) {
-    call.bind({"@rolename", "@membername"});
-    sysadmin_only(call);
-    principals.add_member(call.database.name(), call.text(0), call.text(1));
-  });
-  engine->add_procedure("sys.sp_droprolemember", [&principals](ProcedureCall& call) {
-    call.bind({"@rolename", "@membername"});
-    sysadmin_only(call);
-    principals.remove_member(call.database.name(), call.text(0), call.text(1));
-  });
-  engine->add_procedure("dstream.grant_select", [&principals](ProcedureCall& call) {
-    call.bind({"@schema", "@object", "@to"});
-    sysadmin_only(call);
-    principals.grant_select(call.database.name(), call.text(0), call.text(1), call.text(2));
-  });
-  engine->add_procedure("dstream.revoke_select", [&principals](ProcedureCall& call) {
-    call.bind({"@schema", "@object", "@from"});
-    sysadmin_only(call);
-    principals.revoke_select(call.database.name(), call.text(0), call.text(1), call.text(2));
-  });
+  return is_granted;
 }
 
 }  // namespace dstream::standin::sql

@@ -82,8 +82,13 @@ int32_t call_procedure(SqlSession* session, std::string_view name,
                    "Maximum stored procedure, function, trigger, or view nesting level "
                    "exceeded (limit 32).");
   }
-  ProcedureCall call{*session,      session->database_of(parsed), *session->out,
-                     parsed.last(), std::move(*arguments),        0};
+  Database& database = session->database_of(parsed);
+  if (!schema.empty() && schema != "sys" && schema != "dbo") {
+    // The procedures of sys are for everybody and look themselves at who calls.
+    session->check_permission(database, Permission::kExecute,
+                              {parsed.before_last(1), parsed.last()});
+  }
+  ProcedureCall call{*session, database, *session->out, parsed.last(), std::move(*arguments), 0};
   ++session->nesting_level;
   try {
     (*procedure)(call);

@@ -116,17 +116,20 @@ class SqlSession final : public Session {
   void wait(const std::function<uint64_t()>& blocker);
   void lock_table(const TablePtr& table, TableLock mode);
 
+  bool is_sysadmin() const;
   // sysadmin, or a member of the database's db_owner.
   bool owns(const Database& database) const;
+  bool may(const Database& database, Permission permission, const Securable& on) const;
+  bool may(Permission permission, const Table& table) const;
+  // Throw 229.
+  void check_permission(const Database& database, Permission permission, const Securable& on) const;
+  void check_permission(Permission permission, const Table& table) const;
   // Finds what a name in FROM means. Throws 208, and 229 where the user may not read it.
   std::shared_ptr<const Relation> relation(const Name& name);
   // A user table to change. Throws 208.
   TablePtr table(const Name& name);
   TablePtr find_table(const Name& name);
   Database& database_of(const Name& name);
-  // Throws 229 unless the user may read the object.
-  void check_select(const Database& database, std::string_view schema,
-                    std::string_view object) const;
   void add_temporary_table(TablePtr table);
   void drop_temporary_table(std::string_view name);
 

@@ -232,32 +232,18 @@ TablePtr SqlSession::table(const Name& name) {
   return table;
 }
 
-bool SqlSession::owns(const Database& database) const {
-  return equal_names(login_.user, engine_->options().user) ||
-         engine_->principals().is_member(database.name(), login_.user, "db_owner");
-}
-
-// The catalog's own views are for everybody.
-void SqlSession::check_select(const Database& database, std::string_view schema,
-                              std::string_view object) const {
-  if (!owns(database) &&
-      !engine_->principals().may_select(database.name(), login_.user, schema, object)) {
-    throw select_denied(database.name(), schema, object);
-  }
-}
-
 std::shared_ptr<const Relation> SqlSession::relation(const Name& name) {
   Database& database = database_of(name);
   if (const TablePtr table = find_table(name)) {
     if (!table->is_temporary) {
-      check_select(database, table->schema(), table->name());
+      check_permission(database, Permission::kSelect, {table->schema(), table->name()});
     }
     return make_table_relation(this, table);
   }
   const std::string schema = name.before_last(1);
   if (engine_->relation_finder()) {
     if (auto relation = engine_->relation_finder()(database, schema, name.last())) {
-      check_select(database, schema, name.last());
+      check_permission(database, Permission::kSelect, {schema, name.last()});
       return relation;
     }
   }

@@ -106,6 +106,15 @@ TargetScan::TargetScan(SqlSession* session, const Statement& statement) : sessio
   }
 }
 
+void TargetScan::check_reading(const Statement& statement) const {
+  const Source& target = scope_.sources[target_];
+  const auto first = scope_.used.begin() + static_cast<std::ptrdiff_t>(target.first);
+  const auto last = first + static_cast<std::ptrdiff_t>(target.columns.size());
+  if (statement.where != nullptr || std::find(first, last, true) != last) {
+    session_->check_permission(Permission::kSelect, *table_);
+  }
+}
+
 void TargetScan::run(const Take& take, const std::function<void()>& restart) {
   for (int attempt = 0; attempt < kRestartsMax; ++attempt) {
     if (try_run(take)) {

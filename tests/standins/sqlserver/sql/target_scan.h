@@ -24,6 +24,8 @@ class TargetScan {
   Scope* scope() { return &scope_; }
   const TablePtr& table() const { return table_; }
   size_t target_first() const { return scope_.sources[target_].first; }
+  // Throws 229 where the statement looks at the target's columns and the user may not read them.
+  void check_reading(const Statement& statement) const;
   // MERGE: rows of the sources without a target row come too, with an empty key, and a target row
   // comes as often as it is matched.
   void keep_all_rows() { keeps_all_rows_ = true; }
