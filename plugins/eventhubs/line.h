@@ -52,6 +52,9 @@ struct BatchLimits {
 inline constexpr uint64_t kRecordOverheadBytes = 40;
 inline constexpr uint64_t kHeaderOverheadBytes = 10;
 inline constexpr uint64_t kBatchOverheadBytes = 100;
+// librdkafka has no more requests than this on one connection, and takes no more while it is
+// idempotent. The batches of other partitions wait for an answer.
+inline constexpr uint32_t kRequestsOnWireMax = 5;
 // Filling ends long before librdkafka's own linger could send the first part of a batch.
 inline constexpr int64_t kFillNsMax = 500'000'000;
 

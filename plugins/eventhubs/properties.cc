@@ -112,7 +112,7 @@ Properties make_properties(const Settings& settings, const BatchLimits& batch) {
           {"enable.idempotence", "true"},
           {"enable.gapless.guarantee", "true"},
           {"acks", "all"},
-          {"max.in.flight", "5"},
+          {"max.in.flight", std::to_string(kRequestsOnWireMax)},
           {"message.timeout.ms", "0"},
           // What Event Hubs may hold a request back for before it answers POLICY_VIOLATION; it
           // enforces 20 s at least. The socket must outlast it.

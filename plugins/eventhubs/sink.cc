@@ -317,9 +317,25 @@ bool Sink::flush_filling(bool hurry) {
   }
   producer_->flush();
   flush_again_after_ns_ =
-      again ? std::min(flush_again_after_ns_ * 2, kFlushAgainNsMax) : kFlushAgainNsMin;
+      again ? std::clamp(flush_again_after_ns_ * 2, kFlushAgainNsMin, kFlushAgainNsMax)
+            : kFlushAgainNsMin;
   flush_again_ns_ = now_ns_ + flush_again_after_ns_;
   return true;
+}
+
+// A batch is done. If so many others are on their way that some wait in librdkafka for its request,
+// the flush that was meant for them is long over: without another they would wait out their linger.
+void Sink::send_next_batches() {
+  uint32_t on_way = 0;
+  for (const auto& topic : topics_) {
+    for (const Line& line : topic->lines) {
+      if (line.flushed && ++on_way == kRequestsOnWireMax) {
+        flush_again_ns_ = now_ns_;
+        flush_again_after_ns_ = 0;
+        return;
+      }
+    }
+  }
 }
 
 // What has come is looked at first, so that one flush sends all that it made room for.

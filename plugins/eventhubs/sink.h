@@ -73,6 +73,7 @@ class Sink final : private ProducerListener {
   void hand_over_waiting();
   void serve(int64_t deadline_ns, bool hurry);
   bool flush_filling(bool hurry);
+  void send_next_batches();
   bool within_limits(const dstream_message& message);
   void report_throttling();
   void ask_for_topics(int64_t deadline_ns);

@@ -40,8 +40,11 @@ void Sink::on_report(const rd_kafka_message_t& message) {
   const auto ticket = reinterpret_cast<Ticket>(message._private);
   auto* topic = static_cast<Topic*>(rd_kafka_topic_opaque(message.rkt));
   Line& line = topic->lines[static_cast<size_t>(message.partition)];
-  sent_bytes_ -= line.reported();
   --sent_messages_;
+  if (const uint64_t bytes = line.reported(); bytes > 0) {
+    sent_bytes_ -= bytes;
+    send_next_batches();
+  }
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     deliveries_.delivered(ticket);
     delivered_bytes_ += message.len + message.key_len;
