@@ -10,6 +10,7 @@ FunctionRegistry::FunctionRegistry() {
   add_calendar_functions(this);
   add_math_functions(this);
   add_metadata_functions(this);
+  add_security_functions(this);
   add_time_functions(this);
   add_number_functions(this);
   add_system_functions(this);

@@ -50,6 +50,7 @@ void add_calendar_functions(FunctionRegistry* registry);
 void add_edit_functions(FunctionRegistry* registry);
 void add_math_functions(FunctionRegistry* registry);
 void add_metadata_functions(FunctionRegistry* registry);
+void add_security_functions(FunctionRegistry* registry);
 void add_text_functions(FunctionRegistry* registry);
 void add_time_functions(FunctionRegistry* registry);
 void add_number_functions(FunctionRegistry* registry);

@@ -215,10 +215,6 @@ ScalarFunction function(size_t least, size_t most, std::vector<std::optional<Sql
   return f;
 }
 
-ScalarFunction constant(SqlType type, SqlValue value) {
-  return function(0, 0, {}, type, [value](const CallContext&, Values) { return value; });
-}
-
 void add_errors(FunctionRegistry* registry) {
   struct ErrorPart {
     std::string_view name;
@@ -332,17 +328,12 @@ void add_names(FunctionRegistry* registry) {
                                      }));
 }
 
-// The session, its user and what they may do: everything.
+// The session and its login.
 void add_callers(FunctionRegistry* registry) {
   for (const std::string_view name :
        {"suser_name", "suser_sname", "system_user", "original_login"}) {
     registry->add(name, function(0, 1, {}, sysname_type(), [](const CallContext& call, Values) {
                     return SqlValue::of_text(call.session.login().user);
-                  }));
-  }
-  for (const std::string_view name : {"user_name", "current_user", "session_user", "user"}) {
-    registry->add(name, function(0, 1, {}, sysname_type(), [](const CallContext&, Values) {
-                    return SqlValue::of_text("dbo");
                   }));
   }
   registry->add("host_name",
@@ -360,15 +351,6 @@ void add_callers(FunctionRegistry* registry) {
                                    : t != nullptr && t->is_doomed        ? -1
                                                                          : 1);
       }));
-  const ScalarFunction yes = constant(int_type(), SqlValue::of_number(1));
-  for (const std::string_view name :
-       {"is_srvrolemember", "is_member", "is_rolemember", "has_perms_by_name", "has_dbaccess"}) {
-    ScalarFunction allowed = yes;
-    allowed.arguments_min = 1;
-    allowed.arguments_max = 5;
-    allowed.null_on_null = false;
-    registry->add(name, allowed);
-  }
 }
 
 }  // namespace

@@ -120,6 +120,7 @@ TEST_F(PermissionsTest, FixedRoles) {
   EXPECT_EQ(eve("TRUNCATE TABLE t"), "");
   EXPECT_EQ(owner_.value("SELECT COUNT(*) FROM t"), "0");
   EXPECT_EQ(owner_.error("ALTER ROLE db_accessadmin ADD MEMBER eve"), 40510);
+  EXPECT_EQ(owner_.error("EXEC sp_addrolemember N'public', N'eve'"), 15081);
   EXPECT_EQ(owner_.error("ALTER ROLE none ADD MEMBER eve"), 15151);
   EXPECT_EQ(owner_.error("ALTER ROLE db_owner ADD MEMBER nobody"), 15151);
 }
@@ -181,6 +182,51 @@ TEST_F(PermissionsTest, WhoMayGrant) {
   ok("ALTER ROLE db_owner ADD MEMBER eve");
   EXPECT_EQ(eve("CREATE ROLE w; GRANT SELECT ON t TO w"), "");
   EXPECT_EQ(eve("CREATE LOGIN w WITH PASSWORD = 'Secret-3'").substr(0, 5), "15247");
+}
+
+TEST_F(PermissionsTest, FunctionsTellWhatAUserIsAndMay) {
+  const auto told = [&](const std::string& sql) {
+    RecordingWriter writer;
+    eve_->batch("SELECT " + sql, writer);
+    EXPECT_EQ(writer.results.size(), 1U) << sql;
+    if (writer.results.size() != 1) {
+      return std::string("no result");
+    }
+    std::string text;
+    for (size_t i = 0; i < writer.results[0].columns.size(); ++i) {
+      text += (i == 0 ? "" : "|") +
+              value_text(writer.results[0].columns[i].type, writer.results[0].rows[0][i]);
+    }
+    return text;
+  };
+  EXPECT_EQ(told("USER_NAME(), CURRENT_USER, SESSION_USER, USER, USER_NAME(1)"),
+            "eve|eve|eve|eve|dbo");
+  ok("CREATE ROLE r; CREATE ROLE outer_r; ALTER ROLE outer_r ADD MEMBER r");
+  const std::string roles =
+      "IS_MEMBER('r'), IS_ROLEMEMBER('outer_r'), IS_ROLEMEMBER('r', 'eve'), IS_MEMBER('db_owner'), "
+      "IS_MEMBER('public'), IS_MEMBER('none'), IS_ROLEMEMBER('r', 'nobody')";
+  EXPECT_EQ(told(roles), "0|0|0|0|1|NULL|NULL");
+  ok("ALTER ROLE r ADD MEMBER eve");
+  EXPECT_EQ(told(roles), "1|1|1|0|1|NULL|NULL");
+  EXPECT_EQ(told("IS_SRVROLEMEMBER('sysadmin'), IS_SRVROLEMEMBER('sysadmin', 'sa'), "
+                 "IS_SRVROLEMEMBER('public'), IS_SRVROLEMEMBER('none')"),
+            "0|1|1|NULL");
+  const std::string rights =
+      "HAS_PERMS_BY_NAME('t', 'OBJECT', 'INSERT'), HAS_PERMS_BY_NAME('s.u', 'OBJECT', 'INSERT'), "
+      "HAS_PERMS_BY_NAME('s', 'SCHEMA', 'INSERT'), "
+      "HAS_PERMS_BY_NAME('testdb', 'DATABASE', 'CREATE TABLE'), "
+      "HAS_PERMS_BY_NAME('t', 'OBJECT', 'ANY'), HAS_PERMS_BY_NAME('sys.tables', 'OBJECT', "
+      "'SELECT'), HAS_PERMS_BY_NAME('t', 'OBJECT', 'INSERT', 'v', 'COLUMN')";
+  EXPECT_EQ(told(rights), "0|0|0|0|0|1|0");
+  ok("GRANT INSERT ON t TO outer_r");
+  EXPECT_EQ(told(rights), "1|0|0|0|1|1|1");
+  ok("GRANT CREATE TABLE TO eve; GRANT CONTROL ON SCHEMA::s TO r");
+  EXPECT_EQ(told(rights), "1|1|1|1|1|1|1");
+  ok("DENY INSERT TO eve");
+  EXPECT_EQ(told(rights), "0|0|0|1|0|1|0");
+  // Everybody sees definitions here, which is not what a real server would say.
+  EXPECT_EQ(eve("SELECT HAS_PERMS_BY_NAME('t', 'OBJECT', 'VIEW DEFINITION')").substr(0, 5),
+            "40510");
 }
 
 // What nothing would look at is not granted.

@@ -22,9 +22,10 @@ constexpr std::array<std::pair<Permission, std::string_view>, 10> kNames = {{
     {Permission::kCreateSchema, "CREATE SCHEMA"},
 }};
 
-constexpr std::array<std::string_view, 8> kFixedRoles = {
-    "public",      "db_owner",          "db_datareader",     "db_datawriter",
-    "db_ddladmin", "db_denydatareader", "db_denydatawriter", "db_backupoperator"};
+constexpr std::array<std::string_view, 10> kFixedRoles = {
+    "public",         "db_owner",          "db_datareader",     "db_datawriter",
+    "db_ddladmin",    "db_denydatareader", "db_denydatawriter", "db_backupoperator",
+    "db_accessadmin", "db_securityadmin"};
 
 bool changes_rows(Permission permission) {
   return permission == Permission::kInsert || permission == Permission::kUpdate ||

@@ -38,6 +38,9 @@ void check_role(const ProcedureCall& call, const std::string& role) {
   if (equal_names(role, "db_securityadmin") || equal_names(role, "db_accessadmin")) {
     throw not_understood("members of " + role);
   }
+  if (equal_names(role, "public")) {
+    throw SqlError(15081, 16, 1, "Membership of the public role cannot be changed.");
+  }
   if (!call.session.engine().principals().has_role(call.database.name(), role)) {
     throw cannot("alter", "role", role);
   }
