@@ -40,6 +40,7 @@ class MemoryChangeTables : public ChangeFetcher {
   size_t pages = 0;
   size_t times = 0;
   size_t scans = 0;
+  size_t settles = 0;
 
   void submit(FetchRequest request) override { requests_.push_back(std::move(request)); }
 
@@ -140,7 +141,10 @@ class MemoryChangeTables : public ChangeFetcher {
     return out;
   }
 
-  static SettleAnswer answer(const SettleRequest&) { return {}; }
+  SettleAnswer answer(const SettleRequest&) {
+    ++settles;
+    return {};
+  }
   ScanAnswer answer(const ScanRequest&) {
     ++scans;
     return scan;

@@ -174,8 +174,9 @@ class MemoryDatabase {
     }
     return out;
   }
-  static TimesAnswer read(const TimesRequest& request) { return {{}, request.to}; }
-  static ScanAnswer read(const ScanRequest&) { return {}; }
+  // A table's changes have no times here, and nobody looks at scans.
+  TimesAnswer read(const TimesRequest& request) const { return {{}, request.to}; }
+  ScanAnswer read(const ScanRequest&) const { return {}; }
   SettleAnswer read(const SettleRequest& request) const {
     SettleAnswer out;
     for (const auto& [commit, state] : history_) {
