@@ -77,8 +77,9 @@ PipelineSettings read_pipeline_keys(const JsonObject& pipeline, const Origins& o
   auto on_data_loss = pipeline->getValue<std::string>("on_data_loss");
   out.on_data_loss = on_data_loss == "continue" ? OnDataLoss::kContinue : OnDataLoss::kStop;
   if (on_data_loss == "resnapshot") {
-    unsupported(origins, pointer + "/on_data_loss", "this version takes no snapshots.",
-                "Write stop or continue.", errors);
+    unsupported(origins, pointer + "/on_data_loss", "it is the source that copies tables again.",
+                "Write stop or continue, and `snapshot: when_gap` at a source sqlserver-cdc.",
+                errors);
   }
   if (pipeline->getValue<std::string>("delivery") == "exactly_once") {
     unsupported(origins, pointer + "/delivery", "this version cannot deliver exactly once.",
