@@ -22,12 +22,9 @@ bool has_caught_up(const SettleAnswer& first, const SettleAnswer& now) {
 }  // namespace
 
 void ChangeStream::begin_copies(const Position& position) {
-  if (settings_.snapshot == SnapshotMode::kNever) {
-    return;
-  }
   for (uint32_t i = 0; i < tables_.size(); ++i) {
     const PositionEntry* known = position.find(tables_[i].facts.name);
-    if (known == nullptr) {
+    if (known == nullptr && settings_.snapshot != SnapshotMode::kNever) {
       copies_.begin(i, false);
     }
     // Nothing of a table leaves before its beginning is durable: a position without one says that

@@ -32,8 +32,7 @@ ChangeStream::ChangeStream(std::vector<StreamTable> tables, const Position& posi
                            CopyFetcher& copy_fetcher)
     : settings_(settings),
       fetcher_(fetcher),
-      copies_(copy_tables(tables),
-              settings.snapshot == SnapshotMode::kNever ? CopyPosition{} : position.copies,
+      copies_(copy_tables(tables), position.copies,
               {settings.page_rows, settings.read_ahead_bytes, settings.copy_connections},
               copy_fetcher) {
   for (StreamTable& table : tables) {

@@ -182,6 +182,15 @@ TEST_F(SnapshotSourceTest, ATableIsCopiedAgainWhenAsked) {
   EXPECT_THAT(testing_sdk::status_json(source()), HasSubstr(R"("table":"dbo.Cars")"));
 }
 
+TEST_F(SnapshotSourceTest, ACopyThatWasAskedForIsFinishedAfterARestart) {
+  make_cars(9);
+  open({"dbo.Cars"}, R"("snapshot":"never","page_rows":2)");
+  ASSERT_EQ(testing_sdk::request_snapshot(source(), "dbo.Cars"), DSTREAM_OK);
+  const auto first = read(4);
+  reopen(first.back().position);
+  EXPECT_THAT(rows(read(5)), ::testing::ElementsAreArray(cars(5, 9)));
+}
+
 TEST_F(SnapshotSourceTest, AGapIsTruncatedAndCopiedAgain) {
   make_cars(3);
   const std::string options = R"("snapshot":"when_gap")";

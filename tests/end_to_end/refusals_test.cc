@@ -153,17 +153,6 @@ TEST_F(Refusals, TableThatIsNotThere) {
               AllOf(HasSubstr("code=DS-SOURCE-CONFIG"), HasSubstr("no table dbo.Person")));
 }
 
-TEST_F(Refusals, TypeThatCannotBeReadYet) {
-  auto database = start_database(
-      std::string("CREATE TABLE dbo.Persons (ID int PRIMARY KEY, Anything sql_variant NULL);\n"
-                  "GO\n") +
-      kEnableDatabase + kEnablePersons);
-  auto host = start_host();
-  EXPECT_THAT(refused(*host, 1),
-              AllOf(HasSubstr("code=DS-SOURCE-UNSUPPORTED"), HasSubstr("Column Anything"),
-                    HasSubstr("sql_variant"), HasSubstr("@captured_column_list")));
-}
-
 // The host on a file system of 256 KiB of its own, which the test fills and empties again.
 class FullDisk : public Refusals {
  protected:

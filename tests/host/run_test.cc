@@ -128,9 +128,13 @@ TEST_F(Run, AFailedPipelineLeavesTheOthersRunning) {
       {"--status-interval", "20ms"});
   ASSERT_TRUE(child->wait_line("The other pipelines go on.", seconds(60))) << child->output();
   ASSERT_TRUE(child->wait_line("pipeline=good state=running", seconds(60))) << child->output();
+  const auto deadline = std::chrono::steady_clock::now() + seconds(60);
+  while (checkpointed_records("good") == 0 && std::chrono::steady_clock::now() < deadline) {
+    ASSERT_FALSE(child->wait_exit(std::chrono::milliseconds(5))) << child->output();
+  }
+  EXPECT_GT(checkpointed_records("good"), 0u);
   child->signal(SIGTERM);
   EXPECT_EQ(child->wait_exit(seconds(60)), 1) << child->output();
-  EXPECT_GT(checkpointed_records("good"), 0u);
   EXPECT_THAT(child->output(), HasSubstr("pipelines=2 failed=1 exit_code=1"));
   EXPECT_THAT(child->output(), Not(HasSubstr("xyzzy")));
 }
