@@ -13,6 +13,7 @@ using SteadyClock = StopSignal::Clock;
 
 // Slabs kept for the next pages: what is read ahead, and about as much on its way to the sink.
 constexpr size_t kPoolFactor = 2;
+constexpr Millis kPublishInterval{100};
 
 Millis steady_now() {
   return std::chrono::duration_cast<Millis>(SteadyClock::now().time_since_epoch());
@@ -104,7 +105,16 @@ void Source::begin_requested() {
 // A line when a table is done; one with the rows so far is the status line's business.
 void Source::log_copies() {
   lags_ = stream_->lags();
-  status_.publish(stream_->copies().tables(), lags_, SteadyClock::now());
+  status_.publish(lags_);
+  const SteadyClock::time_point at = SteadyClock::now();
+  const CopyProgress now = stream_->copies().progress();
+  const bool moved = now.tables_copied != recorded_.tables_copied ||
+                     now.tables_copying != recorded_.tables_copying ||
+                     now.tables_waiting != recorded_.tables_waiting;
+  if (moved || at >= publish_at_) {  // as many as there are tables: not with every batch
+    status_.publish(stream_->copies().tables(), at);
+    publish_at_ = at + kPublishInterval;
+  }
   for (const std::string& warning : stream_->take_warnings()) {
     host_.log(DSTREAM_LOG_WARN, warning);
   }
@@ -112,7 +122,6 @@ void Source::log_copies() {
     host_.log(DSTREAM_LOG_INFO,
               "The copies are consistent: the stream has passed every change that they may hold.");
   }
-  const CopyProgress now = stream_->copies().progress();
   metrics_.snapshot_rows.add(static_cast<double>(now.rows - recorded_.rows));
   metrics_.snapshot_chunks.add(static_cast<double>(now.chunks - recorded_.chunks));
   recorded_ = now;

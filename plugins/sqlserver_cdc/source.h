@@ -49,6 +49,7 @@ class Source {
 
   Host host_;
   Metrics metrics_;
+  StopSignal::Clock::time_point publish_at_{};
   CopyProgress logged_;    // what the log has said of the copies
   CopyProgress recorded_;  // what the metrics have of them
   Lags lags_;              // of the last step

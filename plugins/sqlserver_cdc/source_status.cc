@@ -69,8 +69,12 @@ std::vector<TableName> SourceStatus::take_requests() {
   return std::exchange(requests_, {});
 }
 
-void SourceStatus::publish(std::vector<TableProgress> copies, const Lags& lags,
-                           Clock::time_point now) {
+void SourceStatus::publish(const Lags& lags) {
+  const std::lock_guard lock(mutex_);
+  lags_ = lags;
+}
+
+void SourceStatus::publish(std::vector<TableProgress> copies, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   for (const TableProgress& copy : copies) {
     if (copy.state != State::kRunning) {
@@ -80,7 +84,6 @@ void SourceStatus::publish(std::vector<TableProgress> copies, const Lags& lags,
     }
   }
   copies_ = std::move(copies);
-  lags_ = lags;
   now_ = now;
 }
 

@@ -27,7 +27,8 @@ class SourceStatus {
   bool request_copy(std::string_view table);
   // What was asked for since the last call.
   std::vector<TableName> take_requests();
-  void publish(std::vector<TableProgress> copies, const Lags& lags, Clock::time_point now);
+  void publish(const Lags& lags);
+  void publish(std::vector<TableProgress> copies, Clock::time_point now);
 
   // {"lag_ms":n,"capture_lag_ms":n,"capture_lag_is_bound":b,"snapshots":[...],
   // "snapshots_waiting":n}, at most `bytes_max` long: what is not known is left out, waiting tables
