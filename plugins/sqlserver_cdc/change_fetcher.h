@@ -98,6 +98,12 @@ struct SettleAnswer {
 // Ask: how is the capture job doing?
 struct ScanRequest {};
 
+// One or more scans of the log that have ended.
+struct ScanEnd {
+  std::chrono::milliseconds ago{0};  // the last of them
+  int64_t scans = 1;
+};
+
 // The newest scan of the log that came to its end.
 struct ScanAnswer {
   bool is_visible = false;  // the login may see it; if not, there is no need to ask again
@@ -105,6 +111,7 @@ struct ScanAnswer {
   int64_t empty_scans = 0;  // scans in a row that found nothing share a session
   std::chrono::milliseconds latency{0};  // from the last commit it found to its end
   std::chrono::milliseconds ended_ago{0};
+  std::vector<ScanEnd> newest{};  // it and those before it, newest first
 };
 
 using FetchRequest =

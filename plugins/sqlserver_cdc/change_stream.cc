@@ -61,7 +61,8 @@ void ChangeStream::make_groups(const Position& position) {
 
 void ChangeStream::add_group(const std::vector<uint32_t>& tables, const Position& position) {
   const StreamTable& first = tables_[tables.front()].facts;
-  Group group{PollSchedule(first.poll_interval, first.max_poll_interval), tables, {}, {}, {}, {}};
+  Group group{
+      PollSchedule(first.poll_interval, first.max_poll_interval), tables, {}, {}, {}, {}, {}};
   std::map<std::pair<ChangeKey, std::optional<TableName>>, PositionEntry> sets;
   for (const uint32_t index : tables) {
     const TableName& name = tables_[index].facts.name;
@@ -283,11 +284,7 @@ void ChangeStream::on_answer(ProbeAnswer answer) {
       oldest = std::min(oldest, std::max(table.complete.first_needed(), answer.tables[i].low));
     }
   }
-  if (active_.empty()) {
-    group().schedule.idle(started_);
-  } else {
-    group().schedule.changed(started_);
-  }
+  schedule_next();
   group().looked = probed_;
   lags_.probed(probed_, answer.server_time_ns, answer.newest_time_ns);
   lags_.left(active_.empty() ? 0 : times_.first_from(oldest));
@@ -303,7 +300,25 @@ void ChangeStream::on_answer(ProbeAnswer answer) {
   note_next_look();
 }
 
-void ChangeStream::on_answer(const ScanAnswer& answer) { lags_.scanned(scans_requested_, answer); }
+void ChangeStream::on_answer(const ScanAnswer& answer) {
+  lags_.scanned(scans_requested_, answer);
+  for (Group& group : groups_) {
+    group.rhythm.learn(scans_requested_, answer.newest);
+  }
+}
+
+void ChangeStream::schedule_next() {
+  Group& now = group();
+  const bool found = !active_.empty();
+  if (found) {
+    now.schedule.changed(started_);
+  } else {
+    now.schedule.idle(started_);
+  }
+  if (settings_.poll == PollMode::kAdaptive) {
+    now.schedule.move_to(now.rhythm.place(started_, now.schedule.due(), found));
+  }
+}
 
 void ChangeStream::note_next_look() {
   Millis due = Millis::max();

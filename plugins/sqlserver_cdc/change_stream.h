@@ -22,6 +22,7 @@
 #include "plugins/sqlserver_cdc/options.h"
 #include "plugins/sqlserver_cdc/poll_schedule.h"
 #include "plugins/sqlserver_cdc/position.h"
+#include "plugins/sqlserver_cdc/scan_rhythm.h"
 #include "plugins/sqlserver_cdc/table_cursor.h"
 
 namespace dstream::sqlserver {
@@ -40,6 +41,7 @@ struct StreamSettings {
   size_t read_ahead_bytes = 16 << 20;
   SnapshotMode snapshot = SnapshotMode::kNever;
   uint32_t copy_connections = 3;
+  PollMode poll = PollMode::kInterval;
 };
 
 // What step() waits for when it returns no batch.
@@ -106,6 +108,7 @@ class ChangeStream {
     PositionEntry dormant;
     Lsn announced;  // positions given out so far are complete up to here
     Millis looked{Lags::kNever};
+    ScanRhythm rhythm;
   };
 
   struct Settling {
@@ -136,6 +139,7 @@ class ChangeStream {
   void on_answer(TimesAnswer answer);
   void on_answer(const SettleAnswer& answer);
   void on_answer(const ScanAnswer& answer);
+  void schedule_next();
   // Which look comes next, but for that of the round under way.
   void note_next_look();
   void check_maximum(const ProbeAnswer& answer) const;

@@ -526,5 +526,41 @@ TEST(ChangeStream, ScansAreAskedForRarelyAndNotInVain) {
   EXPECT_EQ(world.server.scans, 1u);
 }
 
+// Every scan finds a change of A; looks are counted and a change's wait is measured.
+std::pair<size_t, Millis> look_at_scans(PollMode mode) {
+  World world;
+  world.add_table("A");
+  world.settings.poll = mode;
+  std::vector<Millis> scans;
+  Millis waited(0);
+  auto stream = world.open("");
+  world.server.before_answer = [&](const FetchRequest& request) {
+    if (std::holds_alternative<ScanRequest>(request)) {
+      world.server.scan.newest.clear();
+      for (size_t i = scans.size(); i > 0 && world.server.scan.newest.size() < 9; --i) {
+        world.server.scan.newest.push_back({world.now - scans[i - 1], 1});
+      }
+    }
+  };
+  world.server.scan = {true, 1, 0, Millis(0), Millis(0), {}};
+  for (Millis end(2'345); end < Millis(600'000); end += Millis(5'000)) {
+    world.drain(*stream, end - Millis(1));
+    scans.push_back(end);
+    world.commit(static_cast<uint64_t>(end.count()), {{0, row(1, 1, 2)}});
+    if (end > Millis(60'000)) {
+      waited += stream->wait().until - end;
+    }
+  }
+  return {world.server.probes, waited};
+}
+
+TEST(ChangeStream, AnAdaptiveLookComesJustAfterTheScanAndLooksAreFewer) {
+  const auto [plain_looks, plain_waited] = look_at_scans(PollMode::kInterval);
+  const auto [looks, waited] = look_at_scans(PollMode::kAdaptive);
+  EXPECT_LT(looks, plain_looks);
+  EXPECT_LT(waited * 20, plain_waited);
+  EXPECT_GT(waited, Millis(0));
+}
+
 }  // namespace
 }  // namespace dstream::sqlserver

@@ -87,6 +87,14 @@ inline constexpr char kConfigSchema[] =
       "description": "The interval doubles up to this while nothing changes, and is )json"
     R"json(back at poll_interval with the first change. Default: five times poll_interval."
     },
+    "poll": {
+      "type": "string",
+      "enum": ["interval", "adaptive"],
+      "default": "interval",
+      "description": "When to look. adaptive: just after the next scan of the capture )json"
+    R"json(job, where scans have a rhythm and the login may see it (VIEW DATABASE STATE); )json"
+    R"json(never more looks than with interval."
+    },
     "snapshot": {
       "type": "string",
       "enum": ["initial", "never", "only", "when_gap"],

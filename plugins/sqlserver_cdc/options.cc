@@ -108,6 +108,9 @@ Options read(const Object& object) {
   options.clr_form = object.optValue<std::string>("clr_types", "bytes") == "text" ? ClrForm::kText
                                                                                   : ClrForm::kBytes;
   options.snapshot = snapshot_mode(object.optValue<std::string>("snapshot", "initial"));
+  options.poll = object.optValue<std::string>("poll", "interval") == "adaptive"
+                     ? PollMode::kAdaptive
+                     : PollMode::kInterval;
   options.connections = object.optValue<uint32_t>("connections", options.connections);
   options.login_timeout = seconds(object, "login_timeout", options.login_timeout);
   options.query_timeout = seconds(object, "query_timeout", options.query_timeout);

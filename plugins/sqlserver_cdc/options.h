@@ -22,6 +22,11 @@ struct TableOptions {
   std::string capture_instance;  // empty: the source chooses
 };
 
+enum class PollMode {
+  kInterval,
+  kAdaptive  // just after the scans of the capture job, where they have a rhythm that can be seen
+};
+
 // Which tables are copied before their changes go out.
 enum class SnapshotMode {
   kNever,
@@ -38,6 +43,7 @@ struct Options {
   size_t value_bytes_max = 16 << 20;
   ClrForm clr_form = ClrForm::kBytes;
   SnapshotMode snapshot = SnapshotMode::kInitial;
+  PollMode poll = PollMode::kInterval;
   uint32_t connections = 4;
   std::chrono::seconds login_timeout{10};
   std::chrono::seconds query_timeout{30};

@@ -37,6 +37,12 @@ std::string failure(const char* json) {
   return "no error";
 }
 
+TEST(Options, PollsByTheIntervalUnlessToldOtherwise) {
+  EXPECT_EQ(parse_options(R"({"connection":"x","tables":["dbo.t"]})").poll, PollMode::kInterval);
+  EXPECT_EQ(parse_options(R"({"connection":"x","tables":["dbo.t"],"poll":"adaptive"})").poll,
+            PollMode::kAdaptive);
+}
+
 TEST(Options, ReadsTheWholeFile) {
   const Options options = parse_options(R"({"connection":"sqlserver://h?database=d",
     "poll_interval":"5s","max_poll_interval":"1m","page_rows":50,"login_timeout":"2500ms",

@@ -29,6 +29,8 @@ class PollSchedule {
     due_ = started + interval_;
     interval_ = std::min(interval_ * 2, max_);
   }
+  // The next poll is at `due` instead.
+  void move_to(Millis due) { due_ = due; }
 
  private:
   Millis min_;

@@ -54,24 +54,33 @@ ScanAnswer ChangeQueries::scans() {
   ScanAnswer answer;
   try {
     Statement statement(connection_,
-                        "SELECT TOP (1) session_id, empty_scan_count, latency,"
-                        " DATEDIFF(second, end_time, GETDATE())"
+                        "SELECT TOP (9) session_id, empty_scan_count, latency, end_time,"
+                        " SYSDATETIME()"
                         " FROM sys.dm_cdc_log_scan_sessions"
                         " WHERE session_id > 0 AND scan_phase = N'Done' AND end_time IS NOT NULL"
                         " ORDER BY session_id DESC",
                         {}, "Looking at the scans of the log");
     answer.is_visible = true;
-    if (statement.next_row()) {
-      int64_t latency_s = 0;
-      int64_t ended_s = 0;
-      statement.get_int(1, &answer.session);
-      statement.get_int(2, &answer.empty_scans);
-      statement.get_int(3, &latency_s);
-      statement.get_int(4, &ended_s);
-      answer.latency = std::chrono::seconds(std::max<int64_t>(latency_s, 0));
-      answer.ended_ago = std::chrono::seconds(std::max<int64_t>(ended_s, 0));
-    }
     while (statement.next_row()) {
+      int64_t session = 0;
+      int64_t empty_scans = 0;
+      int64_t latency_s = 0;
+      SQL_TIMESTAMP_STRUCT ended{};
+      SQL_TIMESTAMP_STRUCT now{};
+      statement.get_int(1, &session);
+      statement.get_int(2, &empty_scans);
+      statement.get_int(3, &latency_s);
+      statement.get_timestamp(4, &ended);
+      statement.get_timestamp(5, &now);
+      const std::chrono::nanoseconds ago(std::max<int64_t>(utc_ns(now) - utc_ns(ended), 0));
+      answer.newest.push_back({std::chrono::duration_cast<std::chrono::milliseconds>(ago),
+                               std::max<int64_t>(empty_scans, 1)});
+      if (answer.newest.size() == 1) {
+        answer.session = session;
+        answer.empty_scans = empty_scans;
+        answer.latency = std::chrono::seconds(std::max<int64_t>(latency_s, 0));
+        answer.ended_ago = answer.newest[0].ago;
+      }
     }
   } catch (const SourceError& error) {
     if (connection_.dead()) {

@@ -169,7 +169,7 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
       [host](dstream_log_level level, const std::string& line) { host.log(level, line); }, pool_,
       signal_);
   const StreamSettings settings{options_.page_rows, options_.read_ahead_bytes, options_.snapshot,
-                                options_.copy_connections()};
+                                options_.copy_connections(), options_.poll};
   stream_ =
       std::make_unique<ChangeStream>(std::move(tables), position, settings, *fetcher_, *copies_);
   logged_ = recorded_ = stream_->copies().progress();
