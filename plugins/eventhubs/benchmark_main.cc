@@ -1,10 +1,12 @@
 // What the sink costs on top of librdkafka: the same messages through the connector's C table, and
 // through a bare loop of rd_kafka_producev() with the same properties.
 //
-// usage: eventhubs-benchmark bare|sink BROKERS TOPIC MESSAGES VALUE_BYTES      prints one JSON line
+// usage: eventhubs-benchmark bare|sink BROKERS TOPIC MESSAGES VALUE_BYTES [KEY=VALUE...]
+// Prints one JSON line. KEY=VALUE, such as in_flight_bytes=32MiB, is for the sink's configuration.
 #include <librdkafka/rdkafka.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -41,6 +43,12 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+long peak_kib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
 // ---- the sink -----------------------------------------------------------------------------------
 
 uint64_t settled = 0;
@@ -67,13 +75,15 @@ dstream_host make_host() {
   std::exit(1);
 }
 
-void run_sink(const Load& load, const std::string& brokers, const std::string& topic) {
+void run_sink(const Load& load, const std::string& brokers, const std::string& topic,
+              const std::string& more) {
   const dstream_sink_api& api = *dstream_plugin_v1.connectors[0]->sink;
   const dstream_host host = make_host();
   dstream_error error{};
   error.struct_size = sizeof error;
   dstream_sink* sink = nullptr;
-  const std::string config = R"({"brokers":")" + brokers + R"(","topic":")" + topic + "\"}";
+  const std::string config =
+      R"({"brokers":")" + brokers + R"(","topic":")" + topic + "\"" + more + "}";
   if (api.create(&host, config.c_str(), &sink, &error) != DSTREAM_OK ||
       api.open(sink, &error) != DSTREAM_OK) {
     die(error.message);
@@ -163,24 +173,32 @@ void run_bare(const Load& load, const std::string& brokers, const std::string& t
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6) {
+  if (argc < 6) {
     std::fprintf(stderr,
-                 "usage: eventhubs-benchmark bare|sink BROKERS TOPIC MESSAGES VALUE_BYTES\n");
+                 "usage: eventhubs-benchmark bare|sink BROKERS TOPIC MESSAGES VALUE_BYTES "
+                 "[KEY=VALUE...]\n");
     return 2;
+  }
+  std::string more;
+  for (int i = 6; i < argc; ++i) {
+    const std::string pair = argv[i];
+    const size_t equals = std::min(pair.size(), pair.find('='));
+    more += ",\"" + pair.substr(0, equals) + "\":\"" +
+            pair.substr(std::min(pair.size(), equals + 1)) + "\"";
   }
   const Load load(std::strtoul(argv[4], nullptr, 10) / kDeliveryItems * kDeliveryItems,
                   std::strtoul(argv[5], nullptr, 10));
   const std::string what = argv[1];
   const double cpu_start = cpu_seconds();
   const auto start = std::chrono::steady_clock::now();
-  what == "bare" ? run_bare(load, argv[2], argv[3]) : run_sink(load, argv[2], argv[3]);
+  what == "bare" ? run_bare(load, argv[2], argv[3]) : run_sink(load, argv[2], argv[3], more);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const auto count = static_cast<double>(load.count);
   std::printf(
       "{\"what\":\"%s\",\"messages_per_second\":%.0f,\"cpu_us_per_message\":%.3f,"
-      "\"failed\":%llu}\n",
-      what.c_str(), count / seconds, (cpu_seconds() - cpu_start) * 1e6 / count,
+      "\"peak_kib\":%ld,\"failed\":%llu}\n",
+      what.c_str(), count / seconds, (cpu_seconds() - cpu_start) * 1e6 / count, peak_kib(),
       static_cast<unsigned long long>(failed));
   return failed == 0 ? 0 : 1;
 }
