@@ -29,23 +29,23 @@ enum class Command {
 
 struct Arguments {
   Command command = Command::kVersion;
-  std::string command_name;  // "plugins list", as in --json output
   bool json = false;
+  bool default_plugins = true;     // also load what lies beside the program
+  bool watch = false;              // status
+  bool markdown = false;           // config schema
+  std::string command_name;        // "plugins list", as in --json output
   std::vector<std::string> paths;  // configuration files and folders
   std::vector<std::string> plugin_dirs;
-  bool default_plugins = true;  // also load what lies beside the program
   std::optional<std::string> state_dir;
   std::optional<core::LogLevel> log_level;
   std::optional<core::LogFormat> log_format;
   int64_t status_interval_ms = 10'000;  // 0: no status lines
   std::string plugin_file;              // plugins inspect
-  std::vector<std::string>
-      pipelines;                // status, doctor, checkpoint show; empty: all. snapshot: the one
+  // status, doctor, checkpoint show; empty: all. snapshot: the one
+  std::vector<std::string> pipelines;
   int64_t timeout_ms = 30'000;  // doctor: for all checks of one instance
   std::string table;            // snapshot
-  bool watch = false;           // status
   int64_t watch_interval_ms = 2000;
-  bool markdown = false;  // config schema
 };
 
 // What main does next: run the command, or end at once with `exit_code`.

@@ -125,7 +125,7 @@ dstream_status get_status(void* self, char* buffer, uint32_t capacity, uint32_t*
   return guard(error, [&] {
     const std::string text =
         static_cast<Source*>(self)->status().json(capacity, SourceStatus::Clock::now());
-    std::memcpy(buffer, text.data(), text.size());
+    std::copy(text.begin(), text.end(), buffer);  // no NUL: the size is told
     *size = static_cast<uint32_t>(text.size());
     return dstream_status{DSTREAM_OK};
   });

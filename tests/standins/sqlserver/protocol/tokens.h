@@ -26,7 +26,7 @@ inline constexpr uint32_t kTds80 = 0x08000000;
 struct Dialect {
   bool wide = true;  // TDS 7.2: u32 user types and line numbers, u64 counts, (max), ALL_HEADERS
   bool date_types = true;  // TDS 7.3: date, time, datetime2, datetimeoffset, NBCROW
-  bool utf8 = true;  // the login asked for UTF8_SUPPORT; else such columns go out as nvarchar
+  bool utf8 = true;        // the login asked for UTF8_SUPPORT; else such columns go out as nvarchar
 };
 // The dialect of a LOGIN7 version.
 Dialect dialect_of(uint32_t tds_version);

@@ -21,7 +21,6 @@
 #include <algorithm>
 #include <chrono>
 #include <concepts>
-#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -119,7 +118,7 @@ struct DraftOffers {
         throw Error(DSTREAM_FATAL, "The status has " + std::to_string(text.size()) +
                                        " bytes, more than there is room for.");
       }
-      std::memcpy(buffer, text.data(), text.size());
+      std::copy(text.begin(), text.end(), buffer);  // no NUL: the size is told
       *size = static_cast<uint32_t>(text.size());
       return DSTREAM_OK;
     });
