@@ -6,7 +6,7 @@
 
 namespace dstream::host {
 
-AdminService::AdminService(AdminSettings settings, core::FileSystem* files, core::Log* log)
+AdminService::AdminService(const AdminSettings& settings, core::FileSystem* files, core::Log* log)
     : state_dir_(settings.state_dir),
       files_(files),
       log_(log),

@@ -20,7 +20,7 @@ class AdminService {
   static constexpr int64_t kStopTimeoutMs = 3000;
 
   // Everything is borrowed.
-  AdminService(AdminSettings settings, core::FileSystem* files, core::Log* log);
+  AdminService(const AdminSettings& settings, core::FileSystem* files, core::Log* log);
   AdminService(const AdminService&) = delete;
   AdminService& operator=(const AdminService&) = delete;
 

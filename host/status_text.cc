@@ -146,7 +146,7 @@ std::string status_text(const core::JsonObject& status) {
   std::string snapshots;
   std::string errors;
   for (const core::Json& each : *status->getArray("pipelines")) {
-    core::JsonObject pipeline = each.extract<core::JsonObject>();
+    const auto& pipeline = each.extract<core::JsonObject>();
     rows.push_back(pipeline_row(pipeline));
     snapshots += snapshot_lines(pipeline);
     errors += error_lines(pipeline);

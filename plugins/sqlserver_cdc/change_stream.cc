@@ -16,6 +16,7 @@ constexpr size_t kPositionListMax = DSTREAM_MAX_POSITION - 4096;
 
 std::vector<CopyTable> copy_tables(const std::vector<StreamTable>& tables) {
   std::vector<CopyTable> out;
+  out.reserve(tables.size());
   for (const StreamTable& table : tables) {
     out.push_back({table.name, table.schema, table.has_copy_key, table.row_bytes});
   }

@@ -173,22 +173,23 @@ class ChangeStream {
   // when a position with that beginning has left.
   std::vector<uint32_t> unanchored_;
   std::vector<std::pair<uint32_t, ChangeKey>> announced_;
-  bool announces_ = false;       // that position has to leave
-  Lsn fence_;                    // changes beyond it have not left: the greatest bound so far
+  Lsn fence_;  // changes beyond it have not left: the greatest bound so far
+  std::vector<std::string> warnings_;
+  StreamWait wait_;
+  bool announces_ = false;       // a position with the beginning of new tables has to leave
   bool in_transaction_ = false;  // the last change that left was not the last of its transaction
   bool ended_ = false;
   bool settled_ = false;
-  std::vector<std::string> warnings_;
-  StreamWait wait_;
 
   // The round under way.
   Phase phase_ = Phase::kIdle;
+  bool probe_requested_ = false;
+  bool times_requested_ = false;
+  bool has_pending_ = false;  // pending_ below
   size_t current_ = 0;
   Millis started_{0};
-  bool probe_requested_ = false;
-  Millis probed_{0};  // when it was
+  Millis probed_{0};  // when the probe was asked for
   Millis scans_requested_{0};
-  bool times_requested_ = false;
   Lsn bound_;                     // committed maximum: the round ends with it
   std::vector<uint32_t> active_;  // tables that are read
   std::vector<uint32_t> heap_;    // active tables with a change at hand, the next one on top
@@ -197,7 +198,6 @@ class ChangeStream {
   // The last change of the merge: whether it ends its transaction shows with the next one.
   Change pending_;
   uint32_t pending_table_ = 0;
-  bool has_pending_ = false;
   std::shared_ptr<const PositionWriter> writer_;
   // Counters of the transaction, and of the rows that share commit and change LSN.
   ChangeKey counted_;

@@ -210,6 +210,7 @@ void judge_captured(const TableName& table, bool exists, const std::string& want
                     const std::vector<InstanceFacts>& found, const Checks& checks) {
   if (!found.empty()) {
     std::vector<std::string> names;
+    names.reserve(found.size());
     for (const InstanceFacts& each : found) {
       names.push_back(each.name);
     }

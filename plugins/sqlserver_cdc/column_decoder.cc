@@ -86,12 +86,11 @@ char* write_numeric(char* out, const uint8_t* bytes) {
   const auto high = read<uint64_t>(bytes + 11);
   char digits[kDigitsMax];
   char* const end = digits + kDigitsMax;
-  char* start = end;
-  if (high == 0) {
-    start = write_digits_before(end, low, scale + 1);
-  } else {
-    const Unsigned128 number = static_cast<Unsigned128>(high) << 64 | low;
-    start = write_digits_before(end, static_cast<uint64_t>(number % kTenTo19), 19);
+  const Unsigned128 number = static_cast<Unsigned128>(high) << 64 | low;
+  const bool is_short = high == 0;
+  const uint64_t tail = is_short ? low : static_cast<uint64_t>(number % kTenTo19);
+  char* start = write_digits_before(end, tail, is_short ? scale + 1 : 19);
+  if (!is_short) {
     const Unsigned128 rest = number / kTenTo19;
     if (rest >= static_cast<Unsigned128>(kTenTo19)) {
       throw BadValue("a decimal value has more than 38 digits");

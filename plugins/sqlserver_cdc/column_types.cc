@@ -180,7 +180,7 @@ std::optional<ColumnType> column_type(std::string_view declared, const Described
 }
 
 std::string select_term(Select select, const std::string& quoted) {
-  const std::string column = "c." + quoted;
+  std::string column = "c." + quoted;
   switch (select) {
     case Select::kColumn:
       return column;

@@ -159,6 +159,7 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
     }
   }
   std::vector<TableName> names;
+  names.reserve(tables.size());
   for (const StreamTable& table : tables) {
     names.push_back(table.name);
   }
