@@ -129,10 +129,6 @@ NotNull load_not_null(Connection& connection) {
   return columns;
 }
 
-bool same_name(const TableName& a, const TableName& b) {
-  return Poco::icompare(a.schema, b.schema) == 0 && Poco::icompare(a.table, b.table) == 0;
-}
-
 [[noreturn]] void refuse_missing(Connection& connection, const TableOptions& wanted,
                                  const std::string& place, const std::string& database) {
   Statement statement(connection, "SELECT OBJECT_ID(?)", {BindValue::of(wanted.name.quoted())},

@@ -67,12 +67,17 @@ dstream_bytes ChangeBatch::lsn_text(Lsn lsn) {
   return as_bytes(start, start + Lsn::kTextSize);
 }
 
-void ChangeBatch::set_headers(dstream_record& record, const Change& change, uint32_t serial) {
-  if (commit_text_.data == nullptr || commit_ != change.key.commit) {
-    commit_ = change.key.commit;
+// Neighbouring records nearly always share it.
+dstream_bytes ChangeBatch::commit_text(Lsn commit) {
+  if (commit_text_.data == nullptr || commit_ != commit) {
+    commit_ = commit;
     commit_text_ = lsn_text(commit_);
   }
-  record.transaction_id = commit_text_;
+  return commit_text_;
+}
+
+void ChangeBatch::set_headers(dstream_record& record, const Change& change, uint32_t serial) {
+  record.transaction_id = commit_text(change.key.commit);
   dstream_field* fields = headers_ + (count_ - 1) * kHeadersPerRecord;
   fields[0] = {"commit_lsn", commit_text_};
   fields[1] = {"change_lsn", lsn_text(change.key.sequence)};
@@ -146,12 +151,8 @@ void ChangeBatch::add_copied(const CopiedRow& row) {
   record.schema = row.schema;
   record.after = row.values;
   record.commit_time_ns = row.read_time_ns;
-  if (commit_text_.data == nullptr || commit_ != row.low) {
-    commit_ = row.low;
-    commit_text_ = lsn_text(commit_);
-  }
   dstream_field* fields = headers_ + (count_ - 1) * kHeadersPerRecord;
-  fields[0] = {"commit_lsn", commit_text_};
+  fields[0] = {"commit_lsn", commit_text(row.low)};
   fields[1] = {"snapshot", {reinterpret_cast<const uint8_t*>("true"), 4}};
   record.headers = fields;
   record.header_count = 2;

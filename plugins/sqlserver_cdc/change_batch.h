@@ -81,6 +81,7 @@ class ChangeBatch {
   void set_position(dstream_record& record, const ChangeKey& key, const RecordFacts& facts,
                     const PositionWriter& positions);
   dstream_bytes lsn_text(Lsn lsn);
+  dstream_bytes commit_text(Lsn commit);
   void keep(const ChunkPointer& chunk);
 
   std::unique_ptr<Held> held_;

@@ -34,11 +34,6 @@ int32_t int_at(const FetchedColumn& column, size_t row, int32_t if_null) {
   return value;
 }
 
-void read_to_the_end(Statement& statement) {
-  while (statement.next_row()) {
-  }
-}
-
 [[noreturn]] void refuse_incomplete(const std::string& doing, const std::string& why) {
   throw SourceError(DSTREAM_RETRY, doing + " failed: " + why + " It is read again.");
 }

@@ -216,8 +216,7 @@ std::optional<ScanFacts> load_scans(Connection& connection) {
     return std::nullopt;
   }
   statement.get_int(2, &facts.latency_s);
-  while (statement.next_row()) {
-  }
+  read_to_the_end(statement);
   if (statement.next_result() && statement.next_row()) {
     statement.get_int(1, &facts.transactions_most);
   }

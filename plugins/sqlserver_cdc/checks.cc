@@ -128,11 +128,9 @@ class SourceChecks {
   void look_at_table(const TableOptions& wanted, const std::vector<InstanceFacts>& all) {
     std::vector<InstanceFacts> found;
     for (const InstanceFacts& each : all) {
-      const bool same_table = Poco::icompare(each.table.schema, wanted.name.schema) == 0 &&
-                              Poco::icompare(each.table.table, wanted.name.table) == 0;
       const bool same_instance = wanted.capture_instance.empty() ||
                                  Poco::icompare(each.name, wanted.capture_instance) == 0;
-      if (same_table && same_instance) {
+      if (same_name(each.table, wanted.name) && same_instance) {
         found.push_back(each);
       }
     }

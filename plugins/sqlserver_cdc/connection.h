@@ -123,6 +123,12 @@ class Statement {
   std::unique_ptr<Bound> bound_;
 };
 
+// Leaves the rest of the current result set, so that the next one can be asked for.
+inline void read_to_the_end(Statement& statement) {
+  while (statement.next_row()) {
+  }
+}
+
 // A number where ODBC's attribute functions take a pointer.
 inline SQLPOINTER as_attribute(size_t value) { return reinterpret_cast<SQLPOINTER>(value); }
 

@@ -147,7 +147,6 @@ void Copies::on_answer(ChunkAnswer answer) {
   }
   at->requested = false;
   if (answer.locked) {
-    ++progress_.locked;
     return;
   }
   CopyTable& table = tables_[answer.table];
@@ -369,12 +368,7 @@ std::vector<TableProgress> Copies::tables() const {
 
 CopyProgress Copies::progress() const {
   CopyProgress out = progress_;
-  for (const Copy& copy : copies_) {
-    const TableCopy* known = position_.find(tables_[copy.table].name);
-    const uint64_t rows = known == nullptr ? 0 : known->rows;
-    rows > 0 || copy.estimated ? ++out.tables_copying : ++out.tables_waiting;
-    out.rows_left += copy.estimate > rows ? copy.estimate - rows : 0;
-  }
+  out.tables_left = static_cast<uint32_t>(copies_.size());
   return out;
 }
 

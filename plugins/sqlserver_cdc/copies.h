@@ -37,13 +37,10 @@ struct CopySettings {
 
 // For status and metrics.
 struct CopyProgress {
-  uint32_t tables_waiting = 0;
-  uint32_t tables_copying = 0;
+  uint32_t tables_left = 0;    // to be copied or being copied
   uint32_t tables_copied = 0;  // since the source was opened
   uint64_t rows = 0;           // delivered, of all tables since the source was opened
   uint64_t chunks = 0;         // likewise
-  uint64_t rows_left = 0;      // estimated, of the tables being copied
-  uint64_t locked = 0;         // chunks that a writer held up
 };
 
 struct TableProgress {

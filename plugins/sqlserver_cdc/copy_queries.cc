@@ -27,8 +27,7 @@ void finish(Statement& statement, size_t rows, ChunkAnswer& answer) {
   statement.get_int(1, &sent);
   statement.get_text(2, &answer.read_at);
   statement.get_int(3, &seconds);
-  while (statement.next_row()) {
-  }
+  read_to_the_end(statement);
   if (sent != static_cast<int64_t>(rows)) {
     throw SourceError(DSTREAM_RETRY, statement.doing() + " failed: " + std::to_string(rows) +
                                          " rows arrived of " + std::to_string(sent) +
@@ -74,8 +73,7 @@ CopyQueries::CopyQueries(Connection& connection, const Catalog& catalog,
       statement.get_int(1, &allowed);
       statement.get_int(2, &versioned);
     }
-    while (statement.next_row()) {
-    }
+    read_to_the_end(statement);
   }
   takes_locks_ = allowed != 1 && versioned == 0 && !connection_.read_only();
   const char* isolation = allowed == 1 ? "SET TRANSACTION ISOLATION LEVEL SNAPSHOT;" : "";
@@ -344,8 +342,7 @@ EstimateAnswer CopyQueries::estimate(const EstimateRequest& request) {
   if (statement.next_row()) {
     statement.get_int(1, &rows);
   }
-  while (statement.next_row()) {
-  }
+  read_to_the_end(statement);
   answer.rows = static_cast<uint64_t>(std::max<int64_t>(rows, 0));
   return answer;
 }

@@ -1,5 +1,7 @@
 #include "plugins/sqlserver_cdc/identifiers.h"
 
+#include <Poco/String.h>
+
 #include <algorithm>
 #include <cctype>
 
@@ -91,6 +93,10 @@ std::optional<TableName> TableName::parse(std::string_view text) {
     return std::nullopt;
   }
   return TableName{*schema, *table};
+}
+
+bool same_name(const TableName& a, const TableName& b) {
+  return Poco::icompare(a.schema, b.schema) == 0 && Poco::icompare(a.table, b.table) == 0;
 }
 
 }  // namespace dstream::sqlserver

@@ -30,4 +30,7 @@ struct TableName {
   static std::optional<TableName> parse(std::string_view text);
 };
 
+// True if a case-insensitive server would take them for one table.
+bool same_name(const TableName& a, const TableName& b);
+
 }  // namespace dstream::sqlserver

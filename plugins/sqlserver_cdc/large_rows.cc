@@ -95,8 +95,7 @@ void ChangeQueries::ask_mask_order() {
     if (statement.next_row() && statement.get_int(1, &is_set)) {
       mask_order_.assume(is_set != 0 ? MaskOrder::kFirstByteLowest : MaskOrder::kLastByteLowest);
     }
-    while (statement.next_row()) {
-    }
+    read_to_the_end(statement);
   } catch (const SourceError&) {
     if (connection_.dead()) {
       throw;

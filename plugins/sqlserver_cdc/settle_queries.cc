@@ -22,8 +22,7 @@ SettleAnswer ChangeQueries::has_settled(const SettleRequest& request) {
       statement.get_int(3, &answer.transactions);
       statement.get_int(4, &done);
     }
-    while (statement.next_row()) {
-    }
+    read_to_the_end(statement);
     answer.is_done = done != 0;
   } catch (const SourceError&) {
     if (connection_.dead()) {
@@ -40,13 +39,11 @@ SettleAnswer ChangeQueries::has_settled(const SettleRequest& request) {
   if (statement.next_row()) {
     statement.get_lsn(1, &answer.by_time);
   }
-  while (statement.next_row()) {
-  }
+  read_to_the_end(statement);
   if (statement.next_result() && statement.next_row()) {
     statement.get_lsn(1, &answer.max);
   }
-  while (statement.next_row()) {
-  }
+  read_to_the_end(statement);
   return answer;
 }
 

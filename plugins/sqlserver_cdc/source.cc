@@ -108,10 +108,9 @@ void Source::log_copies() {
   status_.publish(lags_);
   const SteadyClock::time_point at = SteadyClock::now();
   const CopyProgress now = stream_->copies().progress();
-  const bool moved = now.tables_copied != recorded_.tables_copied ||
-                     now.tables_copying != recorded_.tables_copying ||
-                     now.tables_waiting != recorded_.tables_waiting;
-  if (moved || at >= publish_at_) {  // as many as there are tables: not with every batch
+  const bool is_done = now.tables_copied != recorded_.tables_copied;
+  if (is_done || now.tables_left != recorded_.tables_left ||
+      at >= publish_at_) {  // as many as there are tables: not with every batch
     status_.publish(stream_->copies().tables(), at);
     publish_at_ = at + kPublishInterval;
   }
@@ -125,11 +124,9 @@ void Source::log_copies() {
   metrics_.snapshot_rows.add(static_cast<double>(now.rows - recorded_.rows));
   metrics_.snapshot_chunks.add(static_cast<double>(now.chunks - recorded_.chunks));
   recorded_ = now;
-  if (now.tables_copied != logged_.tables_copied) {
-    logged_ = now;
-    const uint32_t left = now.tables_waiting + now.tables_copying;
+  if (is_done) {
     host_.log(DSTREAM_LOG_INFO, std::to_string(now.tables_copied) + " of " +
-                                    std::to_string(now.tables_copied + left) +
+                                    std::to_string(now.tables_copied + now.tables_left) +
                                     " tables are copied, " + std::to_string(now.rows) +
                                     " rows so far.");
   }
@@ -173,7 +170,7 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
                                 options_.copy_connections(), options_.poll};
   stream_ =
       std::make_unique<ChangeStream>(std::move(tables), position, settings, *fetcher_, *copies_);
-  logged_ = recorded_ = stream_->copies().progress();
+  recorded_ = stream_->copies().progress();
   fetcher_->set_groups(stream_->groups());
 }
 
@@ -212,6 +209,7 @@ dstream_batch* Source::read(uint32_t records_max, Millis wait) {
 }
 
 void Source::check(const Checks& checks) const { run_checks(options_, target_, checks); }
+
 void Source::commit(std::string_view position) {
   if (stream_ != nullptr && stream_->waits_for_commit()) {
     stream_->committed(parse_position(position));

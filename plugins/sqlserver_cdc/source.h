@@ -50,8 +50,7 @@ class Source {
   Host host_;
   Metrics metrics_;
   StopSignal::Clock::time_point publish_at_{};
-  CopyProgress logged_;    // what the log has said of the copies
-  CopyProgress recorded_;  // what the metrics have of them
+  CopyProgress recorded_;  // what log, status and metrics have of the copies
   Lags lags_;              // of the last step
   Options options_;
   OdbcConnection target_;

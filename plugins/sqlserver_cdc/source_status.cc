@@ -1,7 +1,5 @@
 #include "plugins/sqlserver_cdc/source_status.h"
 
-#include <Poco/String.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -14,10 +12,6 @@ namespace {
 using State = TableProgress::State;
 
 const char* name_of(State state) { return state == State::kRunning ? "running" : "done"; }
-
-bool same_name(const TableName& a, const TableName& b) {
-  return Poco::icompare(a.schema, b.schema) == 0 && Poco::icompare(a.table, b.table) == 0;
-}
 
 std::string lags_json(const Lags& lags, SourceStatus::Clock::time_point now) {
   const auto at = std::chrono::duration_cast<Millis>(now.time_since_epoch());
