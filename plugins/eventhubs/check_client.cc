@@ -26,7 +26,11 @@ int milliseconds(Millis wait) { return static_cast<int>(std::max<Millis::rep>(wa
 
 }  // namespace
 
-CheckClient::CheckClient(const Settings& settings, const Scrubber& scrubber) : scrubber_(scrubber) {
+CheckClient::CheckClient(const Settings& settings, const Scrubber& scrubber, dstream::Host host)
+    : scrubber_(scrubber) {
+  if (settings.oauth) {
+    tokens_ = std::make_unique<TokenKeeper>(*settings.oauth, scrubber, host, nullptr);
+  }
   char reason[512];
   Owned<rd_kafka_conf_t> conf(rd_kafka_conf_new(), &rd_kafka_conf_destroy);
   Properties properties = make_properties(settings, settings.batch);
@@ -39,15 +43,28 @@ CheckClient::CheckClient(const Settings& settings, const Scrubber& scrubber) : s
   }
   rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS);
   rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t*, int, const char*, const char*) {});
+  rd_kafka_conf_set_opaque(conf.get(), this);
+  if (tokens_) {
+    TokenKeeper::install(conf.get(), [](rd_kafka_t* handle, const char*, void* opaque) {
+      static_cast<CheckClient*>(opaque)->tokens_->refresh(handle);
+    });
+  }
   handle_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), reason, sizeof reason));
   if (handle_ == nullptr) {
     throw dstream::Error(DSTREAM_CONFIG, "/: " + scrubber_.clean(reason));
   }
   (void)conf.release();  // rd_kafka_new() took it
+  if (tokens_) {
+    TokenKeeper::start(handle_.get());
+  }
   queue_.reset(rd_kafka_queue_get_main(handle_.get()));
 }
 
-CheckClient::~CheckClient() = default;
+CheckClient::~CheckClient() {
+  if (tokens_) {
+    tokens_->cancel();
+  }
+}
 
 void CheckClient::serve(int wait_ms) {
   for (int wait = wait_ms; serve_one(wait); wait = 0) {
@@ -75,6 +92,9 @@ void CheckClient::take_error(int code, const std::string& text) {
     trouble_ = Trouble{code, scrubber_.clean(reason)};
     final_trouble_ = true;
     return;
+  }
+  if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION && tokens_ && tokens_->is_unreachable()) {
+    code = RD_KAFKA_RESP_ERR__TRANSPORT;
   }
   const bool is_final = classify(code) == ErrorClass::kDenied || code == RD_KAFKA_RESP_ERR__SSL;
   if (!trouble_ || (is_final && !final_trouble_)) {

@@ -29,7 +29,7 @@ class CheckClient {
   };
 
   // Throws dstream::Error (CONFIG) if librdkafka does not take a property, or a file of it.
-  CheckClient(const Settings& settings, const Scrubber& scrubber);
+  CheckClient(const Settings& settings, const Scrubber& scrubber, dstream::Host host);
   ~CheckClient();
   CheckClient(const CheckClient&) = delete;
   CheckClient& operator=(const CheckClient&) = delete;
@@ -63,6 +63,7 @@ class CheckClient {
   void take_statistics(const char* json);
 
   const Scrubber& scrubber_;
+  std::unique_ptr<TokenKeeper> tokens_;  // ends after handle_
   std::unique_ptr<rd_kafka_t, HandleDeleter> handle_;
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue_;
   std::optional<Trouble> trouble_;

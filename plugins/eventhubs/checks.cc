@@ -8,12 +8,15 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <memory>
 #include <system_error>
 #include <vector>
 
 #include "check_client.h"
 #include "error_class.h"
+#include "http_call.h"
+#include "token_request.h"
 
 namespace eventhubs {
 namespace {
@@ -83,9 +86,11 @@ int connect_to(const addrinfo& address, Millis max_wait) {
 
 class SinkChecks {
  public:
-  SinkChecks(const Settings& settings, const Scrubber& scrubber, const Checks& checks)
+  SinkChecks(const Settings& settings, const Scrubber& scrubber, dstream::Host host,
+             const Checks& checks)
       : settings_(settings),
         scrubber_(scrubber),
+        host_(host),
         checks_(checks),
         wait_(static_cast<Millis::rep>(settings.connect_timeout_ms)) {}
 
@@ -98,7 +103,11 @@ class SinkChecks {
       skip_rest("No broker can be reached.");
       return;
     }
-    CheckClient client(settings_, scrubber_);
+    if (settings_.oauth && !check_token()) {
+      skip_rest("There is no access token.");
+      return;
+    }
+    CheckClient client(settings_, scrubber_, host_);
     const int brokers = client.wait_for_cluster(checks_, wait_);
     check_connection(client, brokers);
     if (brokers == 0) {
@@ -146,6 +155,27 @@ class SinkChecks {
     for (const char* id : {"tls", "credentials", "api.versions", "topic", "message.size",
                            "compression", "transactions"}) {
       checks_.skipped(id, why);
+    }
+  }
+
+  bool check_token() const {
+    using std::chrono::milliseconds;
+    using std::chrono::system_clock;
+    try {
+      HttpCall call(settings_.oauth->ca_file, std::min(wait_, checks_.left()));
+      const HttpAnswer answer = call.send(make_token_request(*settings_.oauth));
+      const auto now_ms =
+          std::chrono::duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+      const Token token = read_token(answer, now_ms);
+      checks_.ok("token", "The token endpoint gives access tokens; this one is good for " +
+                              std::to_string((token.expires_at_ms - now_ms) / 1000) + " s.");
+      return true;
+    } catch (const std::exception& error) {
+      checks_.failed("token", scrubber_.clean(error.what()),
+                     "Check the oauth section, and that the token endpoint can be reached from "
+                     "here: " +
+                         settings_.oauth->token_url);
+      return false;
     }
   }
 
@@ -298,14 +328,16 @@ class SinkChecks {
 
   const Settings& settings_;
   const Scrubber& scrubber_;
+  dstream::Host host_;
   const Checks& checks_;
   const Millis wait_;
 };
 
 }  // namespace
 
-void run_checks(const Settings& settings, const Scrubber& scrubber, const Checks& checks) {
-  SinkChecks(settings, scrubber, checks).run();
+void run_checks(const Settings& settings, const Scrubber& scrubber, dstream::Host host,
+                const Checks& checks) {
+  SinkChecks(settings, scrubber, host, checks).run();
 }
 
 }  // namespace eventhubs

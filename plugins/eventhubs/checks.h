@@ -1,7 +1,7 @@
 // What the sink needs of a Kafka cluster, looked at step by step: `dstream doctor`.
 //
-// Ids, in order: name.resolves, tcp.connects (each broker), tls, credentials, api.versions, topic,
-// message.size, compression, transactions. Nothing is written to the cluster.
+// Ids, in order: name.resolves, tcp.connects (each broker), token (with oauth), tls, credentials,
+// api.versions, topic, message.size, compression, transactions. Nothing is written to the cluster.
 //
 // Thread rule: [worker].
 #pragma once
@@ -12,6 +12,7 @@
 
 namespace eventhubs {
 
-void run_checks(const Settings& settings, const Scrubber& scrubber, const dstream::Checks& checks);
+void run_checks(const Settings& settings, const Scrubber& scrubber, dstream::Host host,
+                const dstream::Checks& checks);
 
 }  // namespace eventhubs

@@ -13,8 +13,8 @@ namespace {
 constexpr size_t kTextBytesMax = 4096;
 constexpr uint16_t kEmulatorPort = 9092;
 
-[[noreturn]] void fail(const std::string& reason) {
-  throw dstream::Error(DSTREAM_CONFIG, "/connection: " + reason);
+[[noreturn]] void fail(const std::string& reason, const std::string& key = "/connection") {
+  throw dstream::Error(DSTREAM_CONFIG, key + ": " + reason);
 }
 
 std::string lower(std::string_view text) {
@@ -71,35 +71,39 @@ Parts split(std::string_view text) {
   return parts;
 }
 
-// "sb://host[:port][/]" into host and port.
+// "host[:port][/]". `what` is how a message calls it, `key` where it stands.
+void parse_host(std::string_view text, const std::string& what, const char* key,
+                ConnectionString* out) {
+  if (text.ends_with('/')) {
+    text.remove_suffix(1);
+  }
+  const size_t colon = text.find(':');
+  if (colon != std::string_view::npos) {
+    const std::string_view port = text.substr(colon + 1);
+    const auto [stop, error] = std::from_chars(port.data(), port.data() + port.size(), out->port);
+    if (error != std::errc() || stop != port.data() + port.size() || out->port == 0) {
+      fail("The port in " + what + " is not a number from 1 to 65535.", key);
+    }
+    text = text.substr(0, colon);
+  }
+  out->host = text;
+  const bool clean = std::all_of(text.begin(), text.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.';
+  });
+  if (text.empty() || !clean) {
+    fail("There is no valid host name in " + what + ".", key);
+  }
+  if (!out->emulator && text.find('.') == std::string_view::npos) {
+    fail("The full host name is needed in " + what + ", such as NAME.servicebus.windows.net.", key);
+  }
+}
+
 void parse_endpoint(std::string_view endpoint, ConnectionString* out) {
   constexpr std::string_view kScheme = "sb://";
   if (!lower(endpoint).starts_with(kScheme)) {
     fail("Endpoint must be sb:// and the name of the namespace's host.");
   }
-  endpoint.remove_prefix(kScheme.size());
-  if (endpoint.ends_with('/')) {
-    endpoint.remove_suffix(1);
-  }
-  const size_t colon = endpoint.find(':');
-  if (colon != std::string_view::npos) {
-    const std::string_view port = endpoint.substr(colon + 1);
-    const auto [stop, error] = std::from_chars(port.data(), port.data() + port.size(), out->port);
-    if (error != std::errc() || stop != port.data() + port.size() || out->port == 0) {
-      fail("The port in Endpoint is not a number from 1 to 65535.");
-    }
-    endpoint = endpoint.substr(0, colon);
-  }
-  out->host = endpoint;
-  const bool clean = std::all_of(endpoint.begin(), endpoint.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.';
-  });
-  if (endpoint.empty() || !clean) {
-    fail("Endpoint has no valid host name behind sb://.");
-  }
-  if (!out->emulator && endpoint.find('.') == std::string_view::npos) {
-    fail("Endpoint needs the full host name, such as NAME.servicebus.windows.net.");
-  }
+  parse_host(endpoint.substr(kScheme.size()), "Endpoint", "/connection", out);
 }
 
 }  // namespace
@@ -139,6 +143,12 @@ ConnectionString parse_connection_string(std::string_view text) {
   out.emulator = emulator == "true";
   out.port = out.emulator ? kEmulatorPort : out.port;
   parse_endpoint(parts[kEndpoint], &out);
+  return out;
+}
+
+ConnectionString parse_namespace(std::string_view text) {
+  ConnectionString out;
+  parse_host(trimmed(text), "the namespace", "/namespace", &out);
   return out;
 }
 

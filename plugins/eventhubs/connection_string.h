@@ -30,4 +30,8 @@ struct ConnectionString {
 // SharedAccessSignature is refused: the Kafka endpoint takes keys alone.
 ConnectionString parse_connection_string(std::string_view text);
 
+// "NAME.servicebus.windows.net[:port]", for which tokens are used: no text, policy and key. Throws
+// likewise.
+ConnectionString parse_namespace(std::string_view text);
+
 }  // namespace eventhubs

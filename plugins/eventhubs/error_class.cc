@@ -8,10 +8,10 @@ namespace {
 constexpr const char* kCheckNetwork = "Check the host name, the port and the network in between.";
 constexpr const char* kCheckTls = "Check tls.ca_file and that the port speaks TLS.";
 constexpr const char* kCheckCredentials =
-    "Check user and password; for Event Hubs the policy's name and key.";
+    "Check user and password; for Event Hubs the policy's name and key, or the oauth section.";
 constexpr const char* kCheckRights =
-    "Give the user the right to write; for Event Hubs a policy with Send. The Basic tier has no "
-    "Kafka endpoint.";
+    "Give the user the right to write; for Event Hubs a policy with Send, or the role Azure Event "
+    "Hubs Data Sender. The Basic tier has no Kafka endpoint.";
 constexpr const char* kCheckTopic =
     "Create the topic (event hub), or correct topic. auto_create_topics works on brokers that "
     "allow it.";

@@ -25,6 +25,10 @@ struct Metrics {
             host.counter("producer_recreations", "", "Producers replaced after a failed batch.")),
         connection_errors(host.counter("connection_errors", "",
                                        "Connection, TLS and name errors of the client.")),
+        token_refreshes(host.counter("token_refreshes", "", "Access tokens got.")),
+        token_failures(host.counter("token_failures", "", "Access tokens asked for in vain.")),
+        token_lifetime_seconds(host.gauge("token_lifetime", "seconds",
+                                          "Life of the last access token when it was got.")),
         in_flight_messages(
             host.gauge("in_flight_messages", "", "Messages taken from the host and not settled.")),
         in_flight_bytes(
@@ -39,6 +43,9 @@ struct Metrics {
   dstream::Metric limited_seconds;
   dstream::Metric producer_recreations;
   dstream::Metric connection_errors;
+  dstream::Metric token_refreshes;
+  dstream::Metric token_failures;
+  dstream::Metric token_lifetime_seconds;
   dstream::Metric in_flight_messages;
   dstream::Metric in_flight_bytes;
 };

@@ -80,8 +80,11 @@ void check_properties(const Settings& settings, const Scrubber& scrubber) {
 }
 
 Producer::Producer(const Settings& settings, const BatchLimits& batch, dstream::Host host,
-                   const Scrubber& scrubber, ProducerListener& listener)
+                   const Scrubber& scrubber, const Metrics& metrics, ProducerListener& listener)
     : host_(host), scrubber_(scrubber), listener_(listener) {
+  if (settings.oauth) {
+    tokens_ = std::make_unique<TokenKeeper>(*settings.oauth, scrubber, host, &metrics);
+  }
   make_handle(settings, batch);
   queue_ = rd_kafka_queue_get_main(handle_);
 }
@@ -95,15 +98,26 @@ void Producer::make_handle(const Settings& settings, const BatchLimits& batch) {
       conf.get(), [](rd_kafka_t*, const char*, int32_t, int milliseconds, void* opaque) {
         static_cast<Producer*>(opaque)->listener_.on_throttle(milliseconds);
       });
+  if (tokens_) {
+    TokenKeeper::install(conf.get(), [](rd_kafka_t* handle, const char*, void* opaque) {
+      static_cast<Producer*>(opaque)->tokens_->refresh(handle);
+    });
+  }
   char reason[512];
   handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), reason, sizeof reason);
   if (handle_ == nullptr) {
     throw dstream::Error(DSTREAM_CONFIG, "/: " + scrubber_.clean(reason));
   }
   (void)conf.release();  // rd_kafka_new() took it
+  if (tokens_) {
+    TokenKeeper::start(handle_);
+  }
 }
 
 Producer::~Producer() {
+  if (tokens_) {
+    tokens_->cancel();  // librdkafka's end waits for its thread
+  }
   for (rd_kafka_topic_t* topic : topics_) {
     rd_kafka_topic_destroy(topic);
   }
@@ -181,8 +195,11 @@ bool Producer::serve_one(int wait_ms) {
     }
   } else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR) {
     const bool fatal = rd_kafka_event_error_is_fatal(event) != 0;
-    listener_.on_error(rd_kafka_event_error(event),
-                       scrubber_.clean(rd_kafka_event_error_string(event)), fatal);
+    int code = rd_kafka_event_error(event);
+    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION && tokens_ && tokens_->is_unreachable()) {
+      code = RD_KAFKA_RESP_ERR__TRANSPORT;  // nobody refused us: the token endpoint is away
+    }
+    listener_.on_error(code, scrubber_.clean(rd_kafka_event_error_string(event)), fatal);
   }
   rd_kafka_event_destroy(event);
   return true;

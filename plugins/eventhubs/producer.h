@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "dstream/plugin.hpp"
+#include "metrics.h"
 #include "settings.h"
+#include "token_keeper.h"
 
 namespace eventhubs {
 
@@ -42,7 +44,7 @@ class Producer {
   // Throws dstream::Error (CONFIG) if librdkafka does not take a property. Connects in the
   // background. The references outlive the producer.
   Producer(const Settings& settings, const BatchLimits& batch, dstream::Host host,
-           const Scrubber& scrubber, ProducerListener& listener);
+           const Scrubber& scrubber, const Metrics& metrics, ProducerListener& listener);
   // Messages without a report are forgotten; nothing refers to their memory any more.
   ~Producer();
   Producer(const Producer&) = delete;
@@ -80,6 +82,7 @@ class Producer {
   dstream::Host host_;
   const Scrubber& scrubber_;
   ProducerListener& listener_;
+  std::unique_ptr<TokenKeeper> tokens_;
   rd_kafka_t* handle_ = nullptr;
   rd_kafka_queue_t* queue_ = nullptr;
   std::vector<rd_kafka_topic_t*> topics_;

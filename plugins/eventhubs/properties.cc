@@ -57,7 +57,9 @@ constexpr std::array kRefusals = {
     Refusal{"ssl.key.password", "There is a key of its own for it: tls.key_password."},
     // A password here would escape the redaction of secrets.
     Refusal{"ssl.keystore.password", "Use tls.certificate_file and tls.key_file."},
-    Refusal{"sasl.oauthbearer.client.secret", kInside},
+    Refusal{"sasl.oauthbearer.client.secret", "There is a key of its own for it: oauth."},
+    Refusal{"sasl.oauthbearer.method", "There is a key of its own for it: oauth."},
+    Refusal{"enable.sasl.oauthbearer.unsecure.jwt", "A token that nobody signed proves nothing."},
     Refusal{"plugin.library.paths", "It would load other code into the host."},
     Refusal{"log.queue", kInside},
     Refusal{"log_level", "The host's log level decides."},

@@ -11,11 +11,61 @@ constexpr char kConfigSchema[] = R"json({
   "properties": {
     "connection": {
       "type": "string", "x-secret": true,
-      "description": "Connection string of Event Hubs. Either this or brokers."
+      "description": "Connection string of Event Hubs. This, namespace or brokers."
+    },
+    "namespace": {
+      "type": "string", "minLength": 1, "maxLength": 255,
+      "description": "Host of an Event Hubs namespace, to be reached with tokens (oauth)."
     },
     "brokers": {
       "type": "string", "minLength": 1, "maxLength": 4096,
-      "description": "Kafka brokers, host:port,host:port. Either this or connection."
+      "description": "Kafka brokers, host:port,host:port."
+    },
+    "oauth": {
+      "type": "object", "additionalProperties": false, "required": ["method"],
+      "description": "Access tokens (OAUTHBEARER), of Microsoft Entra ID or another server.",
+      "properties": {
+        "method": {
+          "enum": ["client_secret", "workload_identity", "managed_identity"],
+          "description": "Who we are: an application and its secret; one and a token file; )json"
+                                 R"json(the identity of this machine or service."
+        },
+        "tenant_id": {
+          "type": "string", "minLength": 1, "maxLength": 255,
+          "description": "Entra ID tenant. Default: AZURE_TENANT_ID."
+        },
+        "client_id": {
+          "type": "string", "minLength": 1, "maxLength": 255,
+          "description": "Application, or user-assigned identity. Default for )json"
+                                 R"json(workload_identity: AZURE_CLIENT_ID."
+        },
+        "client_secret": {
+          "type": "string", "minLength": 1, "x-secret": true,
+          "description": "Secret of the application."
+        },
+        "token_file": {
+          "type": "string", "minLength": 1,
+          "description": "The platform's token, read anew each time. Default: )json"
+                                 R"json(AZURE_FEDERATED_TOKEN_FILE."
+        },
+        "scope": {
+          "type": "string", "minLength": 1, "maxLength": 1024,
+          "description": "What the token is for. Default with namespace: https://HOST/.default."
+        },
+        "authority": {
+          "type": "string", "minLength": 1, "maxLength": 1024,
+          "description": "Entra ID of the cloud. Default: AZURE_AUTHORITY_HOST, else )json"
+                                 R"json(https://login.microsoftonline.com."
+        },
+        "token_url": {
+          "type": "string", "minLength": 1, "maxLength": 2048,
+          "description": "Token endpoint, instead of authority and tenant_id."
+        },
+        "ca_file": {
+          "type": "string", "minLength": 1,
+          "description": "PEM file of the CAs to trust there. Default: the system's."
+        }
+      }
     },
     "topic": {
       "type": "string", "minLength": 1,

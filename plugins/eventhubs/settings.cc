@@ -3,8 +3,7 @@
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
 
-#include <charconv>
-#include <span>
+#include <cstdlib>
 
 #include "dstream/plugin.hpp"
 
@@ -13,79 +12,61 @@ namespace {
 
 using Poco::JSON::Object;
 
-[[noreturn]] void fail(const std::string& pointer, const std::string& reason) {
-  throw dstream::Error(DSTREAM_CONFIG, pointer + ": " + reason);
+constexpr int kDepthMax = 16;
+
+std::string environment_of(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing sets any
+  return value == nullptr ? "" : value;
 }
 
-struct Unit {
-  std::string_view name;
-  uint64_t factor;
-};
-constexpr Unit kDurations[] = {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
-constexpr Unit kSizes[] = {{"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
-
-// "20ms", "16MiB": a whole number and a unit, as everywhere in the configuration.
-uint64_t number_with_unit(const std::string& pointer, std::string_view text,
-                          std::span<const Unit> units) {
-  uint32_t number = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string_view name(stop, static_cast<size_t>(text.data() + text.size() - stop));
-  for (const Unit& unit : units) {
-    if (error == std::errc() && unit.name == name) {
-      return number * unit.factor;
-    }
+void read_connection_string(const SettingsReader& reader, Settings* out) {
+  if (!out->sasl.mechanism.empty()) {
+    refuse_key("/sasl", "The connection string brings its own user and password; remove sasl.");
   }
-  fail(pointer, "Expected a number and a unit, such as " +
-                    std::string(units[0].name == "ms" ? "20ms or 5s." : "512KiB or 16MiB."));
+  std::string text;
+  reader.read("connection", &text);
+  const ConnectionString& parsed = out->event_hubs.emplace(parse_connection_string(text));
+  out->brokers = parsed.host + ":" + std::to_string(parsed.port);
+  // The literal $ConnectionString is the user, the whole string the password.
+  out->sasl = {"PLAIN", "$ConnectionString", parsed.text};
+  out->tls.enabled = !parsed.emulator;
 }
 
-// Reads the keys of one object; `pointer` is where it stands.
-class Reader {
- public:
-  Reader(Object::Ptr object, std::string pointer)
-      : object_(std::move(object)), pointer_(std::move(pointer)) {}
+// "shop.servicebus.windows.net", with ":9093" if no port is there.
+void read_namespace(const SettingsReader& reader, Settings* out) {
+  std::string text;
+  reader.read("namespace", &text);
+  const ConnectionString& hub = out->event_hubs.emplace(parse_namespace(text));
+  out->brokers = hub.host + ":" + std::to_string(hub.port);
+  out->tls.enabled = true;
+}
 
-  bool has(const std::string& key) const { return object_->has(key); }
+void use_oauth(const SettingsReader& oauth, const SettingsReader& root, Settings* out) {
+  if (root.has("connection")) {
+    refuse_key("/oauth",
+               "The connection string brings its own key. Write namespace instead of "
+               "connection.");
+  }
+  if (!out->sasl.mechanism.empty()) {
+    refuse_key("/sasl", "Write either sasl (user and password) or oauth (tokens).");
+  }
+  if (!root.has("tls")) {
+    out->tls.enabled = true;  // a token in plain text is anybody's
+  } else if (!out->tls.enabled) {
+    refuse_key("/tls/enabled", "Tokens are sent over TLS alone.");
+  }
+  out->sasl.mechanism = "OAUTHBEARER";
+  const std::string scope = out->event_hubs ? "https://" + out->event_hubs->host + "/.default" : "";
+  out->oauth = read_oauth(oauth, scope, environment_of);
+}
 
-  template <class T>
-  void read(const std::string& key, T* out) const {
-    if (!has(key)) {
-      return;
-    }
-    try {
-      *out = object_->get(key).convert<T>();
-    } catch (const Poco::Exception&) {
-      fail(pointer_ + "/" + key, "The value has the wrong type.");
-    }
-  }
-  void duration(const std::string& key, uint32_t* out_ms) const {
-    std::string text;
-    read(key, &text);
-    if (!text.empty()) {
-      *out_ms = static_cast<uint32_t>(number_with_unit(pointer_ + "/" + key, text, kDurations));
-    }
-  }
-  void size(const std::string& key, uint64_t* out_bytes) const {
-    std::string text;
-    read(key, &text);
-    if (!text.empty()) {
-      *out_bytes = number_with_unit(pointer_ + "/" + key, text, kSizes);
-    }
-  }
-  std::optional<Reader> child(const std::string& key) const {
-    Object::Ptr object = has(key) ? object_->getObject(key) : nullptr;
-    return object.isNull() ? std::nullopt : std::optional<Reader>({object, pointer_ + "/" + key});
-  }
-  const Object& object() const { return *object_; }
-
- private:
-  Object::Ptr object_;
-  std::string pointer_;
-};
-
-void read_connection(const Reader& reader, Settings* out) {
-  if (reader.has("connection") == reader.has("brokers")) {
-    fail("/connection", "Write either connection (Event Hubs) or brokers (Kafka), one of the two.");
+void read_connection(const SettingsReader& reader, Settings* out) {
+  const int ways =
+      int{reader.has("connection")} + int{reader.has("brokers")} + int{reader.has("namespace")};
+  if (ways != 1) {
+    refuse_key("/connection",
+               "Write one of connection (Event Hubs by key), namespace (Event Hubs by Entra ID) "
+               "and brokers (Kafka).");
   }
   reader.read("brokers", &out->brokers);
   if (const auto tls = reader.child("tls")) {
@@ -102,37 +83,36 @@ void read_connection(const Reader& reader, Settings* out) {
     sasl->read("username", &out->sasl.username);
     sasl->read("password", &out->sasl.password);
   }
-  if (!reader.has("connection")) {
-    return;
+  if (reader.has("connection")) {
+    read_connection_string(reader, out);
+  } else if (reader.has("namespace")) {
+    read_namespace(reader, out);
   }
-  if (!out->sasl.mechanism.empty()) {
-    fail("/sasl", "The connection string brings its own user and password; remove sasl.");
+  if (const auto oauth = reader.child("oauth")) {
+    use_oauth(*oauth, reader, out);
+  } else if (reader.has("namespace")) {
+    refuse_key("/oauth", "Say how to get tokens for the namespace: oauth: {method: ...}.");
   }
-  std::string text;
-  reader.read("connection", &text);
-  const ConnectionString& parsed = out->event_hubs.emplace(parse_connection_string(text));
-  out->brokers = parsed.host + ":" + std::to_string(parsed.port);
-  // The literal $ConnectionString is the user, the whole string the password.
-  out->sasl = {"PLAIN", "$ConnectionString", parsed.text};
-  out->tls.enabled = !parsed.emulator;
 }
 
 void check_event_hubs(const Settings& settings) {
   const std::string& entity = settings.event_hubs->entity_path;
   if (!entity.empty() && !settings.topic.empty() && settings.topic != entity) {
-    fail("/topic", "The connection string is for the event hub \"" + entity +
-                       "\" alone. Write topic: " + entity + ", or use the namespace's string.");
+    refuse_key("/topic", "The connection string is for the event hub \"" + entity +
+                             "\" alone. Write topic: " + entity +
+                             ", or use the namespace's string.");
   }
   if (settings.compression != "none" && settings.compression != "gzip") {
-    fail("/compression", "Event Hubs takes none, or gzip in the Premium and Dedicated tiers.");
+    refuse_key("/compression",
+               "Event Hubs takes none, or gzip in the Premium and Dedicated tiers.");
   }
 }
 
-void read_librdkafka(const Reader& reader, Settings* out) {
+void read_librdkafka(const SettingsReader& reader, Settings* out) {
   for (const std::string& name : reader.object().getNames()) {
     const std::string refusal = refusal_of_property(name);
     if (!refusal.empty()) {
-      fail("/librdkafka/" + name, refusal);
+      refuse_key("/librdkafka/" + name, refusal);
     }
     std::string value;
     reader.read(name, &value);
@@ -161,6 +141,10 @@ std::vector<std::string> Settings::secrets() const {
   if (event_hubs) {
     out.push_back(event_hubs->key);
   }
+  if (oauth) {
+    out.push_back(oauth->client_secret);
+    out.push_back(oauth->identity_header);
+  }
   std::erase(out, "");
   return out;
 }
@@ -169,11 +153,12 @@ Settings parse_settings(std::string_view config) {
   Object::Ptr root;
   try {
     Poco::JSON::Parser parser;
+    parser.setDepth(kDepthMax);
     root = parser.parse(std::string(config)).extract<Object::Ptr>();
   } catch (const Poco::Exception&) {
-    fail("", "The configuration is not a JSON object.");
+    refuse_key("", "The configuration is not a JSON object.");
   }
-  const Reader reader(root, "");
+  const SettingsReader reader(root, "");
   Settings out;
   read_connection(reader, &out);
   reader.read("topic", &out.topic);
@@ -193,7 +178,7 @@ Settings parse_settings(std::string_view config) {
   reader.duration("backoff_min", &out.backoff_min_ms);
   reader.duration("backoff_max", &out.backoff_max_ms);
   if (out.backoff_min_ms == 0 || out.backoff_max_ms < out.backoff_min_ms) {
-    fail("/backoff_max", "The longest wait is shorter than backoff_min.");
+    refuse_key("/backoff_max", "The longest wait is shorter than backoff_min.");
   }
   if (const auto properties = reader.child("librdkafka")) {
     read_librdkafka(*properties, &out);

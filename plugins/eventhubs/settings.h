@@ -12,6 +12,7 @@
 
 #include "connection_string.h"
 #include "line.h"
+#include "oauth_settings.h"
 
 namespace eventhubs {
 
@@ -34,9 +35,10 @@ enum class Partitioner { kMurmur2, kCrc32, kFnv1a };
 using Properties = std::vector<std::pair<std::string, std::string>>;
 
 struct Settings {
-  std::string brokers;  // host:port,...
-  std::optional<ConnectionString> event_hubs;
-  std::string topic;  // as written; empty if it was not
+  std::string brokers;                         // host:port,...
+  std::optional<ConnectionString> event_hubs;  // without text and key if tokens are used
+  std::optional<OAuthSettings> oauth;          // tokens instead of user and password
+  std::string topic;                           // as written; empty if it was not
   TlsSettings tls;
   SaslSettings sasl;
   std::string client_id = "dstream";

@@ -84,7 +84,7 @@ void Sink::open() {
 
 void Sink::start_producer() {
   ProducerListener& listener = *this;
-  producer_ = std::make_unique<Producer>(settings_, batch_, host_, scrubber_, listener);
+  producer_ = std::make_unique<Producer>(settings_, batch_, host_, scrubber_, metrics_, listener);
   producer_since_ns_ = now_ns_;
   // Before the connection stands: a policy of one event hub may ask about that hub alone.
   if (const std::string single = settings_.single_topic(); !single.empty()) {
@@ -118,7 +118,7 @@ void Sink::close() {
   misconfigured_.reset();
 }
 
-void Sink::check(dstream::Checks& checks) { run_checks(settings_, scrubber_, checks); }
+void Sink::check(dstream::Checks& checks) { run_checks(settings_, scrubber_, host_, checks); }
 
 void Sink::wait_for_cluster() {
   const int64_t deadline_ns = now_ns_ + settings_.connect_timeout_ms * kMs;

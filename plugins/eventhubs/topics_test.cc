@@ -39,7 +39,9 @@ class TopicsTest : public testing::Test {
   Scrubber scrubber_{{}};
   TestHost host_;
   Silent silent_;
-  Producer producer_{settings_, settings_.batch, dstream::Host(host_.raw()), scrubber_, silent_};
+  Metrics metrics_{dstream::Host(host_.raw())};
+  Producer producer_{settings_, settings_.batch, dstream::Host(host_.raw()), scrubber_, metrics_,
+                     silent_};
 };
 
 // Values of org.apache.kafka.common.utils.Utils.murmur2, as Kafka's own test lists them.
