@@ -80,9 +80,9 @@ Connection::Connection(const OdbcConnection& target, std::chrono::seconds login_
 Connection::~Connection() { SQLDisconnect(handle_); }
 
 void Connection::cancel() {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   cancelled_ = true;
-  if (running_ != SQL_NULL_HSTMT) {
+  if (!idle_.wait_for(lock, kCancelGrace, [this] { return running_ == SQL_NULL_HSTMT; })) {
     SQLCancel(running_);
   }
 }
@@ -96,8 +96,11 @@ void Connection::running(SQLHSTMT statement) {
 }
 
 void Connection::finished() {
-  const std::lock_guard lock(mutex_);
-  running_ = SQL_NULL_HSTMT;
+  {
+    const std::lock_guard lock(mutex_);
+    running_ = SQL_NULL_HSTMT;
+  }
+  idle_.notify_all();
 }
 
 bool Connection::dead() const {

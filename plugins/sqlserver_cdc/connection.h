@@ -9,6 +9,7 @@
 #include <sqlext.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -36,9 +37,14 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Interrupts the statement that runs, if one does, and refuses every later one: they end with
-  // status CANCELLED. [any-thread]
+  // Refuses every later statement (CANCELLED), and interrupts the one that runs unless it ends by
+  // itself within kCancelGrace. [any-thread]
+  //
+  // The wait is not politeness. SQLCancel during SQLExecDirect writes into the request that FreeTDS
+  // is putting together, which ends in an assertion of its own or in a damaged heap; while an
+  // answer is awaited it is safe. Nothing tells the two apart but time.
   void cancel();
+  static constexpr std::chrono::milliseconds kCancelGrace{100};
 
   bool dead() const;
   // The connection asked for a readable secondary.
@@ -60,7 +66,8 @@ class Connection {
   std::string target_;
   bool read_only_ = false;
   bool connected_ = false;
-  std::mutex mutex_;  // guards everything below
+  std::mutex mutex_;              // guards everything below
+  std::condition_variable idle_;  // nothing runs any more
   SQLHSTMT running_ = SQL_NULL_HSTMT;
   bool cancelled_ = false;
 };

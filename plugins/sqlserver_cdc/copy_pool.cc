@@ -1,13 +1,39 @@
 #include "plugins/sqlserver_cdc/copy_pool.h"
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
 #include <new>
+#include <optional>
+#include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "plugins/sqlserver_cdc/copy_queries.h"
+#include "plugins/sqlserver_cdc/source_error.h"
 
 namespace dstream::sqlserver {
 namespace {
+
+// What a server that can be reached takes to answer that a statement is cancelled, many times over.
+constexpr std::chrono::seconds kEndWait{3};
+
+std::atomic<int> left_behind{0};  // [any-thread]
+
+// Counts a pool left behind, if there may be another one.
+bool may_leave() {
+  int count = left_behind.load();
+  while (count < CopyPool::kLeftBehindMax) {
+    if (left_behind.compare_exchange_weak(count, count + 1)) {
+      return true;
+    }
+  }
+  return false;
+}
 
 uint32_t table_of(const CopyRequest& request) {
   return std::visit([](const auto& asked) { return asked.table; }, request);
@@ -20,49 +46,150 @@ bool is_whole(const CopyRequest& request) {
 
 }  // namespace
 
+// What the threads of a pool share with it.
+class CopyPool::Work : public std::enable_shared_from_this<CopyPool::Work> {
+ public:
+  Work(OdbcConnection target, const Options& options, const Catalog& catalog, LogLine log,
+       std::shared_ptr<SlabPool> slabs, StopSignal& signal)
+      : target_(std::move(target)),
+        options_(options),
+        catalog_(catalog),
+        slabs_(std::move(slabs)),
+        log_(std::move(log)),
+        signal_(&signal) {}
+  Work(const Work&) = delete;
+  Work& operator=(const Work&) = delete;
+  ~Work() {
+    if (is_left_behind_) {
+      --left_behind;
+    }
+  }
+
+  void submit(CopyRequest request);
+  std::unique_ptr<CopyAnswer> take();
+  void stop();
+
+ private:
+  struct Worker {
+    std::shared_ptr<Connection> connection;  // guarded by mutex_
+  };
+
+  void run(Worker& worker) noexcept;
+  void serve(Worker& worker);
+  std::shared_ptr<Connection> connect(Worker& worker);
+  void say_how(const CopyQueries& queries);
+  void answer(CopyQueries& queries, const CopyRequest& request, uint64_t generation,
+              const Worker& worker);
+  // A request that this worker may answer: a table whose statement is open belongs to its worker.
+  // Nothing if there was a failure since `generation`, or at the end.
+  std::optional<CopyRequest> next_request(std::optional<uint32_t> open_table, const Worker& worker,
+                                          uint64_t generation);
+  std::optional<uint64_t> generation();  // nothing at the end
+  void fail(const SourceError& error);
+  void notify();
+  void cancel(const std::shared_ptr<Connection>& connection) noexcept;
+  void ended();
+
+  const OdbcConnection target_;
+  const Options options_;
+  const Catalog catalog_;
+  const std::shared_ptr<SlabPool> slabs_;
+
+  std::mutex mutex_;  // guards everything below
+  std::condition_variable wake_;
+  LogLine log_;  // these two: empty once nobody listens
+  StopSignal* signal_;
+  bool stopping_ = false;
+  bool is_left_behind_ = false;
+  bool said_how_ = false;
+  size_t running_ = 0;  // threads of workers, and those that cancel
+  size_t idle_ = 0;     // workers that wait for a request
+  std::deque<CopyRequest> requests_;
+  std::deque<std::unique_ptr<CopyAnswer>> answers_;
+  std::map<uint32_t, const Worker*> owners_;  // of tables whose statement is open
+  std::unique_ptr<SourceError> failure_;
+  uint64_t generation_ = 0;  // grows with each failure: answers to older requests are dropped
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::thread> threads_;
+};
+
 CopyPool::CopyPool(OdbcConnection target, const Options& options, const Catalog& catalog,
                    LogLine log, std::shared_ptr<SlabPool> slabs, StopSignal& signal)
-    : target_(std::move(target)),
-      options_(options),
-      catalog_(catalog),
-      log_(std::move(log)),
-      slabs_(std::move(slabs)),
-      signal_(signal) {}
+    : work_(std::make_shared<Work>(std::move(target), options, catalog, std::move(log),
+                                   std::move(slabs), signal)) {}
 
-CopyPool::~CopyPool() {
-  std::vector<std::shared_ptr<Connection>> running;
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    for (const auto& worker : workers_) {
-      running.push_back(worker->connection);
-    }
-  }
+CopyPool::~CopyPool() { work_->stop(); }
+
+void CopyPool::submit(CopyRequest request) { work_->submit(std::move(request)); }
+
+std::unique_ptr<CopyAnswer> CopyPool::take() { return work_->take(); }
+
+// Each connection by a thread of its own: one that does not answer keeps nobody else waiting.
+void CopyPool::Work::stop() {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
   wake_.notify_all();
-  for (const auto& connection : running) {
-    if (connection != nullptr) {
-      connection->cancel();
+  for (const auto& worker : workers_) {
+    if (worker->connection != nullptr) {
+      ++running_;
+      threads_.emplace_back([work = shared_from_this(), connection = worker->connection] {
+        work->cancel(connection);
+      });
     }
   }
-  for (const auto& worker : workers_) {
-    worker->thread.join();
+  const auto all_ended = [this] { return running_ == 0; };
+  if (!wake_.wait_for(lock, kEndWait, all_ended) && may_leave()) {
+    is_left_behind_ = true;
+    log_ = nullptr;
+    signal_ = nullptr;
+    for (std::thread& thread : threads_) {
+      thread.detach();
+    }
+    return;
+  }
+  wake_.wait(lock, all_ended);
+  lock.unlock();
+  for (std::thread& thread : threads_) {
+    thread.join();
   }
 }
 
-void CopyPool::submit(CopyRequest request) {
+void CopyPool::Work::cancel(const std::shared_ptr<Connection>& connection) noexcept {
+  connection->cancel();
+  ended();
+}
+
+void CopyPool::Work::ended() {
+  {
+    const std::lock_guard lock(mutex_);
+    --running_;
+  }
+  wake_.notify_all();
+}
+
+// Under the lock: leaving behind comes before or after, never meanwhile.
+void CopyPool::Work::notify() {
+  const std::lock_guard lock(mutex_);
+  if (signal_ != nullptr) {
+    signal_->notify();
+  }
+}
+
+void CopyPool::Work::submit(CopyRequest request) {
   {
     const std::lock_guard lock(mutex_);
     requests_.push_back(std::move(request));
     if (requests_.size() > idle_ && workers_.size() < options_.copy_connections()) {
       workers_.push_back(std::make_unique<Worker>());
-      Worker& worker = *workers_.back();
-      worker.thread = std::thread([this, &worker] { run(worker); });
+      ++running_;
+      threads_.emplace_back(
+          [work = shared_from_this(), &worker = *workers_.back()] { work->run(worker); });
     }
   }
   wake_.notify_all();
 }
 
-std::unique_ptr<CopyAnswer> CopyPool::take() {
+std::unique_ptr<CopyAnswer> CopyPool::Work::take() {
   const std::lock_guard lock(mutex_);
   if (failure_ != nullptr) {
     const std::unique_ptr<SourceError> failure = std::exchange(failure_, nullptr);
@@ -76,7 +203,7 @@ std::unique_ptr<CopyAnswer> CopyPool::take() {
   return answer;
 }
 
-void CopyPool::run(Worker& worker) noexcept {
+void CopyPool::Work::run(Worker& worker) noexcept {
   try {
     serve(worker);
   } catch (const SourceError& error) {
@@ -86,11 +213,16 @@ void CopyPool::run(Worker& worker) noexcept {
   } catch (const std::exception& error) {
     fail({DSTREAM_FATAL, error.what()});
   }
-  const std::lock_guard lock(mutex_);
-  worker.connection.reset();
+  std::shared_ptr<Connection> done;
+  {
+    const std::lock_guard lock(mutex_);
+    done.swap(worker.connection);
+  }
+  done.reset();  // without the lock: closing may wait for the server
+  ended();
 }
 
-std::shared_ptr<Connection> CopyPool::connect(Worker& worker) {
+std::shared_ptr<Connection> CopyPool::Work::connect(Worker& worker) {
   auto connection =
       std::make_shared<Connection>(target_, options_.login_timeout, options_.query_timeout);
   const std::lock_guard lock(mutex_);
@@ -101,14 +233,9 @@ std::shared_ptr<Connection> CopyPool::connect(Worker& worker) {
   return connection;
 }
 
-void CopyPool::say_how(const CopyQueries& queries) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (std::exchange(said_how_, true)) {
-      return;
-    }
-  }
-  if (queries.takes_locks()) {
+void CopyPool::Work::say_how(const CopyQueries& queries) {
+  const std::lock_guard lock(mutex_);
+  if (!std::exchange(said_how_, true) && queries.takes_locks() && log_) {
     log_(DSTREAM_LOG_WARN,
          "Database " + catalog_.database +
              " keeps no row versions, so copying tables locks each row for the moment of its "
@@ -117,7 +244,7 @@ void CopyPool::say_how(const CopyQueries& queries) {
   }
 }
 
-void CopyPool::serve(Worker& worker) {
+void CopyPool::Work::serve(Worker& worker) {
   const std::shared_ptr<Connection> connection = connect(worker);
   if (connection == nullptr) {
     return;
@@ -133,8 +260,8 @@ void CopyPool::serve(Worker& worker) {
   }
 }
 
-void CopyPool::answer(CopyQueries& queries, const CopyRequest& request, uint64_t generation,
-                      const Worker& worker) {
+void CopyPool::Work::answer(CopyQueries& queries, const CopyRequest& request, uint64_t generation,
+                            const Worker& worker) {
   try {
     auto answer = std::make_unique<CopyAnswer>(queries.run(request));
     const std::lock_guard lock(mutex_);
@@ -148,16 +275,16 @@ void CopyPool::answer(CopyQueries& queries, const CopyRequest& request, uint64_t
     fail(error);
   }
   wake_.notify_all();
-  signal_.notify();
+  notify();
 }
 
-std::optional<uint64_t> CopyPool::generation() {
+std::optional<uint64_t> CopyPool::Work::generation() {
   const std::lock_guard lock(mutex_);
   return stopping_ ? std::nullopt : std::optional(generation_);
 }
 
-std::optional<CopyRequest> CopyPool::next_request(std::optional<uint32_t> open_table,
-                                                  const Worker& worker, uint64_t generation) {
+std::optional<CopyRequest> CopyPool::Work::next_request(std::optional<uint32_t> open_table,
+                                                        const Worker& worker, uint64_t generation) {
   const auto may_answer = [&](const CopyRequest& each) {
     if (open_table) {
       return is_whole(each) && table_of(each) == *open_table;
@@ -183,7 +310,7 @@ std::optional<CopyRequest> CopyPool::next_request(std::optional<uint32_t> open_t
   return std::nullopt;
 }
 
-void CopyPool::fail(const SourceError& error) {
+void CopyPool::Work::fail(const SourceError& error) {
   {
     const std::lock_guard lock(mutex_);
     if (failure_ == nullptr) {
@@ -195,7 +322,7 @@ void CopyPool::fail(const SourceError& error) {
     owners_.clear();
   }
   wake_.notify_all();
-  signal_.notify();
+  notify();
 }
 
 }  // namespace dstream::sqlserver

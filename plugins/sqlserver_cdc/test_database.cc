@@ -63,7 +63,25 @@ std::string row_text(std::span<const dstream_value> row) {
   return text;
 }
 
-Seen seen(const RecordView& record) {
+std::string json_text(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    out += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+  }
+  return out + '"';
+}
+
+const char* real_server() { return std::getenv("DSTREAM_TEST_SQLSERVER"); }
+
+// `url` with another database.
+std::string with_database(std::string url, const std::string& database) {
+  const size_t start = url.find("database=") + 9;
+  return url.replace(start, std::min(url.find('&', start), url.size()) - start, database);
+}
+
+}  // namespace
+
+Seen look_at(const RecordView& record) {
   const dstream_record& raw = record.raw();
   Seen out;
   out.text = raw.op == DSTREAM_OP_INSERT     ? "i "
@@ -87,24 +105,6 @@ Seen seen(const RecordView& record) {
               ' ' + std::to_string(raw.commit_time_ns) + ' ' + std::to_string(raw.schema->id);
   return out;
 }
-
-std::string json_text(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    out += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
-  }
-  return out + '"';
-}
-
-const char* real_server() { return std::getenv("DSTREAM_TEST_SQLSERVER"); }
-
-// `url` with another database.
-std::string with_database(std::string url, const std::string& database) {
-  const size_t start = url.find("database=") + 9;
-  return url.replace(start, std::min(url.find('&', start), url.size()) - start, database);
-}
-
-}  // namespace
 
 std::vector<std::string> texts(const std::vector<Seen>& all) {
   std::vector<std::string> out;
@@ -226,6 +226,7 @@ SourceFixture::~SourceFixture() = default;
 
 bool SourceFixture::is_real() { return real_server() != nullptr; }
 std::string SourceFixture::database_name() const { return database_->name; }
+uint16_t SourceFixture::server_port() const { return database_->server->port(); }
 standin::Faults& SourceFixture::faults() { return database_->server->faults(); }
 
 void SourceFixture::SetUp() { database_ = std::make_unique<Database>(); }
@@ -307,8 +308,8 @@ std::string SourceFixture::many_cars(int count) {
   return sql + "COMMIT;";
 }
 
-void SourceFixture::open(const std::vector<std::string>& tables, const std::string& options,
-                         const std::string& position, const std::string& connection) {
+void SourceFixture::make(const std::vector<std::string>& tables, const std::string& options,
+                         const std::string& connection) {
   source_.reset();
   std::string json =
       "{\"connection\":" + json_text(connection.empty() ? url() : connection) + ",\"tables\":[";
@@ -326,6 +327,11 @@ void SourceFixture::open(const std::vector<std::string>& tables, const std::stri
   host_ = std::make_unique<testing_sdk::FakeHost>(json);
   source_ = std::make_unique<testing_sdk::SourceDriver>(
       *testing_sdk::find_connector(dstream_plugin_v1, "sqlserver-cdc"), *host_);
+}
+
+void SourceFixture::open(const std::vector<std::string>& tables, const std::string& options,
+                         const std::string& position, const std::string& connection) {
+  make(tables, options, connection);
   source_->open(position);
 }
 
@@ -342,7 +348,7 @@ std::vector<Seen> SourceFixture::read(size_t count) {
     const Batch batch = source_->read(wanted, Millis(1000));
     for (uint32_t i = 0; i < batch.size(); ++i) {
       if (batch[i].op() != DSTREAM_OP_WATERMARK) {
-        all.push_back(seen(batch[i]));
+        all.push_back(look_at(batch[i]));
       }
     }
     if (batch.size() > 0) {

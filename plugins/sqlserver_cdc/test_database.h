@@ -30,6 +30,7 @@ struct Seen {
 };
 
 // Records as text, with " $" behind the last of each transaction.
+Seen look_at(const RecordView& record);
 std::vector<std::string> texts(const std::vector<Seen>& all);
 std::vector<std::string> facts(const std::vector<Seen>& all);
 int64_t unix_now_ns();
@@ -45,6 +46,7 @@ class SourceFixture : public ::testing::Test {
   std::string database_name() const;
   std::string url(const std::string& user = "", const std::string& password = "",
                   const std::string& database = "") const;
+  uint16_t server_port() const;  // of the stand-in
   standin::Faults& faults();
 
   // Runs T-SQL; a failure is a failure of the test.
@@ -67,8 +69,10 @@ class SourceFixture : public ::testing::Test {
   // A transaction that inserts so many cars.
   static std::string many_cars(int count);
 
-  // Makes a source of these tables, open at `position`. `options` are more
-  // members of its JSON.
+  // Makes a source of these tables. `options` are more members of its JSON.
+  void make(const std::vector<std::string>& tables, const std::string& options = "",
+            const std::string& connection = "");
+  // Likewise, and opens it at `position`.
   void open(const std::vector<std::string>& tables, const std::string& options = "",
             const std::string& position = "", const std::string& connection = "");
   // Closes and opens it again.
