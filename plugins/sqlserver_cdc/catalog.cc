@@ -8,6 +8,8 @@
 #include <set>
 #include <tuple>
 
+#include "plugins/sqlserver_cdc/instances.h"
+
 namespace dstream::sqlserver {
 namespace {
 
@@ -17,7 +19,8 @@ struct Captured {
   std::string instance;
   int32_t object_id = 0;
   int32_t source_object_id = 0;
-  Lsn start;  // zero: not established yet
+  Lsn start;           // zero: not established yet
+  size_t created = 0;  // order of creation
 };
 
 struct DeclaredColumn {
@@ -28,6 +31,7 @@ struct DeclaredColumn {
 
 using Columns = std::map<int32_t, std::vector<DeclaredColumn>>;  // by change table
 using Keys = std::map<int32_t, std::vector<std::string>>;        // by change table
+using Definitions = std::map<int32_t, Lsn>;                      // by change table: newest DDL
 using NotNull = std::set<std::pair<int32_t, std::string>>;       // source table and column
 
 int32_t as_int(int64_t value) { return static_cast<int32_t>(value); }
@@ -49,11 +53,12 @@ std::string check_database(Connection& connection) {
   return name;
 }
 
+// In the order of their creation.
 std::vector<Captured> load_captured(Connection& connection) {
   Statement statement(connection,
                       "SELECT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id),"
                       " capture_instance, object_id, source_object_id, start_lsn"
-                      " FROM cdc.change_tables",
+                      " FROM cdc.change_tables ORDER BY create_date, object_id",
                       {}, "Reading cdc.change_tables");
   std::vector<Captured> all;
   while (statement.next_row()) {
@@ -74,6 +79,19 @@ std::vector<Captured> load_captured(Connection& connection) {
     }
   }
   return all;
+}
+
+Definitions load_definitions(Connection& connection) {
+  Statement statement(connection,
+                      "SELECT object_id, MAX(ddl_lsn) FROM cdc.ddl_history GROUP BY object_id", {},
+                      "Reading cdc.ddl_history");
+  Definitions definitions;
+  while (statement.next_row()) {
+    int64_t object_id = 0;
+    statement.get_int(1, &object_id);
+    statement.get_lsn(2, &definitions[as_int(object_id)]);
+  }
+  return definitions;
 }
 
 Columns load_columns(Connection& connection) {
@@ -147,22 +165,9 @@ NotNull load_not_null(Connection& connection) {
                         quote_literal(wanted.name.table) + ", @role_name = NULL;");
 }
 
-// Instances that reach back to what is needed, the newest first; the others after them, the one
-// that reaches back furthest first.
-Captured choose(std::vector<Captured> candidates, Lsn needed) {
-  const auto rank = [needed](const Captured& captured) {
-    const bool valid = !captured.start.is_zero() && captured.start <= needed;
-    const Lsn start = captured.start.is_zero() ? Lsn::max() : captured.start;
-    return std::tuple(!valid, valid ? Lsn{~start.high, static_cast<uint16_t>(~start.low)} : start);
-  };
-  return *std::min_element(
-      candidates.begin(), candidates.end(),
-      [&rank](const Captured& a, const Captured& b) { return rank(a) < rank(b); });
-}
-
-Captured find_captured(Connection& connection, const std::vector<Captured>& all,
-                       const TableOptions& wanted, const std::string& place,
-                       const std::string& database, const Position& position) {
+std::vector<Captured> find_captured(Connection& connection, const std::vector<Captured>& all,
+                                    const TableOptions& wanted, const std::string& place,
+                                    const std::string& database) {
   // An exact match counts more than one that only a case-insensitive collation would make.
   std::vector<Captured> candidates;
   for (const bool exact : {true, false}) {
@@ -188,9 +193,37 @@ Captured find_captured(Connection& connection, const std::vector<Captured>& all,
                                             wanted.capture_instance + "\".");
     }
   }
+  return candidates;
+}
+
+// What is copied first needs no older changes, and has all columns in the newest instance.
+Captured choose(const std::vector<Captured>& candidates, const Position& position,
+                SnapshotMode snapshot) {
   const TableName& name = candidates.front().table;
   const PositionEntry* known = position.find(name);
-  return choose(candidates, known == nullptr ? Lsn{} : known->key_of(name).first_needed());
+  if (known == nullptr && snapshot != SnapshotMode::kNever) {
+    return candidates.back();
+  }
+  std::vector<InstanceRow> rows;
+  rows.reserve(candidates.size());
+  for (const Captured& candidate : candidates) {
+    rows.push_back({candidate.object_id, candidate.source_object_id, candidate.start});
+  }
+  return candidates[choose_instance(rows,
+                                    known == nullptr ? Lsn{} : known->key_of(name).first_needed())];
+}
+
+// Names of the instances that came before `chosen`.
+std::vector<std::string> superseded(const std::vector<Captured>& candidates,
+                                    const Captured& chosen) {
+  std::vector<std::string> names;
+  for (const Captured& other : candidates) {
+    if (other.object_id == chosen.object_id) {
+      break;
+    }
+    names.push_back(other.instance);
+  }
+  return names;
 }
 
 // The change table's columns as the driver describes them.
@@ -243,19 +276,32 @@ CapturedColumn make_column(const DeclaredColumn& declared, const DescribedColumn
   return {declared.name, *std::move(type), true};
 }
 
-CaptureInstance make_instance(Connection& connection, const Captured& captured,
-                              const std::string& database, const Columns& columns, const Keys& keys,
-                              const NotNull& not_null, ClrForm clr_form) {
+// What describes captured tables beside cdc.change_tables.
+struct Facts {
+  std::string database;
+  Definitions definitions;
+  Columns columns;
+  Keys keys;
+  NotNull not_null;
+};
+
+CaptureInstance make_instance(Connection& connection, const Captured& captured, const Facts& facts,
+                              ClrForm clr_form) {
   CaptureInstance instance;
   instance.name = captured.instance;
   instance.object_id = captured.object_id;
+  instance.source_object_id = captured.source_object_id;
   instance.start = captured.start;
-  instance.description.database = database;
+  if (const auto known = facts.definitions.find(captured.object_id);
+      known != facts.definitions.end()) {
+    instance.definition = known->second;
+  }
+  instance.description.database = facts.database;
   instance.description.table = captured.table;
   const auto described = describe(connection, instance);
   instance.has_command_id = described.contains("__$command_id");
-  const auto declared = columns.find(captured.object_id);
-  if (declared == columns.end()) {
+  const auto declared = facts.columns.find(captured.object_id);
+  if (declared == facts.columns.end()) {
     throw SourceError(DSTREAM_DENIED, "The login may not see the captured columns of " +
                                           captured.table.text() +
                                           ". Grant SELECT on schema cdc, or db_owner.");
@@ -269,9 +315,9 @@ CaptureInstance make_instance(Connection& connection, const Captured& captured,
     instance.description.columns.push_back(
         make_column(column, at->second, captured.table, clr_form));
     instance.description.columns.back().nullable =
-        !not_null.contains({captured.source_object_id, column.name});
+        !facts.not_null.contains({captured.source_object_id, column.name});
   }
-  if (const auto key = keys.find(captured.object_id); key != keys.end()) {
+  if (const auto key = facts.keys.find(captured.object_id); key != facts.keys.end()) {
     instance.description.key = key_indexes(instance.description.columns, key->second);
   }
   return instance;
@@ -323,30 +369,34 @@ Catalog load_catalog(Connection& connection, const Options& options, const Posit
   Catalog catalog;
   catalog.database = check_database(connection);
   const std::vector<Captured> captured = load_captured(connection);
-  std::vector<std::pair<Captured, const TableOptions*>> chosen;
+  std::vector<std::tuple<Captured, const TableOptions*, std::vector<std::string>>> chosen;
   std::map<TableName, std::string> seen;
   for (size_t i = 0; i < options.tables.size(); ++i) {
     const TableOptions& wanted = options.tables[i];
     const std::string place = "tables/" + std::to_string(i);
-    const Captured found =
-        find_captured(connection, captured, wanted, place, catalog.database, position);
+    const std::vector<Captured> candidates =
+        find_captured(connection, captured, wanted, place, catalog.database);
+    const Captured found = choose(candidates, position, options.snapshot);
     const auto [other, fresh] = seen.emplace(found.table, place);
     if (!fresh) {
       throw SourceError(DSTREAM_CONFIG, place + ": " + wanted.name.text() +
                                             " is the same table as " + other->second + ".");
     }
-    chosen.emplace_back(found, &wanted);
+    chosen.emplace_back(found, &wanted, superseded(candidates, found));
   }
-  std::sort(chosen.begin(), chosen.end(),
-            [](const auto& a, const auto& b) { return a.first.table < b.first.table; });
+  std::sort(chosen.begin(), chosen.end(), [](const auto& a, const auto& b) {
+    return std::get<0>(a).table < std::get<0>(b).table;
+  });
 
-  const Columns columns = load_columns(connection);
-  const Keys keys = load_keys(connection);
-  const NotNull not_null = load_not_null(connection);
-  for (const auto& [found, wanted] : chosen) {
+  // Before the columns: what alters them meanwhile is newer than what is known here.
+  Definitions definitions = load_definitions(connection);
+  const Facts facts{catalog.database, std::move(definitions), load_columns(connection),
+                    load_keys(connection), load_not_null(connection)};
+  for (auto& [found, wanted, older] : chosen) {
     CatalogTable table;
-    table.instance = make_instance(connection, found, catalog.database, columns, keys, not_null,
-                                   options.clr_form);
+    table.instance = make_instance(connection, found, facts, options.clr_form);
+    table.instance.is_final = !wanted->capture_instance.empty();
+    table.superseded = std::move(older);
     table.poll_interval = wanted->poll_interval;
     table.max_poll_interval = wanted->max_poll_interval;
     catalog.tables.push_back(std::move(table));

@@ -17,6 +17,7 @@ using LogLine = std::function<void(dstream_log_level, const std::string&)>;
 
 struct CatalogTable {
   CaptureInstance instance;
+  std::vector<std::string> superseded;  // older capture instances of the table
   Millis poll_interval{};
   Millis max_poll_interval{};
 };
@@ -29,7 +30,8 @@ struct Catalog {
 // Reads what is needed to start, and checks it.
 //
 // Of two capture instances of a table the newest is taken that still has everything after
-// `position`; without a position the one that reaches back furthest.
+// `position`. Without a position: the newest if the table is copied first, else the one that
+// reaches back furthest.
 //
 // Throws SourceError, each with what to do:
 //   CONFIG       CDC is not enabled in the database; a table does not exist, is not captured, or

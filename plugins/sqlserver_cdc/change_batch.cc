@@ -67,6 +67,13 @@ dstream_bytes ChangeBatch::lsn_text(Lsn lsn) {
   return as_bytes(start, start + Lsn::kTextSize);
 }
 
+dstream_bytes ChangeBatch::copied_text(std::string_view text) {
+  char* start = held_->arena.reserve(text.size());
+  std::memcpy(start, text.data(), text.size());
+  held_->arena.use(start + text.size());
+  return as_bytes(start, start + text.size());
+}
+
 // Neighbouring records nearly always share it.
 dstream_bytes ChangeBatch::commit_text(Lsn commit) {
   if (commit_text_.data == nullptr || commit_ != commit) {
@@ -164,6 +171,22 @@ void ChangeBatch::add_truncate(const dstream_schema* schema) {
   dstream_record& record = next_record();
   record.op = DSTREAM_OP_TRUNCATE;
   record.schema = schema;
+}
+
+void ChangeBatch::add_schema(const dstream_schema* schema, std::string_view instance,
+                             const Definition& definition) {
+  dstream_record& record = next_record();
+  record.op = DSTREAM_OP_SCHEMA;
+  record.schema = schema;
+  record.commit_time_ns = definition.time_ns;
+  dstream_field* fields = headers_ + (count_ - 1) * kHeadersPerRecord;
+  fields[0] = {"commit_lsn", commit_text(definition.lsn)};
+  fields[1] = {"capture_instance", copied_text(instance)};
+  record.header_count = 2;
+  if (!definition.statement.empty()) {
+    fields[record.header_count++] = {"ddl", copied_text(definition.statement)};
+  }
+  record.headers = fields;
 }
 
 dstream_batch* ChangeBatch::finish_at(std::string_view position) {

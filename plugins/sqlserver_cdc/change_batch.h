@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dstream/abi.h"
+#include "plugins/sqlserver_cdc/change_fetcher.h"
 #include "plugins/sqlserver_cdc/position.h"
 #include "plugins/sqlserver_cdc/row_memory.h"
 #include "plugins/sqlserver_cdc/table_cursor.h"
@@ -60,6 +61,10 @@ class ChangeBatch {
   // position but the one finish_at() gives. REQUIRES: has_room().
   void add_copied(const CopiedRow& row);
   void add_truncate(const dstream_schema* schema);
+  // From here on a table's records have `schema`: because of a statement, or of a capture instance
+  // that takes over (`definition.statement` is empty then).
+  void add_schema(const dstream_schema* schema, std::string_view instance,
+                  const Definition& definition);
   void mark_snapshot_end() { snapshot_end_ = true; }
   // finish() with `position` on the last record, or on a watermark if there is no record.
   dstream_batch* finish_at(std::string_view position);
@@ -81,6 +86,7 @@ class ChangeBatch {
   void set_position(dstream_record& record, const ChangeKey& key, const RecordFacts& facts,
                     const PositionWriter& positions);
   dstream_bytes lsn_text(Lsn lsn);
+  dstream_bytes copied_text(std::string_view text);
   dstream_bytes commit_text(Lsn commit);
   void keep(const ChunkPointer& chunk);
 

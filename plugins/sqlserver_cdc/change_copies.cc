@@ -83,6 +83,7 @@ void ChangeStream::move_to(const ChangeKey& key, const std::vector<TableName>& n
   for (const uint32_t index : now.tables) {
     if (moves(tables_[index].facts.name)) {
       tables_[index].complete = key;
+      tables_[index].told = std::max(tables_[index].told, key.commit);
     }
   }
   now.announced = std::min(now.announced, bound_);

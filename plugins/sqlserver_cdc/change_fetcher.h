@@ -22,12 +22,21 @@ struct TransactionTime {
   int64_t time_ns = 0;
 };
 
+// A statement that changed what a captured table is: a row of cdc.ddl_history.
+struct Definition {
+  Lsn lsn;
+  int64_t time_ns = 0;  // since 1970 UTC
+  std::string statement;
+};
+
 // Ask: what is new in the tables of a group?
 struct ProbeRequest {
   uint32_t group = 0;
   // By table of the group: how far it is complete. A low end point beyond what is needed next is a
   // gap; a table at its beginning needs nothing yet.
   std::vector<ChangeKey> complete;
+  // By table of the group: definitions up to here are known.
+  std::vector<Lsn> told;
   Lsn times_from;
   bool reports_gaps = false;  // a gap is part of the answer instead of an error
 };
@@ -36,6 +45,11 @@ struct TableProbe {
   Lsn newest;       // newest commit LSN in the change table; zero if it is empty
   Lsn low;          // low end point; zero if not established yet
   std::string gap;  // changes that are needed are gone: what an operator is told
+  // Where a newer capture instance of the table begins; zero if there is none, or its beginning is
+  // not established yet.
+  Lsn successor{};
+  Lsn newest_definition{};                // of the instance that is read; zero if there is none
+  std::vector<Definition> definitions{};  // beyond `told`, ascending
 };
 
 struct ProbeAnswer {

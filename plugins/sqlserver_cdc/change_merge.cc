@@ -175,6 +175,7 @@ void ChangeStream::end_round(ChangeBatch* batch) {
   active_.clear();
   phase_ = Phase::kIdle;
   lags_.left(0);
+  end_of_definitions();
   note_next_look();
 }
 

@@ -1,7 +1,6 @@
 #include "plugins/sqlserver_cdc/change_queries.h"
 
 #include <cstring>
-#include <map>
 
 #include "plugins/sqlserver_cdc/utf16.h"
 
@@ -38,27 +37,33 @@ int32_t int_at(const FetchedColumn& column, size_t row, int32_t if_null) {
   throw SourceError(DSTREAM_RETRY, doing + " failed: " + why + " It is read again.");
 }
 
-[[noreturn]] void refuse_dropped(const CaptureInstance& instance) {
-  throw SourceError(DSTREAM_REOPEN, "Capture instance " + instance.name + " of " +
-                                        instance.description.table.text() + " was dropped.");
+// Rows that were converted to types that are no longer those of the change table may have lost
+// something on their way.
+void refuse_altered(const CaptureInstance& instance, const InstanceState& state) {
+  if (state.altered > instance.definition) {
+    throw SourceError(DSTREAM_REOPEN, "Capture instance " + instance.name + " of " +
+                                          instance.description.table.text() +
+                                          " was altered; its columns are read again.");
+  }
 }
 
 // Reads what follows the rows of a page. The server's own count proves that the result was not cut
-// short by an error that looked like its end. Returns the low end point.
-Lsn prove_whole(Statement& statement, const CaptureInstance& instance, size_t rows) {
+// short by an error that looked like its end.
+InstanceState prove_whole(Statement& statement, const CaptureInstance& instance, size_t rows) {
   if (!statement.next_result() || !statement.next_row()) {
     refuse_dropped(instance);
   }
   int64_t server_rows = -1;
-  Lsn low;
+  InstanceState state;
   statement.get_int(1, &server_rows);
-  statement.get_lsn(2, &low);
+  statement.get_lsn(2, &state.low);
+  statement.get_lsn(3, &state.altered);
   read_to_the_end(statement);
   if (server_rows != static_cast<int64_t>(rows)) {
     refuse_incomplete(statement.doing(), std::to_string(rows) + " rows arrived of " +
                                              std::to_string(server_rows) + " sent.");
   }
-  return low;
+  return state;
 }
 
 }  // namespace
@@ -153,27 +158,15 @@ ProbeAnswer ChangeQueries::probe(const ProbeRequest& request) {
   expect(answer.times_complete || answer.times.back().commit >= request.times_from);
 
   expect(statement.next_result());
-  std::map<int64_t, Lsn> low;
-  while (statement.next_row()) {
-    int64_t object_id = 0;
-    Lsn start;
-    statement.get_int(1, &object_id);
-    statement.get_lsn(2, &start);
-    low[object_id] = start;
-  }
-  for (size_t i = 0; i < group.size(); ++i) {
-    const CatalogTable& table = catalog_.tables[group[i]];
-    const auto at = low.find(table.instance.object_id);
-    if (at == low.end()) {
-      refuse_dropped(table.instance);
-    }
-    answer.tables[i].low = at->second;
-  }
+  read_definitions(statement, answer);
+  expect(statement.next_result());
+  read_instances(statement, answer);
   // Only now: proving that a gap is none needs the connection for itself.
   read_to_the_end(statement);
   while (statement.next_result()) {
     read_to_the_end(statement);
   }
+  ask_definitions(request, answer);
   for (size_t i = 0; i < group.size(); ++i) {
     try {
       check_gap(catalog_.tables[group[i]], request.complete[i], answer.tables[i].low);
@@ -208,9 +201,9 @@ PageAnswer ChangeQueries::page(const PageRequest& request) {
   }
   PageAnswer answer;
   answer.table = request.table;
-  Lsn low;
+  InstanceState state;
   bool whole = true;
-  {
+  try {
     Statement statement(connection_, page_statement(instance, form, request.after.command < 0),
                         page_values(instance, form, request.after, request.to, request.rows),
                         "Reading the changes of " + instance.description.table.text());
@@ -220,28 +213,36 @@ PageAnswer ChangeQueries::page(const PageRequest& request) {
       read_rows(statement, table, request, answer);
     }
     if (whole) {
-      low = prove_whole(statement, instance, answer.rows);
+      state = prove_whole(statement, instance, answer.rows);
     }
+  } catch (const SourceError& error) {
+    if (error.status == DSTREAM_FATAL && !connection_.dead()) {
+      refuse_altered(instance, instance_state(instance));  // values that no longer fit
+    }
+    throw;
   }
   if (!whole) {
-    low = low_end_point(instance);
+    state = instance_state(instance);
   }
+  refuse_altered(instance, state);
   // After the read: cleanup raises the low end point before it deletes.
-  check_gap(table, request.after, low);
+  check_gap(table, request.after, state.low);
   answer.complete = whole && form != PageForm::kInCommand && answer.rows < request.rows;
   return answer;
 }
 
-Lsn ChangeQueries::low_end_point(const CaptureInstance& instance) {
-  Statement statement(connection_, "SELECT start_lsn FROM cdc.change_tables WHERE object_id = ?",
-                      {BindValue::of(instance.object_id)}, "Looking for a gap");
+InstanceState ChangeQueries::instance_state(const CaptureInstance& instance) {
+  Statement statement(connection_, instance_state_statement(),
+                      {BindValue::of(instance.object_id), BindValue::of(instance.object_id)},
+                      "Looking for a gap");
   if (!statement.next_row()) {
     refuse_dropped(instance);
   }
-  Lsn low;
-  statement.get_lsn(1, &low);
+  InstanceState state;
+  statement.get_lsn(1, &state.low);
+  statement.get_lsn(2, &state.altered);
   read_to_the_end(statement);
-  return low;
+  return state;
 }
 
 void ChangeQueries::read_rows(Statement& statement, const CatalogTable& table,

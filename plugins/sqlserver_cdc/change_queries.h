@@ -33,6 +33,14 @@ struct KeyColumns {
 // What the bound columns of a page are, in order.
 std::vector<const ColumnType*> result_columns(const CaptureInstance& instance);
 
+[[noreturn]] void refuse_dropped(const CaptureInstance& instance);
+
+// What is asked with every page, after its rows.
+struct InstanceState {
+  Lsn low;      // low end point
+  Lsn altered;  // newest DDL that altered the change table; zero: none
+};
+
 class ChangeQueries {
  public:
   // `groups` are ChangeStream::groups(). Everything is borrowed and outlives the queries.
@@ -46,6 +54,10 @@ class ChangeQueries {
  private:
   ProbeAnswer probe(const ProbeRequest& request);
   void read_bounds(Statement& statement, ProbeAnswer& answer);
+  // definition_queries.cc: what the instances of a group have become.
+  void read_definitions(Statement& statement, ProbeAnswer& answer);
+  void read_instances(Statement& statement, ProbeAnswer& answer);
+  void ask_definitions(const ProbeRequest& request, ProbeAnswer& answer);
   PageAnswer page(const PageRequest& request);
   TimesAnswer times(const TimesRequest& request);
   SettleAnswer has_settled(const SettleRequest& request);
@@ -68,7 +80,7 @@ class ChangeQueries {
   // What the server's own function takes for the first byte of an update mask.
   void ask_mask_order();
   // Asked for by itself where the page's own statement was not read to its end.
-  Lsn low_end_point(const CaptureInstance& instance);
+  InstanceState instance_state(const CaptureInstance& instance);
   std::vector<TransactionTime> read_times(Statement& statement, size_t expected);
   // In ns since 1970 UTC, from the server's local time.
   int64_t utc_ns(const SQL_TIMESTAMP_STRUCT& local) const;

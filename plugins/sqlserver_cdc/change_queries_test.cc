@@ -43,6 +43,7 @@ class ChangeTableHandler : public standin::Handler {
   int64_t row_count_told = -1;  // what @@ROWCOUNT says; -1: the truth
   bool instance_exists = true;
   Lsn low{1, 0};
+  Lsn altered;  // newest DDL that altered the change table
 
   std::unique_ptr<standin::Session> login(const standin::LoginRequest& request,
                                           standin::ServerMessage* refusal) override;
@@ -86,11 +87,14 @@ class ChangeTableSession : public standin::Session {
     out.statement_done(kSelect, sent);
     if (sql.find("@@ROWCOUNT") != std::string_view::npos) {
       out.columns(std::vector<ResultColumn>{{"", {TypeId::kInt}},
-                                            {"start_lsn", {TypeId::kBinary, Lsn::kBytes}}});
+                                            {"start_lsn", {TypeId::kBinary, Lsn::kBytes}},
+                                            {"", {TypeId::kBinary, Lsn::kBytes}}});
       if (handler_->instance_exists) {
         const int64_t told = handler_->row_count_told < 0 ? sent : handler_->row_count_told;
-        out.row(std::vector<SqlValue>{SqlValue::of_number(told),
-                                      SqlValue::of_text(lsn_bytes(handler_->low))});
+        out.row(std::vector<SqlValue>{
+            SqlValue::of_number(told), SqlValue::of_text(lsn_bytes(handler_->low)),
+            handler_->altered.is_zero() ? SqlValue{}
+                                        : SqlValue::of_text(lsn_bytes(handler_->altered))});
       }
       out.statement_done(kSelect, handler_->instance_exists ? 1 : 0);
     }
@@ -443,6 +447,18 @@ TEST_F(ChangeQueriesTest, ClrTypesAsTextAreTheServersOwn) {
   EXPECT_EQ(value.type, dstream_type{DSTREAM_STRING});
   EXPECT_EQ(carried(value), "/1/2.5/");
   EXPECT_THAT(handler_.page_sql, testing::HasSubstr("c.[__$update_mask], c.[h].ToString() FROM"));
+}
+
+// Values that were converted to what a column was before are never handed on.
+TEST_F(ChangeQueriesTest, APageOfATableThatWasAlteredIsThrownAway) {
+  make_simple(3);
+  EXPECT_EQ(page().rows, 3u);
+  handler_.altered = {4, 0};
+  const SourceError error = failure();
+  EXPECT_EQ(error.status, dstream_status{DSTREAM_REOPEN});
+  EXPECT_THAT(error.what(), testing::HasSubstr("dbo_t of dbo.t was altered"));
+  catalog_.tables[0].instance.definition = {4, 0};
+  EXPECT_EQ(page().rows, 3u);
 }
 
 TEST_F(ChangeQueriesTest, RowsComeInBlocksWithTheirKeys) {

@@ -41,6 +41,7 @@ ChangeStream::ChangeStream(std::vector<StreamTable> tables, const Position& posi
   }
   make_groups(position);
   begin_copies(position);
+  announce_schemas();
   if (make_writer()->size_max(0) > kPositionListMax) {
     throw SourceError(DSTREAM_CONFIG,
                       "tables: the names of " + std::to_string(tables_.size()) +
@@ -101,6 +102,12 @@ dstream_batch* ChangeStream::step(Millis now, int64_t now_unix_ns, size_t record
     return batch;
   };
   for (;;) {
+    if (is_outdated_) {
+      return wait(now, nullptr);
+    }
+    if (phase_ == Phase::kIdle && !announcements_.empty()) {
+      return wait(now, next_announcement(now_unix_ns, records_max, pool));
+    }
     if (phase_ == Phase::kIdle && !begin_round(now)) {
       const Millis due = wait_.until;
       return wait(due, next_copied(now_unix_ns, records_max, pool));
@@ -109,6 +116,9 @@ dstream_batch* ChangeStream::step(Millis now, int64_t now_unix_ns, size_t record
       request_probe(now);
     }
     take_answers();
+    if (is_outdated_) {
+      return wait(now, nullptr);
+    }
     if (phase_ == Phase::kProbing) {
       return wait(Millis(0), next_copied(now_unix_ns, records_max, pool));
     }
@@ -160,6 +170,10 @@ void ChangeStream::request_probe(Millis now) {
   for (const uint32_t index : group().tables) {
     const ChangeKey& complete = tables_[index].complete;
     request.complete.push_back(complete);
+    // What happened to a table before its beginning is in its copy.
+    const bool begins =
+        std::find(unanchored_.begin(), unanchored_.end(), index) != unanchored_.end();
+    request.told.push_back(begins ? Lsn::max() : tables_[index].told);
     request.times_from = std::min(request.times_from, complete.first_needed());
   }
   if (lags_.wants_scans(now)) {
@@ -260,7 +274,12 @@ void ChangeStream::sort_dormant(const ProbeAnswer& answer) {
 void ChangeStream::on_answer(ProbeAnswer answer) {
   probe_requested_ = false;
   check_maximum(answer);
-  bound_ = answer.max;
+  if (is_outdated_by(answer)) {
+    is_outdated_ = true;
+    phase_ = Phase::kIdle;
+    return;
+  }
+  bound_ = bound_for(answer);
   fence_ = std::max(fence_, bound_);
   copy_lost(answer);
   start_copies(answer);
@@ -277,15 +296,16 @@ void ChangeStream::on_answer(ProbeAnswer answer) {
     const uint32_t index = group().tables[i];
     Table& table = tables_[index];
     const Lsn newest = answer.tables[i].newest;
-    if (!newest.is_zero() && newest >= table.complete.first_needed()) {
+    const Lsn needed = table.complete.first_needed();
+    if (!newest.is_zero() && newest >= needed && bound_ >= needed) {
       active_.push_back(index);
       table.cursor.start(table.complete);
       table.requested = false;
       ++waiting_;
-      oldest = std::min(oldest, std::max(table.complete.first_needed(), answer.tables[i].low));
+      oldest = std::min(oldest, std::max(needed, answer.tables[i].low));
     }
   }
-  schedule_next();
+  schedule_next(bound_ != answer.max);
   group().looked = probed_;
   lags_.probed(probed_, answer.server_time_ns, answer.newest_time_ns);
   lags_.left(active_.empty() ? 0 : times_.first_from(oldest));
@@ -308,7 +328,7 @@ void ChangeStream::on_answer(const ScanAnswer& answer) {
   }
 }
 
-void ChangeStream::schedule_next() {
+void ChangeStream::schedule_next(bool is_cut) {
   Group& now = group();
   const bool found = !active_.empty();
   if (found) {
@@ -316,7 +336,9 @@ void ChangeStream::schedule_next() {
   } else {
     now.schedule.idle(started_);
   }
-  if (settings_.poll == PollMode::kAdaptive) {
+  if (is_cut) {
+    now.schedule.move_to(started_);  // there is more already
+  } else if (settings_.poll == PollMode::kAdaptive) {
     now.schedule.move_to(now.rhythm.place(started_, now.schedule.due(), found));
   }
 }

@@ -8,6 +8,7 @@
 // While a round is under way no other group is polled; groups take turns.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,12 @@ struct StreamTable {
   Millis max_poll_interval{};
   size_t row_bytes = 0;       // first guess at what a row holds in memory
   bool has_copy_key = false;  // its rows can be copied in chunks
+  std::string instance{};     // the capture instance
+  Lsn start{};                // where that begins, if there is an older one; else zero
+  Lsn definition{};           // newest DDL that `schema` is not older than
+  // DDL up to here has been told of; without it: what the position covers.
+  std::optional<Lsn> told{};
+  bool announces_schema = false;  // a record with `schema` goes before the next change
 };
 
 struct StreamSettings {
@@ -67,6 +74,13 @@ class ChangeStream {
   dstream_batch* step(Millis now, int64_t now_unix_ns, size_t records_max,
                       const std::shared_ptr<SlabPool>& pool);
   const StreamWait& wait() const { return wait_; }
+  // The tables are no longer what `tables` said: a stream made anew, at position(), of what the
+  // server says now goes on from here. Everything before has left.
+  bool is_outdated() const { return is_outdated_; }
+  // Of all that has left. REQUIRES: is_outdated().
+  std::string position() const { return position_with(copies_.position()); }
+  // DDL of a table that has been told of, for the stream that follows.
+  Lsn told(const TableName& table) const;
   // The host has made `position` durable. A new table begins to be copied only when the point from
   // which its changes are streamed is: were that forgotten, rows that were copied and then deleted
   // would never be told of.
@@ -93,6 +107,7 @@ class ChangeStream {
     StreamTable facts;
     std::string json;    // the name as a JSON string
     ChangeKey complete;  // nothing up to here is missing; as of the beginning of the round
+    Lsn told;            // DDL up to here has been told of
     TableCursor cursor;
     bool requested = false;
   };
@@ -117,6 +132,19 @@ class ChangeStream {
     std::optional<Lsn> at;              // the stream has to pass this
   };
 
+  // change_definitions.cc: tables that are not what they were.
+  struct Announcement {
+    uint32_t table = 0;
+    Definition definition;
+    bool is_ddl = false;  // else the table's capture instance begins
+  };
+  void announce_schemas();
+  bool is_outdated_by(const ProbeAnswer& answer) const;
+  Lsn bound_for(ProbeAnswer& answer);
+  dstream_batch* next_announcement(int64_t now_unix_ns, size_t records_max,
+                                   const std::shared_ptr<SlabPool>& pool);
+  void end_of_definitions();
+
   void begin_copies(const Position& position);
   // Tables of the current group: streamed from `key` on.
   void move_to(const ChangeKey& key, const std::vector<TableName>& names);
@@ -139,7 +167,7 @@ class ChangeStream {
   void on_answer(TimesAnswer answer);
   void on_answer(const SettleAnswer& answer);
   void on_answer(const ScanAnswer& answer);
-  void schedule_next();
+  void schedule_next(bool is_cut);
   // Which look comes next, but for that of the round under way.
   void note_next_look();
   void check_maximum(const ProbeAnswer& answer) const;
@@ -180,6 +208,11 @@ class ChangeStream {
   bool in_transaction_ = false;  // the last change that left was not the last of its transaction
   bool ended_ = false;
   bool settled_ = false;
+  bool is_outdated_ = false;
+  // What has to leave when the round under way has ended, and whether a newer capture instance
+  // begins there.
+  std::deque<Announcement> announcements_;
+  bool successor_begins_ = false;
 
   // The round under way.
   Phase phase_ = Phase::kIdle;
@@ -190,7 +223,7 @@ class ChangeStream {
   Millis started_{0};
   Millis probed_{0};  // when the probe was asked for
   Millis scans_requested_{0};
-  Lsn bound_;                     // committed maximum: the round ends with it
+  Lsn bound_;  // the round ends with it: the committed maximum, or just before a definition changes
   std::vector<uint32_t> active_;  // tables that are read
   std::vector<uint32_t> heap_;    // active tables with a change at hand, the next one on top
   size_t waiting_ = 0;            // active tables whose next change has not arrived

@@ -48,31 +48,64 @@ Source::Source(Host host, std::string_view config)
 
 void Source::open(std::string_view position_text) {
   record_metrics();
-  stream_.reset();
-  copies_.reset();
-  fetcher_.reset();
-  const Position position = parse_position(position_text);
+  close_connections();
+  instances_.clear();
   if (target_.unverified) {
     host_.log(DSTREAM_LOG_WARN,
               "The connection to " + target_.target +
                   " is encrypted, but FreeTDS does not check the server's certificate. Install "
                   "msodbcsql18, or say trust_server_certificate=yes to accept that.");
   }
-  const Host host = host_;
-  fetcher_ = std::make_unique<OdbcFetcher>(
-      target_, options_, position,
-      [host](dstream_log_level level, const std::string& line) { host.log(level, line); }, pool_,
-      signal_);
+  connect(parse_position(position_text));
   for (;;) {
     const uint64_t seen = signal_.events();
-    if (const Catalog* catalog = fetcher_->catalog()) {
-      make_stream(*catalog, position);
+    if (make_stream()) {
       return;
     }
     if (signal_.stopped()) {
       throw SourceError(DSTREAM_CANCELLED, "The source was asked to stop while it connected.");
     }
     signal_.wait_event(seen, SteadyClock::time_point::max());
+  }
+}
+
+void Source::connect(const Position& position) {
+  opening_ = position;
+  const Host host = host_;
+  fetcher_ = std::make_unique<OdbcFetcher>(
+      target_, options_, opening_,
+      [host](dstream_log_level level, const std::string& line) { host.log(level, line); }, pool_,
+      signal_);
+}
+
+bool Source::make_stream() {
+  const Catalog* catalog = fetcher_->catalog();
+  if (catalog != nullptr) {
+    make_stream(*catalog, opening_);
+  }
+  return catalog != nullptr;
+}
+
+// On a connection of its own, as open() does it: what was asked of the old one is forgotten, and
+// nothing that has left is asked for again.
+void Source::reload() {
+  const Position position = parse_position(stream_->position());
+  for (const TableName& table : instances_.tables()) {
+    instances_.tell(table, stream_->told(table));
+  }
+  close_connections();
+  connect(position);
+}
+
+bool Source::has_reloaded() {
+  try {
+    return make_stream();
+  } catch (const SourceError& error) {
+    if (error.status != DSTREAM_RETRY) {
+      throw;
+    }
+    // Only another connection asks again.
+    throw SourceError(DSTREAM_REOPEN, error.what(), error.vendor_code, error.sqlstate);
   }
 }
 
@@ -150,10 +183,13 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
     const TableDescription& description = table.instance.description;
     tables.push_back({description.table, intern_schema(description), table.poll_interval,
                       table.max_poll_interval, guess_row_bytes(description),
-                      can_copy_by_key(description)});
+                      can_copy_by_key(description), table.instance.name,
+                      table.superseded.empty() ? Lsn{} : table.instance.start,
+                      table.instance.definition});
     if (position.find(description.table) == nullptr) {
       log_start(table);
     }
+    note_instance(table, tables.back());
   }
   std::vector<TableName> names;
   names.reserve(tables.size());
@@ -174,8 +210,19 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
   fetcher_->set_groups(stream_->groups());
 }
 
+void Source::note_instance(const CatalogTable& table, StreamTable& stream_table) {
+  const InstanceLog::Change change = instances_.read(table);
+  stream_table.told = change.told;
+  stream_table.announces_schema = !change.from.empty();
+  if (!change.from.empty()) {
+    host_.log(DSTREAM_LOG_INFO, stream_table.name.text() + " is read from capture instance " +
+                                    table.instance.name + " instead of " + change.from + ", from " +
+                                    "commit LSN " + table.instance.start.text() + " on.");
+  }
+}
+
 dstream_batch* Source::read(uint32_t records_max, Millis wait) {
-  if (stream_ == nullptr) {
+  if (fetcher_ == nullptr) {
     throw SourceError(DSTREAM_REOPEN, "The source is not open.");
   }
   const SteadyClock::time_point deadline = SteadyClock::now() + wait;
@@ -186,12 +233,25 @@ dstream_batch* Source::read(uint32_t records_max, Millis wait) {
     if (signal_.stopped()) {
       return nullptr;
     }
+    if (stream_ != nullptr && stream_->is_outdated()) {
+      reload();
+    }
+    if (stream_ == nullptr && !has_reloaded()) {
+      if (SteadyClock::now() >= deadline) {
+        return nullptr;
+      }
+      signal_.wait_event(seen, deadline);
+      continue;
+    }
     const Millis now = steady_now();
     dstream_batch* batch = stream_->step(now, unix_now_ns(), records_max, pool_);
     log_copies();
     record_metrics();
     if (batch != nullptr || stream_->ended()) {
       return batch;
+    }
+    if (stream_->is_outdated()) {
+      continue;
     }
     if (SteadyClock::now() >= deadline) {
       return nullptr;
@@ -210,16 +270,34 @@ dstream_batch* Source::read(uint32_t records_max, Millis wait) {
 
 void Source::check(const Checks& checks) const { run_checks(options_, target_, checks); }
 
-void Source::commit(std::string_view position) {
-  if (stream_ != nullptr && stream_->waits_for_commit()) {
-    stream_->committed(parse_position(position));
+void Source::commit(std::string_view text) {
+  const bool waits = stream_ != nullptr && stream_->waits_for_commit();
+  if (!waits && !instances_.waits_for_commit()) {
+    return;
   }
+  const Position position = parse_position(text);
+  if (waits) {
+    stream_->committed(position);
+  }
+  for (const auto& [table, instance] : instances_.committed(position)) {
+    host_.log(DSTREAM_LOG_INFO,
+              "Capture instance " + instance + " of " + table.text() +
+                  " is not read any more and can be dropped, unless somebody else reads it: EXEC "
+                  "sys.sp_cdc_disable_table @source_schema = " +
+                  quote_literal(table.schema) + ", @source_name = " + quote_literal(table.table) +
+                  ", @capture_instance = " + quote_literal(instance) + ";");
+  }
+  status_.set_superseded(instances_.superseded());
 }
 
-void Source::close() {
+void Source::close_connections() {
   stream_.reset();
   copies_.reset();
   fetcher_.reset();
+}
+
+void Source::close() {
+  close_connections();
   signal_.reset();
 }
 

@@ -8,6 +8,7 @@
 #include "dstream/plugin.hpp"
 #include "plugins/sqlserver_cdc/change_stream.h"
 #include "plugins/sqlserver_cdc/copy_pool.h"
+#include "plugins/sqlserver_cdc/instance_log.h"
 #include "plugins/sqlserver_cdc/metrics.h"
 #include "plugins/sqlserver_cdc/odbc_fetcher.h"
 #include "plugins/sqlserver_cdc/options.h"
@@ -41,7 +42,15 @@ class Source {
   bool ended() const { return stream_ != nullptr && stream_->ended(); }
 
  private:
+  void connect(const Position& position);
+  void close_connections();
+  // What connect() began: true once the stream is there.
+  bool make_stream();
   void make_stream(const Catalog& catalog, const Position& position);
+  bool has_reloaded();
+  // Goes on with what the server says of the tables now.
+  void reload();
+  void note_instance(const CatalogTable& table, StreamTable& stream_table);
   void log_start(const CatalogTable& table);
   void log_copies();
   void begin_requested();
@@ -56,6 +65,8 @@ class Source {
   OdbcConnection target_;
   StopSignal signal_;
   SourceStatus status_;
+  Position opening_;  // where the stream begins that connect() is for
+  InstanceLog instances_;
   std::shared_ptr<SlabPool> pool_;
   std::unique_ptr<OdbcFetcher> fetcher_;
   std::unique_ptr<CopyPool> copies_;

@@ -26,11 +26,31 @@ std::string lags_json(const Lags& lags, SourceStatus::Clock::time_point now) {
   return out;
 }
 
+// Nothing where there are none; as many as fit.
+std::string superseded_json(const std::vector<std::pair<TableName, std::string>>& instances,
+                            size_t bytes_max) {
+  std::string out;
+  for (const auto& [table, instance] : instances) {
+    const std::string item = std::string(out.empty() ? "\"superseded_instances\":[" : ",") +
+                             "{\"table\":" + json_string(table.text()) +
+                             ",\"instance\":" + json_string(instance) + '}';
+    if (out.size() + item.size() + 2 < bytes_max) {
+      out += item;
+    }
+  }
+  return out.empty() ? out : out + "],";
+}
+
 }  // namespace
 
 void SourceStatus::set_tables(std::vector<TableName> tables) {
   const std::lock_guard lock(mutex_);
   tables_ = std::move(tables);
+}
+
+void SourceStatus::set_superseded(std::vector<std::pair<TableName, std::string>> instances) {
+  const std::lock_guard lock(mutex_);
+  superseded_ = std::move(instances);
 }
 
 bool SourceStatus::request_copy(std::string_view text) {
@@ -83,7 +103,8 @@ void SourceStatus::publish(std::vector<TableProgress> copies, Clock::time_point 
 
 std::string SourceStatus::json(size_t bytes_max, Clock::time_point now) const {
   const std::lock_guard lock(mutex_);
-  std::string out = '{' + lags_json(lags_, now) + "\"snapshots\":[";
+  std::string out =
+      '{' + lags_json(lags_, now) + superseded_json(superseded_, bytes_max / 2) + "\"snapshots\":[";
   size_t waiting = 0;
   for (const State state : {State::kRunning, State::kDone}) {
     for (const TableProgress& copy : copies_) {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "plugins/sqlserver_cdc/copies.h"
@@ -27,12 +28,14 @@ class SourceStatus {
   bool request_copy(std::string_view table);
   // What was asked for since the last call.
   std::vector<TableName> take_requests();
+  // Older capture instances, with their tables, that are not needed any more.
+  void set_superseded(std::vector<std::pair<TableName, std::string>> instances);
   void publish(const Lags& lags);
   void publish(std::vector<TableProgress> copies, Clock::time_point now);
 
-  // {"lag_ms":n,"capture_lag_ms":n,"capture_lag_is_bound":b,"snapshots":[...],
-  // "snapshots_waiting":n}, at most `bytes_max` long: what is not known is left out, waiting tables
-  // are counted, and finished ones left out if there are too many.
+  // {"lag_ms":n,"capture_lag_ms":n,"capture_lag_is_bound":b,"superseded_instances":[...],
+  // "snapshots":[...],"snapshots_waiting":n}, at most `bytes_max` long: what is not known is left
+  // out, waiting tables are counted, and finished ones left out if there are too many.
   std::string json(size_t bytes_max, Clock::time_point now) const;
 
  private:
@@ -43,6 +46,7 @@ class SourceStatus {
 
   mutable std::mutex mutex_;  // guards everything below
   std::vector<TableName> tables_;
+  std::vector<std::pair<TableName, std::string>> superseded_;
   std::vector<TableName> requests_;
   std::vector<TableProgress> copies_;
   std::map<TableName, Started> started_;

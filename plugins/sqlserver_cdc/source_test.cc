@@ -475,18 +475,18 @@ TEST_F(SourceTest, NewestInstanceThatReachesBackIsChosen) {
   run(insert_car(1));
   open({"dbo.Cars"});
   const std::string position = read(1).back().position;
-  run("ALTER TABLE dbo.Cars ADD Doors int NULL");
   enable_table("Cars", "dbo", "Cars_2");
-  run("INSERT INTO dbo.Cars VALUES (2, N'b', 5)");
-  // The position lies before the second instance begins: the first one has
-  // everything.
+  run(insert_car(2));
+  // The position lies before the second instance begins: the first one has everything until then.
   open({"dbo.Cars"}, "", position);
-  const auto seen = read(1);
-  EXPECT_THAT(texts(seen), ElementsAre("i Cars after 2|b $"));
-  // From here on the second one has everything too, and one column more.
-  run("INSERT INTO dbo.Cars VALUES (3, N'c', 3)");
+  const auto seen = read(2);
+  EXPECT_THAT(texts(seen), ElementsAre(HasSubstr("of Cars_2"), "i Cars after 2|VW $"));
+  // From here on the second one has everything too.
+  run("EXEC sys.sp_cdc_disable_table @source_schema = N'dbo', @source_name = N'Cars', "
+      "@capture_instance = N'dbo_Cars'");
+  run(insert_car(3));
   open({"dbo.Cars"}, "", seen.back().position);
-  EXPECT_THAT(texts(read(1)), ElementsAre("i Cars after 3|c|3 $"));
+  EXPECT_THAT(texts(read(1)), ElementsAre("i Cars after 3|VW $"));
 }
 
 }  // namespace

@@ -29,6 +29,11 @@ std::string order(const CaptureInstance& instance) {
          (instance.has_command_id ? "c.[__$command_id], " : "") + "c.[__$seqval], c.[__$operation]";
 }
 
+constexpr char kInstanceState[] =
+    "start_lsn, (SELECT MAX(ddl_lsn) FROM cdc.ddl_history"
+    " WHERE object_id = ? AND required_column_update = 1)"
+    " FROM cdc.change_tables WHERE object_id = ?;";
+
 constexpr char kAfterSequence[] =
     "c.[__$seqval] > ? OR (c.[__$seqval] = ? AND c.[__$operation] > ?)";
 
@@ -82,7 +87,9 @@ std::string probe_statement(const std::vector<const CaptureInstance*>& instances
   sql +=
       "SELECT TOP (?) start_lsn, tran_end_time FROM cdc.lsn_time_mapping"
       " WHERE start_lsn >= ? ORDER BY start_lsn;\n"
-      "SELECT object_id, start_lsn FROM cdc.change_tables;";
+      "SELECT object_id, MAX(ddl_lsn) FROM cdc.ddl_history GROUP BY object_id;\n"
+      "SELECT object_id, start_lsn, source_object_id FROM cdc.change_tables"
+      " ORDER BY create_date, object_id;";
   return sql;
 }
 
@@ -111,8 +118,7 @@ std::string page_statement(const CaptureInstance& instance, PageForm form, bool 
           " AND (c.[__$seqval] > ? OR c.[__$operation] > ?)";
       break;
   }
-  sql += order(instance) +
-         ";\nSELECT @@ROWCOUNT, start_lsn FROM cdc.change_tables WHERE object_id = ?;";
+  sql += order(instance) + ";\nSELECT @@ROWCOUNT, " + kInstanceState;
   return sql;
 }
 
@@ -142,8 +148,16 @@ std::vector<BindValue> page_values(const CaptureInstance& instance, PageForm for
            number(after.operation)});
       break;
   }
-  values.push_back(number(instance.object_id));
+  add({number(instance.object_id), number(instance.object_id)});
   return values;
+}
+
+std::string instance_state_statement() { return std::string("SELECT ") + kInstanceState; }
+
+std::string definitions_statement() {
+  return "SELECT ddl_lsn, ddl_time, CAST(LEFT(ddl_command, 4000) AS nvarchar(4000)),"
+         " DATALENGTH(ddl_command) FROM cdc.ddl_history"
+         " WHERE object_id = ? AND ddl_lsn > ? ORDER BY ddl_lsn;";
 }
 
 std::string times_statement() {

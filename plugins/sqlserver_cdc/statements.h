@@ -17,10 +17,13 @@ namespace dstream::sqlserver {
 // What is read of one table.
 struct CaptureInstance {
   TableDescription description;
-  std::string name;            // capture instance
-  int32_t object_id = 0;       // of the change table
+  std::string name;       // capture instance
+  int32_t object_id = 0;  // of the change table
+  int32_t source_object_id = 0;
   Lsn start;                   // low end point when it was chosen
   bool has_command_id = true;  // change tables from before SQL Server 2012 SP3 / 2014 SP1 have none
+  bool is_final = false;       // named in the configuration: newer instances are for others
+  Lsn definition;  // newest entry of cdc.ddl_history that `description` is not older than
 
   std::string change_table() const;  // [cdc].[dbo_Persons_CT]
 };
@@ -30,9 +33,10 @@ struct CaptureInstance {
 std::vector<size_t> fetched_columns(const CaptureInstance& instance);
 
 // What is new? Result sets: (1) committed maximum, the server's offset from UTC in minutes, its
-// clock and the newest commit time, (2...) number and newest LSN of each table, in parts, (last but
-// one) commit times from parameter 2, at most parameter 1, (last) object id and low end point of
-// every change table.
+// clock and the newest commit time, (2...) number and newest LSN of each table, in parts, then
+// commit times from parameter 2, at most parameter 1, then object id and newest DDL of every change
+// table that has met any, and last object id, low end point and source table of every change table,
+// the oldest first.
 //
 // The order matters: rows up to the maximum of (1) are visible to everything after it, and the low
 // end points come last, so that a cleanup in between shows.
@@ -50,12 +54,20 @@ enum class PageForm {
 PageForm page_form(const CaptureInstance& instance, const ChangeKey& after, bool same_command);
 
 // The next rows of a change table in the order of its clustered key, then a result set with the
-// number of rows the server sent and the low end point of the instance now.
+// number of rows the server sent, the low end point of the instance now, and the newest DDL that
+// altered the change table itself.
 std::string page_statement(const CaptureInstance& instance, PageForm form, bool null_command);
 std::vector<BindValue> page_values(const CaptureInstance& instance, PageForm form,
                                    const ChangeKey& after, Lsn to, uint32_t rows);
 
+// Low end point and newest DDL as a page tells them: parameter object id, twice.
+std::string instance_state_statement();
+
 // Commit times: parameters count, from, to.
 std::string times_statement();
+
+// What DDL an instance has met, the oldest first: parameters object id, after. LSN, local time, the
+// first 4000 characters of the statement, bytes of all of it.
+std::string definitions_statement();
 
 }  // namespace dstream::sqlserver

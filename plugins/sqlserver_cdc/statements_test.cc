@@ -20,7 +20,8 @@ CaptureInstance persons() {
 }
 
 constexpr char kEnd[] =
-    ";\nSELECT @@ROWCOUNT, start_lsn FROM cdc.change_tables WHERE object_id = ?;";
+    ";\nSELECT @@ROWCOUNT, start_lsn, (SELECT MAX(ddl_lsn) FROM cdc.ddl_history WHERE object_id = "
+    "? AND required_column_update = 1) FROM cdc.change_tables WHERE object_id = ?;";
 
 TEST(Statements, PageAfterATransaction) {
   EXPECT_EQ(page_statement(persons(), PageForm::kAfterTransaction, false),
@@ -94,11 +95,13 @@ TEST(Statements, ProbeIsOneBatchInParts) {
             "SELECT 1 AS i, MAX([__$start_lsn]) AS newest FROM [cdc].[dbo_Persons_CT];\n"
             "SELECT TOP (?) start_lsn, tran_end_time FROM cdc.lsn_time_mapping WHERE start_lsn >= ?"
             " ORDER BY start_lsn;\n"
-            "SELECT object_id, start_lsn FROM cdc.change_tables;");
+            "SELECT object_id, MAX(ddl_lsn) FROM cdc.ddl_history GROUP BY object_id;\n"
+            "SELECT object_id, start_lsn, source_object_id FROM cdc.change_tables ORDER BY "
+            "create_date, object_id;");
   const std::vector<const CaptureInstance*> many(401, &instance);
   const std::string sql = probe_statement(many);
   EXPECT_EQ(probe_parts(401), 3u);
-  EXPECT_EQ(std::count(sql.begin(), sql.end(), ';'), 6);
+  EXPECT_EQ(std::count(sql.begin(), sql.end(), ';'), 7);
 }
 
 }  // namespace

@@ -79,6 +79,21 @@ std::string with_database(std::string url, const std::string& database) {
   return url.replace(start, std::min(url.find('&', start), url.size()) - start, database);
 }
 
+// " (ID int key, Model nvarchar(40)?) of dbo_Cars: ALTER TABLE ..."
+std::string schema_text(const RecordView& record) {
+  const dstream_schema& schema = *record.raw().schema;
+  std::string text;
+  for (uint32_t i = 0; i < schema.column_count; ++i) {
+    const dstream_column& column = schema.columns[i];
+    text += (i == 0 ? " (" : ", ") + std::string(column.name) + ' ' + column.source_type +
+            ((column.flags & DSTREAM_COLUMN_NULLABLE) != 0 ? "?" : "") +
+            ((column.flags & DSTREAM_COLUMN_KEY) != 0 ? " key" : "");
+  }
+  text += ") of " + std::string(record.header("capture_instance"));
+  const std::string_view ddl = record.header("ddl");
+  return ddl.empty() ? text : text + ": " + std::string(ddl);
+}
+
 }  // namespace
 
 Seen look_at(const RecordView& record) {
@@ -88,6 +103,7 @@ Seen look_at(const RecordView& record) {
              : raw.op == DSTREAM_OP_DELETE   ? "d "
              : raw.op == DSTREAM_OP_SNAPSHOT ? "r "
              : raw.op == DSTREAM_OP_TRUNCATE ? "t "
+             : raw.op == DSTREAM_OP_SCHEMA   ? "s "
                                              : "u ";
   out.text += raw.schema->name;
   if (!record.before().empty()) {
@@ -95,6 +111,9 @@ Seen look_at(const RecordView& record) {
   }
   if (!record.after().empty()) {
     out.text += " after " + row_text(record.after());
+  }
+  if (raw.op == DSTREAM_OP_SCHEMA) {
+    out.text += schema_text(record);
   }
   out.position = record.position();
   out.transaction_end = (raw.flags & DSTREAM_RECORD_TX_END) != 0;

@@ -1,0 +1,189 @@
+// What becomes of a source whose tables do not stay what they are, against the stand-in.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "plugins/sqlserver_cdc/test_database.h"
+
+namespace dstream::sqlserver {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kCars[] =
+    "CREATE TABLE dbo.Cars (ID int NOT NULL PRIMARY KEY, Model nvarchar(40) NULL)";
+constexpr char kAddDoors[] = "ALTER TABLE dbo.Cars ADD Doors int NULL";
+const std::string kOld = "s Cars (ID int key, Model nvarchar(40)?) of dbo_Cars: ";
+const std::string kNew = "s Cars (ID int key, Model nvarchar(40)?, Doors int?) of Cars_2";
+
+class SchemaSourceTest : public SourceFixture {
+ public:
+  // Nothing is captured meanwhile.
+  void pause() { run("EXEC dstream.capture_pause"); }
+  void resume() { run("EXEC dstream.capture_resume"); }
+  bool logged(const std::string& part) const {
+    for (const testing_sdk::LogLine& line : host().lines()) {
+      if (line.message.find(part) != std::string::npos) {
+        return true;
+      }
+    }
+    return false;
+  }
+};
+
+TEST_F(SchemaSourceTest, ASecondInstanceTakesOverWhereItBegins) {
+  create_table(kCars, "Cars");
+  open({"dbo.Cars"});
+  pause();
+  run("INSERT INTO dbo.Cars VALUES (1, N'a')");
+  run(kAddDoors);
+  run("INSERT INTO dbo.Cars VALUES (2, N'b', 2)");
+  enable_table("Cars", "dbo", "Cars_2");
+  run("INSERT INTO dbo.Cars VALUES (3, N'c', 3)");
+  resume();
+  const auto seen = read(5);
+  EXPECT_THAT(texts(seen), ElementsAre("i Cars after 1|a $", kOld + kAddDoors, "i Cars after 2|b $",
+                                       kNew, "i Cars after 3|c|3 $"));
+  EXPECT_TRUE(logged("dbo.Cars is read from capture instance Cars_2 instead of dbo_Cars"));
+  run("INSERT INTO dbo.Cars VALUES (4, N'd', 4)");
+  EXPECT_THAT(texts(read(1)), ElementsAre("i Cars after 4|d|4 $"));
+}
+
+TEST_F(SchemaSourceTest, EveryPositionAroundATakeoverResumesWithTheRest) {
+  create_table(kCars, "Cars");
+  pause();
+  run("BEGIN TRANSACTION; INSERT INTO dbo.Cars VALUES (1, N'a'); INSERT INTO dbo.Cars VALUES (2, "
+      "N'b'); COMMIT");
+  run(kAddDoors);
+  enable_table("Cars", "dbo", "Cars_2");
+  run("BEGIN TRANSACTION; INSERT INTO dbo.Cars VALUES (3, N'c', 3); INSERT INTO dbo.Cars VALUES "
+      "(4, N'd', 4); COMMIT");
+  resume();
+  open({"dbo.Cars"});
+  const auto all = read(6);
+  ASSERT_THAT(texts(all), ElementsAre("i Cars after 1|a", "i Cars after 2|b $", kOld + kAddDoors,
+                                      kNew, "i Cars after 3|c|3", "i Cars after 4|d|4 $"));
+  for (size_t i = 0; i + 1 < all.size(); ++i) {
+    // The position of a record that tells of a schema says that it may come again.
+    const size_t next = all[i].text.starts_with("s ") ? i : i + 1;
+    reopen(all[i].position);
+    EXPECT_EQ(texts(read(all.size() - next)),
+              texts({all.begin() + static_cast<long>(next), all.end()}))
+        << i;
+  }
+}
+
+TEST_F(SchemaSourceTest, TheOldInstanceCanBeDroppedWhenTheLogSaysSo) {
+  create_table(kCars, "Cars");
+  open({"dbo.Cars"});
+  run(kAddDoors);
+  enable_table("Cars", "dbo", "Cars_2");
+  run("INSERT INTO dbo.Cars VALUES (1, N'a', 1)");
+  EXPECT_THAT(texts(read(1)), ElementsAre(kOld + kAddDoors));
+  EXPECT_FALSE(logged("can be dropped"));
+  EXPECT_THAT(texts(read(1)), ElementsAre(kNew));
+  EXPECT_FALSE(logged("can be dropped"));
+  EXPECT_THAT(texts(read(1)), ElementsAre("i Cars after 1|a|1 $"));
+  EXPECT_TRUE(
+      logged("Capture instance dbo_Cars of dbo.Cars is not read any more and can be "
+             "dropped"));
+  run("EXEC sys.sp_cdc_disable_table @source_schema = N'dbo', @source_name = N'Cars', "
+      "@capture_instance = N'dbo_Cars'");
+  run("INSERT INTO dbo.Cars VALUES (2, N'b', 2)");
+  EXPECT_THAT(texts(read(1)), ElementsAre("i Cars after 2|b|2 $"));
+}
+
+// A name in the configuration is a decision: another instance may be for somebody else.
+TEST_F(SchemaSourceTest, AnInstanceThatIsNamedIsKept) {
+  create_table(kCars, "Cars");
+  open({}, R"("tables":[{"name":"dbo.Cars","capture_instance":"dbo_Cars"}])");
+  enable_table("Cars", "dbo", "Cars_2");
+  run("INSERT INTO dbo.Cars VALUES (1, N'a')");
+  run("INSERT INTO dbo.Cars VALUES (2, N'b')");
+  EXPECT_THAT(texts(read(2)), ElementsAre("i Cars after 1|a $", "i Cars after 2|b $"));
+}
+
+TEST_F(SchemaSourceTest, AlteredColumnsAreReadAsWhatTheyHaveBecome) {
+  create_table(
+      "CREATE TABLE dbo.Cars (ID int NOT NULL PRIMARY KEY, Model nvarchar(3) NULL, Price "
+      "decimal(9,2) NULL)",
+      "Cars");
+  open({"dbo.Cars"});
+  run("INSERT INTO dbo.Cars VALUES (1, N'abc', 1.25)");
+  EXPECT_THAT(texts(read(1)), ElementsAre("i Cars after 1|abc|1.25 $"));
+  pause();
+  run("INSERT INTO dbo.Cars VALUES (2, N'def', 2.25)");
+  run("ALTER TABLE dbo.Cars ALTER COLUMN Price decimal(12,4)");
+  run("INSERT INTO dbo.Cars VALUES (3, N'ghi', 3.1234)");
+  run("ALTER TABLE dbo.Cars ALTER COLUMN Model nvarchar(8)");
+  run("INSERT INTO dbo.Cars VALUES (4, N'abcdefgh', 4.1234)");
+  resume();
+  const std::string schema =
+      "s Cars (ID int key, Model nvarchar(8)?, Price decimal(12,4)?) of dbo_Cars: ";
+  EXPECT_THAT(texts(read(5)),
+              ElementsAre("i Cars after 2|def|2.2500 $",
+                          schema + "ALTER TABLE dbo.Cars ALTER COLUMN Price decimal(12,4)",
+                          "i Cars after 3|ghi|3.1234 $",
+                          schema + "ALTER TABLE dbo.Cars ALTER COLUMN Model nvarchar(8)",
+                          "i Cars after 4|abcdefgh|4.1234 $"));
+}
+
+TEST_F(SchemaSourceTest, ADroppedColumnIsNullUntilAnInstanceWithoutItTakesOver) {
+  create_table(kCars, "Cars");
+  open({"dbo.Cars"});
+  run("INSERT INTO dbo.Cars VALUES (1, N'a')");
+  run("ALTER TABLE dbo.Cars DROP COLUMN Model");
+  run("INSERT INTO dbo.Cars VALUES (2)");
+  EXPECT_THAT(texts(read(3)),
+              ElementsAre("i Cars after 1|a $", kOld + "ALTER TABLE dbo.Cars DROP COLUMN Model",
+                          "i Cars after 2|null $"));
+  enable_table("Cars", "dbo", "Cars_2");
+  run("INSERT INTO dbo.Cars VALUES (3)");
+  EXPECT_THAT(texts(read(2)), ElementsAre("s Cars (ID int key) of Cars_2", "i Cars after 3 $"));
+}
+
+// What is written while the definition changes is captured whole, by one instance or the other.
+TEST_F(SchemaSourceTest, DefinitionsOfSeveralTablesUnderWrites) {
+  create_table(kCars, "Cars");
+  create_table("CREATE TABLE dbo.Vans (ID int NOT NULL PRIMARY KEY, Model nvarchar(40) NULL)",
+               "Vans");
+  open({"dbo.Cars", "dbo.Vans"});
+  size_t written = 0;
+  const auto write = [&](const std::string& extra) {
+    const std::string id = std::to_string(++written);
+    run("BEGIN TRANSACTION; INSERT INTO dbo.Cars (ID, Model) VALUES (" + id +
+        ", N'c'); INSERT INTO dbo.Vans (ID, Model) VALUES (" + id + ", N'v'); " + extra +
+        "; COMMIT");
+  };
+  for (int i = 0; i < 5; ++i) {
+    write("");
+  }
+  write(kAddDoors);
+  enable_table("Cars", "dbo", "Cars_2");
+  write("ALTER TABLE dbo.Vans ADD Seats int NULL");
+  write("");
+  enable_table("Vans", "dbo", "Vans_2");
+  for (int i = 0; i < 5; ++i) {
+    write("");
+  }
+  const auto seen = read(2 * written + 4);
+  std::vector<std::string> rows;
+  std::vector<std::string> schemas;
+  for (const Seen& each : seen) {
+    (each.text.starts_with("s ") ? schemas : rows).push_back(each.text.substr(0, 17));
+  }
+  EXPECT_EQ(schemas.size(), 4u);
+  ASSERT_EQ(rows.size(), 2 * written);
+  for (size_t i = 0; i < written; ++i) {
+    const std::string id = std::to_string(i + 1);
+    const std::vector<std::string> pair(rows.begin() + 2 * static_cast<long>(i),
+                                        rows.begin() + 2 * static_cast<long>(i) + 2);
+    EXPECT_THAT(pair, Contains(HasSubstr("Cars after " + id)));
+    EXPECT_THAT(pair, Contains(HasSubstr("Vans after " + id)));
+  }
+}
+
+}  // namespace
+}  // namespace dstream::sqlserver
