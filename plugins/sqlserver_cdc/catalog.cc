@@ -8,6 +8,7 @@
 #include <set>
 #include <tuple>
 
+#include "plugins/sqlserver_cdc/history.h"
 #include "plugins/sqlserver_cdc/instances.h"
 
 namespace dstream::sqlserver {
@@ -392,6 +393,7 @@ Catalog load_catalog(Connection& connection, const Options& options, const Posit
   Definitions definitions = load_definitions(connection);
   const Facts facts{catalog.database, std::move(definitions), load_columns(connection),
                     load_keys(connection), load_not_null(connection)};
+  History history(connection);
   for (auto& [found, wanted, older] : chosen) {
     CatalogTable table;
     table.instance = make_instance(connection, found, facts, options.clr_form);
@@ -399,6 +401,9 @@ Catalog load_catalog(Connection& connection, const Options& options, const Posit
     table.superseded = std::move(older);
     table.poll_interval = wanted->poll_interval;
     table.max_poll_interval = wanted->max_poll_interval;
+    if (const PositionEntry* known = position.find(found.table)) {
+      table.foreign = history.why_foreign(*known);
+    }
     catalog.tables.push_back(std::move(table));
   }
   if (!connection.read_only()) {  // a secondary replica has no log scans of its own

@@ -20,6 +20,7 @@ struct CatalogTable {
   std::vector<std::string> superseded;  // older capture instances of the table
   Millis poll_interval{};
   Millis max_poll_interval{};
+  std::string foreign{};  // why its position is worthless, if it is: see history.h
 };
 
 struct Catalog {

@@ -96,9 +96,10 @@ void ChangeBatch::set_headers(dstream_record& record, const Change& change, uint
 void ChangeBatch::set_position(dstream_record& record, const ChangeKey& key,
                                const RecordFacts& facts, const PositionWriter& positions) {
   char* start = held_->arena.reserve(positions.size_max(facts.table_json.size()));
-  char* end = facts.transaction_end ? positions.write_complete(start, key.commit)
-                                    : positions.write(start, key, facts.table_json,
-                                                      facts.transaction_seq, facts.serial);
+  char* end = facts.transaction_end
+                  ? positions.write_complete(start, key.commit, facts.commit_time_ms)
+                  : positions.write(start, key, facts.table_json, facts.commit_time_ms,
+                                    facts.transaction_seq, facts.serial);
   held_->arena.use(end);
   record.position = as_bytes(start, end);
 }
@@ -142,11 +143,12 @@ void ChangeBatch::add(const Change& change, const RecordFacts& facts,
   }
 }
 
-void ChangeBatch::add_watermark(Lsn commit, const PositionWriter& positions) {
+void ChangeBatch::add_watermark(Lsn commit, int64_t commit_time_ms,
+                                const PositionWriter& positions) {
   dstream_record& record = next_record();
   record.op = DSTREAM_OP_WATERMARK;
   char* start = held_->arena.reserve(positions.size_max(0));
-  char* end = positions.write_complete(start, commit);
+  char* end = positions.write_complete(start, commit, commit_time_ms);
   held_->arena.use(end);
   record.position = as_bytes(start, end);
   unplaced_.positions.reset();

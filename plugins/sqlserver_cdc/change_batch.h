@@ -23,6 +23,7 @@ struct RecordFacts {
   uint32_t serial = 0;           // order among the rows that share commit and change LSN, from 1
   bool transaction_end = false;
   int64_t commit_time_ns = 0;
+  int64_t commit_time_ms = 0;  // by the server's local clock, for the position
 };
 
 // A row that was copied from its table.
@@ -55,7 +56,7 @@ class ChangeBatch {
   void add(const Change& change, const RecordFacts& facts,
            const std::shared_ptr<const PositionWriter>& positions);
   // A record without a change: the position is complete up to `commit`. REQUIRES: has_room().
-  void add_watermark(Lsn commit, const PositionWriter& positions);
+  void add_watermark(Lsn commit, int64_t commit_time_ms, const PositionWriter& positions);
 
   // Rows of a table, and the record that says that what was known of a table is void. They have no
   // position but the one finish_at() gives. REQUIRES: has_room().

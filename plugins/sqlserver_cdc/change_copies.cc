@@ -78,7 +78,7 @@ void ChangeStream::move_to(const ChangeKey& key, const std::vector<TableName>& n
   if (at != now.sets.end() && at->key == key) {
     at->add_tables(names);
   } else {
-    now.sets.insert(at, {key, {}, 0, 0, {}})->add_tables(names);
+    now.sets.insert(at, {key, {}, 0, 0, {}, time_ms(key.commit)})->add_tables(names);
   }
   for (const uint32_t index : now.tables) {
     if (moves(tables_[index].facts.name)) {
@@ -86,7 +86,10 @@ void ChangeStream::move_to(const ChangeKey& key, const std::vector<TableName>& n
       tables_[index].told = std::max(tables_[index].told, key.commit);
     }
   }
-  now.announced = std::min(now.announced, bound_);
+  if (now.announced > bound_) {
+    now.announced = bound_;
+    now.announced_ms = time_ms(bound_);
+  }
 }
 
 // Changes are gone, or are not those that were read: the tables are copied anew.
@@ -97,15 +100,17 @@ void ChangeStream::copy_lost(const ProbeAnswer& answer) {
   std::vector<TableName> names;
   for (size_t i = 0; i < answer.tables.size(); ++i) {
     const uint32_t index = group().tables[i];
-    const Table& table = tables_[index];
+    Table& table = tables_[index];
     const bool restored = is_beyond(table, answer, i);
-    if (!restored && answer.tables[i].gap.empty()) {
+    const std::string foreign = std::exchange(table.facts.foreign, {});
+    if (!restored && foreign.empty() && answer.tables[i].gap.empty()) {
       continue;
     }
     warnings_.push_back(
-        (restored ? "The database was restored, or CDC enabled anew: " + table.facts.name.text() +
-                        " has no changes from its position on."
-                  : answer.tables[i].gap) +
+        (!foreign.empty() ? foreign
+         : restored ? "The database was restored, or CDC enabled anew: " + table.facts.name.text() +
+                          " has no changes from its position on."
+                    : answer.tables[i].gap) +
         " Its rows are copied again, after a truncation.");
     names.push_back(table.facts.name);
     copies_.begin(index, true);
@@ -207,7 +212,12 @@ std::string ChangeStream::position_with(const CopyPosition& copies) const {
       const bool moved = k == 0 && phase_ == Phase::kReading && i == current_ &&
                          group.announced > entry.key.commit;
       if (moved) {  // rows leave between transactions only
-        entry = {ChangeKey::end_of(group.announced), {}, 0, 0, std::move(entry.tables)};
+        entry = {ChangeKey::end_of(group.announced),
+                 {},
+                 0,
+                 0,
+                 std::move(entry.tables),
+                 group.announced_ms};
       }
       position.entries.push_back(std::move(entry));
     }

@@ -62,6 +62,7 @@ struct ProbeAnswer {
   // there is none).
   int64_t server_time_ns = 0;
   int64_t newest_time_ns = 0;
+  int64_t utc_offset_ns = 0;  // of the server's local clock, in which lsn_time_mapping is written
 };
 
 // Ask: the changes of one table after `after`, up to the end of transaction `to`.

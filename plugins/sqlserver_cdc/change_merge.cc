@@ -100,15 +100,20 @@ bool ChangeStream::flush(ChangeBatch& batch, bool transaction_end) {
   serial_ = same_transaction && counted_.sequence == key.sequence ? serial_ + rows : rows;
   counted_ = key;
   const int64_t time_ns = times_.find(key.commit);
+  if (!same_transaction || commit_ms_ == 0) {
+    commit_ms_ = time_ms(key.commit);
+  }
   if (time_ns != 0) {
     lags_.left(time_ns);
   }
   batch.add(pending_,
-            {table.facts.schema, table.json, transaction_count_, serial_, transaction_end, time_ns},
+            {table.facts.schema, table.json, transaction_count_, serial_, transaction_end, time_ns,
+             commit_ms_},
             writer_);
   in_transaction_ = !transaction_end;
   if (transaction_end) {
     group().announced = key.commit;
+    group().announced_ms = commit_ms_;
   }
   has_pending_ = false;
   return true;
@@ -158,6 +163,7 @@ void ChangeStream::end_round(ChangeBatch* batch) {
   if (!now.sets.empty() && !bound_.is_zero() && now.sets.front().key <= end) {
     PositionEntry all;
     all.key = end;
+    all.time_ms = now.sets.front().key == end ? now.sets.front().time_ms : time_ms(bound_);
     const auto beyond = std::find_if(now.sets.begin(), now.sets.end(),
                                      [&end](const PositionEntry& set) { return set.key > end; });
     std::for_each(now.sets.begin(), beyond,
@@ -167,7 +173,8 @@ void ChangeStream::end_round(ChangeBatch* batch) {
     if (now.announced < bound_) {
       // Nothing else says that the tables are complete up to the bound.
       now.announced = bound_;
-      batch->add_watermark(bound_, *make_writer());
+      now.announced_ms = time_ms(bound_);
+      batch->add_watermark(bound_, now.announced_ms, *make_writer());
     }
   }
   pending_.chunk.reset();
@@ -177,6 +184,11 @@ void ChangeStream::end_round(ChangeBatch* batch) {
   lags_.left(0);
   end_of_definitions();
   note_next_look();
+}
+
+int64_t ChangeStream::time_ms(Lsn commit) {
+  const int64_t time_ns = times_.covers(commit) ? times_.find(commit) : 0;
+  return time_ns == 0 ? 0 : datetime_ms(time_ns + utc_offset_ns_);
 }
 
 void ChangeStream::join_sets_before(const ChangeKey& key, const TableName& name) {

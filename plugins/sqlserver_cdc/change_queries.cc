@@ -183,6 +183,7 @@ ProbeAnswer ChangeQueries::probe(const ProbeRequest& request) {
 void ChangeQueries::read_bounds(Statement& statement, ProbeAnswer& answer) {
   statement.get_lsn(1, &answer.max);
   statement.get_int(2, &server_offset_minutes_);
+  answer.utc_offset_ns = server_offset_minutes_ * 60 * 1'000'000'000;
   SQL_TIMESTAMP_STRUCT local{};
   if (statement.get_timestamp(3, &local)) {
     answer.server_time_ns = utc_ns(local);

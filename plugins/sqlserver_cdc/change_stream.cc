@@ -64,7 +64,7 @@ void ChangeStream::make_groups(const Position& position) {
 void ChangeStream::add_group(const std::vector<uint32_t>& tables, const Position& position) {
   const StreamTable& first = tables_[tables.front()].facts;
   Group group{
-      PollSchedule(first.poll_interval, first.max_poll_interval), tables, {}, {}, {}, {}, {}};
+      PollSchedule(first.poll_interval, first.max_poll_interval), tables, {}, {}, {}, 0, {}, {}};
   std::map<std::pair<ChangeKey, std::optional<TableName>>, PositionEntry> sets;
   for (const uint32_t index : tables) {
     const TableName& name = tables_[index].facts.name;
@@ -83,6 +83,7 @@ void ChangeStream::add_group(const std::vector<uint32_t>& tables, const Position
   }
   if (group.sets.size() == 1 && group.sets[0].key.is_end_of_transaction()) {
     group.announced = group.sets[0].key.commit;
+    group.announced_ms = group.sets[0].time_ms;
   }
   groups_.push_back(std::move(group));
 }
@@ -218,6 +219,9 @@ void ChangeStream::check_maximum(const ProbeAnswer& answer) const {
   }
   for (size_t i = 0; i < answer.tables.size(); ++i) {
     const Table& table = tables_[groups_[current_].tables[i]];
+    if (!table.facts.foreign.empty()) {
+      throw SourceError(DSTREAM_DATA_LOSS, table.facts.foreign);
+    }
     if (!is_beyond(table, answer, i)) {
       continue;
     }
@@ -280,14 +284,15 @@ void ChangeStream::on_answer(ProbeAnswer answer) {
     return;
   }
   bound_ = bound_for(answer);
+  utc_offset_ns_ = answer.utc_offset_ns;
   fence_ = std::max(fence_, bound_);
-  copy_lost(answer);
-  start_copies(answer);
-  sort_dormant(answer);
   const Lsn covered = answer.times_complete  ? bound_
                       : answer.times.empty() ? Lsn{}
                                              : answer.times.back().commit;
   times_.reset(std::move(answer.times), covered);
+  copy_lost(answer);
+  start_copies(answer);
+  sort_dormant(answer);
   active_.clear();
   heap_.clear();
   waiting_ = 0;
@@ -310,6 +315,7 @@ void ChangeStream::on_answer(ProbeAnswer answer) {
   lags_.probed(probed_, answer.server_time_ns, answer.newest_time_ns);
   lags_.left(active_.empty() ? 0 : times_.first_from(oldest));
   counted_ = {};
+  commit_ms_ = 0;
   if (!group().sets.empty()) {
     const PositionEntry& moving = group().sets.front();
     counted_ = moving.key;

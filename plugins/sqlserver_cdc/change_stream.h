@@ -41,6 +41,7 @@ struct StreamTable {
   // DDL up to here has been told of; without it: what the position covers.
   std::optional<Lsn> told{};
   bool announces_schema = false;  // a record with `schema` goes before the next change
+  std::string foreign{};          // its position is of another history (history.h): why
 };
 
 struct StreamSettings {
@@ -121,7 +122,8 @@ class ChangeStream {
     // Tables whose capture has not begun at the bound yet: they stay at their beginning, so that
     // the LSN at which it begins is not taken for a gap.
     PositionEntry dormant;
-    Lsn announced;  // positions given out so far are complete up to here
+    Lsn announced;             // positions given out so far are complete up to here
+    int64_t announced_ms = 0;  // when that transaction ended, see PositionEntry
     Millis looked{Lags::kNever};
     ScanRhythm rhythm;
   };
@@ -154,6 +156,8 @@ class ChangeStream {
                              const std::shared_ptr<SlabPool>& pool);
   dstream_batch* settle(int64_t now_unix_ns, const std::shared_ptr<SlabPool>& pool);
   bool has_passed(Lsn lsn) const;
+  // When `commit` ended, see PositionEntry; 0 if that is not known.
+  int64_t time_ms(Lsn commit);
   std::string position_with(const CopyPosition& copies) const;
 
   void make_groups(const Position& position);
@@ -223,6 +227,7 @@ class ChangeStream {
   Millis started_{0};
   Millis probed_{0};  // when the probe was asked for
   Millis scans_requested_{0};
+  int64_t utc_offset_ns_ = 0;
   Lsn bound_;  // the round ends with it: the committed maximum, or just before a definition changes
   std::vector<uint32_t> active_;  // tables that are read
   std::vector<uint32_t> heap_;    // active tables with a change at hand, the next one on top
@@ -236,6 +241,7 @@ class ChangeStream {
   ChangeKey counted_;
   uint64_t transaction_count_ = 0;
   uint32_t serial_ = 0;
+  int64_t commit_ms_ = 0;  // when the transaction ended, see PositionEntry
 };
 
 }  // namespace dstream::sqlserver

@@ -45,9 +45,15 @@ char* put_lsn(char* out, Lsn lsn) {
   return out;
 }
 
-char* put_key(char* out, const ChangeKey& key, std::string_view table_json, uint64_t count,
-              uint32_t serial) {
-  out = put_lsn(put(out, "\"lsn\":"), key.commit);
+// The transaction: its LSN, and when it ended.
+char* put_commit(char* out, Lsn commit, int64_t time_ms) {
+  out = put_lsn(put(out, "\"lsn\":"), commit);
+  return time_ms == 0 ? out : put_number(put(out, ",\"time\":"), time_ms);
+}
+
+char* put_key(char* out, const ChangeKey& key, int64_t time_ms, std::string_view table_json,
+              uint64_t count, uint32_t serial) {
+  out = put_commit(out, key.commit, time_ms);
   out = put_number(put(out, ",\"command\":"), key.command);
   out = put_lsn(put(out, ",\"seq\":"), key.sequence);
   out = put_number(put(out, ",\"op\":"), key.operation);
@@ -97,11 +103,15 @@ std::string copies_json(const CopyPosition& copies) {
 std::string entry_json(const PositionEntry& entry, const CopyPosition& copies) {
   std::string out;
   if (entry.key.is_end_of_transaction()) {
-    out = "\"lsn\":\"" + entry.key.commit.text() + "\",";
+    out.resize(100);
+    out.resize(
+        static_cast<size_t>(put_commit(out.data(), entry.key.commit, entry.time_ms) - out.data()));
+    out += ',';
   } else if (!entry.key.is_beginning()) {
     const std::string table = json_string(entry.last ? entry.last->text() : "");
     out.resize(200 + table.size());
-    char* end = put_key(out.data(), entry.key, table, entry.transaction_count, entry.serial);
+    char* end =
+        put_key(out.data(), entry.key, entry.time_ms, table, entry.transaction_count, entry.serial);
     out.resize(static_cast<size_t>(end - out.data()));
     out += ',';
   }
@@ -200,6 +210,10 @@ PositionEntry read_entry(const Poco::JSON::Object& object, CopyPosition* copies)
     return entry;
   }
   entry.key = ChangeKey::end_of(read_lsn(object, "lsn"));
+  if (object.has("time")) {
+    entry.time_ms = read_number<int64_t>(object, "time", std::numeric_limits<int64_t>::min(),
+                                         std::numeric_limits<int64_t>::max());
+  }
   if (!object.has("seq")) {
     return entry;
   }
@@ -305,20 +319,34 @@ PositionWriter::PositionWriter(const std::vector<TableName>& moving,
 
 size_t PositionWriter::size_max(size_t name_size) const {
   constexpr size_t fixed = sizeof(
-                               "{\"v\":1,\"lsn\":,\"command\":,\"seq\":,\"op\":,\"table\":,"
+                               "{\"v\":1,\"lsn\":,\"time\":,\"command\":,\"seq\":,\"op\":,"
+                               "\"table\":,"
                                "\"n\":,\"serial\":") +
-                           2 * (Lsn::kTextSize + 2) + 5 * kNumberSize;
+                           2 * (Lsn::kTextSize + 2) + 6 * kNumberSize;
   return fixed + name_size + suffix_.size();
 }
 
 char* PositionWriter::write(char* out, const ChangeKey& key, std::string_view table_json,
-                            uint64_t transaction_count, uint32_t serial) const {
-  out = put_key(put(put(out, start_), ","), key, table_json, transaction_count, serial);
+                            int64_t time_ms, uint64_t transaction_count, uint32_t serial) const {
+  out = put_key(put(put(out, start_), ","), key, time_ms, table_json, transaction_count, serial);
   return put(out, suffix_);
 }
 
-char* PositionWriter::write_complete(char* out, Lsn commit) const {
-  return put(put_lsn(put(put(out, start_), ",\"lsn\":"), commit), suffix_);
+char* PositionWriter::write_complete(char* out, Lsn commit, int64_t time_ms) const {
+  return put(put_commit(put(put(out, start_), ","), commit, time_ms), suffix_);
+}
+
+int64_t datetime_ms(int64_t since_1970_ns) {
+  constexpr int64_t kTicksPerSecond = 300;
+  constexpr int64_t kSecond = 1'000'000'000;
+  int64_t seconds = since_1970_ns / kSecond;
+  int64_t rest = since_1970_ns % kSecond;
+  if (rest < 0) {
+    rest += kSecond;
+    --seconds;
+  }
+  const int64_t ticks = (rest * kTicksPerSecond + kSecond / 2) / kSecond;
+  return seconds * 1000 + (ticks * 10 + 1) / 3;
 }
 
 std::string position_text(const Position& position) {

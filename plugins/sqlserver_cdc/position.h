@@ -12,6 +12,9 @@
 // change, and of changes with equal keys the tables up to `table` (by schema and name) are done.
 // Without them the transaction `lsn` is complete. "n" counts the group's changes of the transaction
 // so far; "serial" the rows that shared commit and change LSN. No "lsn" means nothing was read yet.
+// "time":1795428672123 beside an "lsn" is when that transaction ended, as cdc.lsn_time_mapping has
+// it: what tells this database from a restored one in which the LSN was given again. Left out where
+// it is not known; a program from before it does not miss it, so it needs no version of its own.
 //
 // Version 2 is written while tables are still to be copied, so that a program that knows nothing of
 // copies refuses it instead of skipping them. It adds: "waiting" beside any "tables", tables of the
@@ -46,6 +49,9 @@ struct PositionEntry {
   uint64_t transaction_count = 0;  // changes of the transaction so far, 0 if unknown
   uint32_t serial = 0;             // rows that shared commit and change LSN, 0 if unknown
   std::vector<TableName> tables;   // sorted
+  // When the transaction of `key` ended: ms since 1970 by the server's local clock, in steps of
+  // datetime (see datetime_ms()). 0 if unknown.
+  int64_t time_ms = 0;
 
   void add_tables(const std::vector<TableName>& more);
   // How far `table` itself is complete, with the tie rule above applied.
@@ -101,15 +107,19 @@ class PositionWriter {
   // Bytes that one write() needs at most, for a table name of `name_size` bytes.
   size_t size_max(size_t name_size) const;
   // Inside a transaction. `table_json` is json_string(name). Returns the end of what was written.
-  char* write(char* out, const ChangeKey& key, std::string_view table_json,
+  char* write(char* out, const ChangeKey& key, std::string_view table_json, int64_t time_ms,
               uint64_t transaction_count, uint32_t serial) const;
   // At the end of the transaction `commit`, or complete up to it.
-  char* write_complete(char* out, Lsn commit) const;
+  char* write_complete(char* out, Lsn commit, int64_t time_ms) const;
 
  private:
   std::string_view start_;
   std::string suffix_;
 };
+
+// A datetime as positions have it. It counts in 300ths of a second, which drivers round in
+// different ways: the same value is the same number here.
+int64_t datetime_ms(int64_t since_1970_ns);
 
 // For positions outside the path of changes, and for tests.
 std::string position_text(const Position& position);

@@ -69,8 +69,42 @@ TEST(Position, GoldenCopies) {
   EXPECT_EQ(parse_position(kGoldenCopies), position);
   const PositionWriter writer(position.entries[0].tables, {position.entries[1]}, position.copies);
   std::string text(writer.size_max(0), 'x');
-  const char* end = writer.write_complete(text.data(), position.entries[0].key.commit);
+  const char* end = writer.write_complete(text.data(), position.entries[0].key.commit, 0);
   EXPECT_EQ(text.substr(0, static_cast<size_t>(end - text.data())), kGoldenCopies);
+}
+
+// When the transaction of an LSN ended is a member that a program from before skips.
+constexpr char kGoldenTimes[] =
+    R"({"v":1,"lsn":"00000027:000001f4:0003","time":1795428672123,"command":1,)"
+    R"("seq":"00000027:000001f0:0002","op":4,"table":"dbo.Persons","n":17,"serial":2,)"
+    R"("tables":["dbo.Cars","dbo.Persons"],"groups":[{"lsn":"00000027:000001e8:0001",)"
+    R"("time":-3,"tables":["dbo.Orders"]},{"tables":["dbo.[a.b]"]}]})";
+
+TEST(Position, GoldenTimesOfTransactions) {
+  Position position = golden_position();
+  position.entries[0].time_ms = 1'795'428'672'123;
+  position.entries[1].time_ms = -3;
+  EXPECT_EQ(position_text(position), kGoldenTimes);
+  EXPECT_EQ(parse_position(kGoldenTimes), position);
+  const PositionEntry& moving = position.entries[0];
+  const PositionWriter writer(moving.tables, {position.entries[1], position.entries[2]});
+  const std::string name = json_string(kPersons.text());
+  std::string text(writer.size_max(name.size()), 'x');
+  const char* end = writer.write(text.data(), moving.key, name, moving.time_ms, 17, 2);
+  EXPECT_EQ(std::string(std::as_const(text).data(), end), kGoldenTimes);
+}
+
+TEST(Position, DriversRoundADatetimeAndItStaysTheSame) {
+  EXPECT_EQ(datetime_ms(0), 0);
+  for (const int64_t ns : {3'000'000, 3'333'333, 3'300'000}) {
+    EXPECT_EQ(datetime_ms(ns), 3) << ns;
+    EXPECT_EQ(datetime_ms(ns - int64_t{1'000'000'000}), -997) << ns;
+  }
+  for (const int64_t ns : {6'666'667, 7'000'000, 6'666'600}) {
+    EXPECT_EQ(datetime_ms(ns), 7) << ns;
+  }
+  EXPECT_EQ(datetime_ms(996'666'667), 997);
+  EXPECT_EQ(datetime_ms(997'000'000), 997);
 }
 
 TEST(Position, EmptyTextIsTheBeginning) {
@@ -84,12 +118,12 @@ TEST(Position, FastWriterWritesTheSame) {
   const PositionWriter writer(moving.tables, {position.entries[1], position.entries[2]});
   const std::string name = json_string(kPersons.text());
   std::string text(writer.size_max(name.size()), 'x');
-  char* end = writer.write(text.data(), moving.key, name, 17, 2);
+  char* end = writer.write(text.data(), moving.key, name, 0, 17, 2);
   EXPECT_EQ(std::string(text.data(), end), kGolden);
 
   Position complete = position;
   complete.entries[0] = {ChangeKey::end_of(moving.key.commit), {}, 0, 0, moving.tables};
-  end = writer.write_complete(text.data(), moving.key.commit);
+  end = writer.write_complete(text.data(), moving.key.commit, 0);
   EXPECT_EQ(std::string(text.data(), end), position_text(complete));
 }
 
@@ -99,7 +133,7 @@ TEST(Position, LongestKeyFits) {
   const ChangeKey key{Lsn::max(), std::numeric_limits<int32_t>::min(), Lsn::max(),
                       std::numeric_limits<int32_t>::min()};
   std::vector<char> text(writer.size_max(name.size()) + 100, 'x');
-  const char* end = writer.write(text.data(), key, name, UINT64_MAX, UINT32_MAX);
+  const char* end = writer.write(text.data(), key, name, INT64_MIN, UINT64_MAX, UINT32_MAX);
   EXPECT_LE(static_cast<size_t>(end - text.data()), writer.size_max(name.size()));
 }
 
@@ -144,6 +178,7 @@ TEST(Position, DamageIsRefused) {
   for (const char* bad :
        {"{", "[]", "null", "7", "\"x\"", "{}", R"({"v":1})", R"({"v":"1","tables":[]})",
         R"({"v":1,"tables":"x"})", R"({"v":1,"tables":[1]})", R"({"v":1,"tables":["x"]})",
+        R"({"v":1,"lsn":"00000027:000001f4:0003","time":"x","tables":["a.b"]})",
         R"({"v":1,"lsn":5,"tables":["a.b"]})", R"({"v":1,"lsn":"5","tables":["a.b"]})",
         R"({"v":1,"lsn":"00000027:000001f4:0003","seq":"00000027:000001f4:0003","tables":["a.b"]})",
         R"({"v":1,"tables":["a.b"],"groups":[7]})", R"({"v":true,"tables":["a.b"]})",

@@ -186,6 +186,7 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
                       can_copy_by_key(description), table.instance.name,
                       table.superseded.empty() ? Lsn{} : table.instance.start,
                       table.instance.definition});
+    tables.back().foreign = table.foreign;
     if (position.find(description.table) == nullptr) {
       log_start(table);
     }
