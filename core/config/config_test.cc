@@ -35,6 +35,7 @@ TEST(Config, FillsInTheDefaults) {
   PipelineSettings defaults;
   EXPECT_EQ(pipeline.messages.format, defaults.messages.format);
   EXPECT_EQ(pipeline.messages.tombstones, defaults.messages.tombstones);
+  EXPECT_EQ(pipeline.messages.schema_changes, defaults.messages.schema_changes);
   EXPECT_EQ(pipeline.queue_max_bytes, defaults.queue_max_bytes);
   EXPECT_EQ(pipeline.batch_max_records, defaults.batch_max_records);
   EXPECT_EQ(pipeline.checkpoint_interval_ms, defaults.checkpoint_interval_ms);
@@ -60,6 +61,7 @@ pipelines:
       type: debezium-json
       schemas_enable: true
       tombstones: false
+      schema_changes: false
       topic_prefix: crm
       large_integers_as_strings: true
     key: {columns: {dbo.Cars: [Id, Part]}, allow_none: true}
@@ -84,6 +86,7 @@ pipelines:
   EXPECT_EQ(pipeline.messages.format, "debezium-json");
   EXPECT_TRUE(pipeline.messages.schemas_enable);
   EXPECT_FALSE(pipeline.messages.tombstones);
+  EXPECT_FALSE(pipeline.messages.schema_changes);
   EXPECT_EQ(pipeline.messages.topic_prefix, "crm");
   EXPECT_TRUE(pipeline.messages.large_integers_as_strings);
   EXPECT_TRUE(pipeline.messages.allow_no_key);

@@ -29,6 +29,7 @@ MessageSettings read_messages(const JsonObject& pipeline) {
   out.tombstones = format->getValue<bool>("tombstones");
   out.topic_prefix = format->getValue<std::string>("topic_prefix");
   out.large_integers_as_strings = format->getValue<bool>("large_integers_as_strings");
+  out.schema_changes = format->getValue<bool>("schema_changes");
   JsonObject key = pipeline->getObject("key");
   out.allow_no_key = key->getValue<bool>("allow_none");
   JsonObject tables = key->getObject("columns");

@@ -51,6 +51,15 @@ uint64_t row_hash(const Change& change) {
   return stable_hash(bytes);
 }
 
+// Tells a change of a table's definition from others of the same transaction, also when the
+// position of its record is another one.
+uint64_t definition_hash(const Change& change) {
+  std::string bytes = change.plan.database + "." + change.plan.full_name();
+  bytes.push_back('\0');
+  bytes.append(change.facts.ddl);
+  return stable_hash(bytes);
+}
+
 bool is_plain_text(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '\\'; });
@@ -59,6 +68,9 @@ bool is_plain_text(std::string_view text) {
 // The middle of an id where the source gives no change LSN.
 char* write_stand_in(char* out, const Change& change) {
   const std::string_view position = view(change.record.position);
+  if (change.op == DSTREAM_OP_SCHEMA) {
+    return write_hash(out, definition_hash(change));
+  }
   if (change.op == DSTREAM_OP_SNAPSHOT || position.empty()) {
     return write_hash(out, row_hash(change));
   }
@@ -106,6 +118,8 @@ ChangeFacts read_facts(const dstream_record& record) {
       facts.sequence = view(header.value);
     } else if (std::strcmp(header.name, "snapshot") == 0) {
       facts.snapshot = view(header.value);
+    } else if (std::strcmp(header.name, "ddl") == 0) {
+      facts.ddl = view(header.value);
     } else {
       ++facts.other_headers;
     }
@@ -114,7 +128,7 @@ ChangeFacts read_facts(const dstream_record& record) {
 }
 
 bool is_fact(const char* header_name) {
-  for (const char* fact : {"commit_lsn", "change_lsn", "sequence", "snapshot"}) {
+  for (const char* fact : {"commit_lsn", "change_lsn", "sequence", "snapshot", "ddl"}) {
     if (header_name == nullptr || std::strcmp(header_name, fact) == 0) {
       return true;
     }
@@ -139,6 +153,8 @@ const char* op_name(dstream_op op) {
       return "delete";
     case DSTREAM_OP_TRUNCATE:
       return "truncate";
+    case DSTREAM_OP_SCHEMA:
+      return "schema";
     default:
       return nullptr;
   }

@@ -17,6 +17,7 @@ struct ChangeFacts {
   std::string_view change_lsn;
   std::string_view sequence;
   std::string_view snapshot;
+  std::string_view ddl;
   uint32_t other_headers = 0;  // those that become message headers
 };
 ChangeFacts read_facts(const dstream_record& record);

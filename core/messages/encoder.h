@@ -27,6 +27,7 @@ struct MessageSettings {
   bool schemas_enable = false;  // debezium-json only
   std::string topic_prefix;     // debezium-json: source.name; empty means `pipeline`
   bool large_integers_as_strings = false;  // json only: 64-bit values over 2^53 become strings
+  bool schema_changes = true;              // json only: a SCHEMA record is a message
 };
 
 // Thread rule: [worker] of the sink.
@@ -34,14 +35,13 @@ class Encoder {
  public:
   virtual ~Encoder() = default;
 
-  // Appends the messages of one record to `out`: none for WATERMARK and SCHEMA, 1 for most, 2 for
-  // a delete with its tombstone, up to 3 for an update that changes the key (delete, tombstone,
-  // insert).
-  // Everything they point to lives in `arena`, in the record's batch, or in the encoder.
-  // `record_index` goes into message.record. topic_id is dense from 0 and stable for the life of
-  // the encoder.
-  // Errors: DS-KEY-MISSING, DS-KEY-COLUMN, DS-ENCODE-*: the record cannot become a message; the
-  // caller treats it as REJECTED (I5). Nothing has then been appended.
+  // Appends the messages of one record to `out`: none for WATERMARK, and for SCHEMA where the
+  // format or its settings leave it out, 1 for most, 2 for a delete with its tombstone, up to 3 for
+  // an update that changes the key (delete, tombstone, insert). Everything they point to lives in
+  // `arena`, in the record's batch, or in the encoder. `record_index` goes into message.record.
+  // topic_id is dense from 0 and stable for the life of the encoder. Errors: DS-KEY-MISSING,
+  // DS-KEY-COLUMN, DS-ENCODE-*: the record cannot become a message; the caller treats it as
+  // REJECTED (I5). Nothing has then been appended.
   virtual Result<void> encode(const dstream_record& record, uint32_t record_index, Arena& arena,
                               std::vector<dstream_message>& out) = 0;
 };

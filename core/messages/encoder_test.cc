@@ -109,6 +109,38 @@ TEST(Encoder, TablesThatShareATopicShareItsId) {
   EXPECT_EQ(bench.messages[0].topic_id, 0u);
 }
 
+TEST(Encoder, ChangesOfATableAreToldUnlessTurnedOff) {
+  MessageSettings settings;
+  settings.topic = "{table}-{op}";
+  test::Table table = one_column("int", DSTREAM_INT64);
+  test::TestRecord record(table, DSTREAM_OP_SCHEMA, {}, {});
+  record.without_headers().header("commit_lsn", "1").header("ddl", "ALTER TABLE T ADD x int");
+  Bench bench(settings);
+  ASSERT_EQ(bench.encode(record), "");
+  ASSERT_EQ(bench.messages.size(), 1u);
+  EXPECT_STREQ(bench.messages[0].topic, "T-schema");
+  EXPECT_EQ(bench.key(), R"({"database":"shop","schema":"dbo","table":"T"})");
+  EXPECT_THAT(bench.value(), HasSubstr(R"("ddl":"ALTER TABLE T ADD x int")"));
+  EXPECT_THAT(bench.value(),
+              HasSubstr(R"({"name":"x","type":"int","nullable":true}],"key_columns":["id"]})"));
+  const std::string first = bench.value();
+  // The same change has the same id from wherever it is read again; another statement another one.
+  record.raw.position = test::bytes_of("elsewhere");
+  ASSERT_EQ(bench.encode(record), "");
+  EXPECT_EQ(bench.value(), first);
+  test::TestRecord other(table, DSTREAM_OP_SCHEMA, {}, {});
+  other.without_headers().header("commit_lsn", "1").header("ddl", "ALTER TABLE T ADD y int");
+  ASSERT_EQ(bench.encode(other), "");
+  EXPECT_NE(bench.value().substr(0, 40), first.substr(0, 40));
+  settings.schema_changes = false;
+  Bench silent(settings);
+  EXPECT_EQ(silent.encode(record), "");
+  EXPECT_TRUE(silent.messages.empty());
+  Bench debezium_bench(debezium());
+  EXPECT_EQ(debezium_bench.encode(record), "");
+  EXPECT_TRUE(debezium_bench.messages.empty());
+}
+
 TEST(Encoder, ConfiguredKeyReplacesThePrimaryKey) {
   MessageSettings settings;
   settings.key_columns["DBO.t"] = {"X", "id"};  // names as people write them

@@ -175,7 +175,14 @@ void write_all(Scribe& scribe) {
   scribe.add("delete and tombstone", {people, DSTREAM_OP_DELETE, eve, {}});
   scribe.add("update of the key", {people, DSTREAM_OP_UPDATE, ann, {number(2), text("Ann")}});
   scribe.add("truncate", {people, DSTREAM_OP_TRUNCATE, {}, {}});
-  scribe.add("schema", {people, DSTREAM_OP_SCHEMA, {}, {}});
+  test::TestRecord ddl(people, DSTREAM_OP_SCHEMA, {}, {});
+  ddl.without_headers().header("commit_lsn", "00000027:00000760:0001");
+  ddl.header("ddl", "ALTER TABLE dbo.\"Persons\"\n ADD Email nvarchar(200)");
+  ddl.header("capture_instance", "dbo_Persons");
+  scribe.add("a statement that changed the table", ddl);
+  test::TestRecord takeover(people, DSTREAM_OP_SCHEMA, {}, {});
+  takeover.without_headers().header("commit_lsn", "00000027:00000761:0001");
+  scribe.add("other columns without a statement", takeover);
   scribe.add("watermark", {people, DSTREAM_OP_WATERMARK, {}, {}});
 
   test::TestRecord snapshot(people, DSTREAM_OP_SNAPSHOT, {}, ann);

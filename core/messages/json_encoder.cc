@@ -14,7 +14,28 @@ constexpr int64_t kExactInteger = int64_t{1} << 53;  // the last one a double co
 struct JsonPlan final : SchemaPlan {
   // ","op":"insert","database":"shop","schema":"dbo","table":"Orders","key":
   std::array<Fragment, kOpCount> heads;
+  // Of a message about the table itself: its key, and what ends it behind the statement.
+  std::string schema_key;  // {"database":"shop","schema":"dbo","table":"Orders"}
+  std::string columns;     // ,"columns":[...],"key_columns":[...]}
 };
+
+std::string columns_json(const SchemaPlan& plan) {
+  std::string out = ",\"columns\":[";
+  for (const ColumnFacts& column : plan.facts) {
+    out += (out.back() == '[' ? "" : ",") + std::string("{\"name\":") + json_string(column.name) +
+           ",\"type\":" + json_string(column.declared_type) +
+           ",\"nullable\":" + (column.nullable ? "true}" : "false}");
+  }
+  out += "],\"key_columns\":[";
+  for (const uint32_t index : plan.key) {
+    out += (out.back() == '[' ? "" : ",") + json_string(plan.facts[index].name);
+  }
+  return out + "]}";
+}
+
+dstream_bytes span(const char* begin, const char* end) {
+  return {reinterpret_cast<const uint8_t*>(begin), static_cast<uint64_t>(end - begin)};
+}
 
 char* write_quoted(char* out, std::string_view text) {
   *out++ = '"';
@@ -127,22 +148,35 @@ class JsonEncoder final : public RecordEncoder {
       : RecordEncoder(settings, std::move(topic)), value_(settings.large_integers_as_strings) {}
 
  private:
+  bool writes_schemas() const override { return settings().schema_changes; }
+
   std::unique_ptr<SchemaPlan> new_plan() const override { return std::make_unique<JsonPlan>(); }
 
   Result<void> finish_plan(SchemaPlan* shared) const override {
     auto* plan = static_cast<JsonPlan*>(shared);
-    for (dstream_op op = DSTREAM_OP_SNAPSHOT; op <= DSTREAM_OP_TRUNCATE; ++op) {
+    for (dstream_op op = DSTREAM_OP_SNAPSHOT; op <= DSTREAM_OP_SCHEMA; ++op) {
       plan->heads[op] = plan->fragments.add(std::string("\",\"op\":\"") + op_name(op) +
                                             "\",\"database\":" + json_string(plan->database) +
                                             ",\"schema\":" + json_string(plan->name_space) +
                                             ",\"table\":" + json_string(plan->table) + ",\"key\":");
     }
+    plan->schema_key = "{\"database\":" + json_string(plan->database) +
+                       ",\"schema\":" + json_string(plan->name_space) +
+                       ",\"table\":" + json_string(plan->table) + '}';
+    plan->columns = columns_json(*plan);
     constexpr size_t kOtherTexts = 256;  // names of members, the two times
     plan->fixed_bytes_max = plan->heads[DSTREAM_OP_TRUNCATE].size + kOtherTexts;
     return {};
   }
 
-  size_t bytes_bound(const Change& change) const override { return envelope_bytes_bound(change); }
+  size_t bytes_bound(const Change& change) const override {
+    const size_t bytes = envelope_bytes_bound(change);
+    if (change.op != DSTREAM_OP_SCHEMA) {
+      return bytes;
+    }
+    const auto& plan = static_cast<const JsonPlan&>(change.plan);
+    return bytes + plan.schema_key.size() + escaped_size(change.facts.ddl) + plan.columns.size();
+  }
 
   char* write(char* out, const Change& change, Texts* texts, Failure* failure) const override {
     const auto& plan = static_cast<const JsonPlan&>(change.plan);
@@ -150,11 +184,14 @@ class JsonEncoder final : public RecordEncoder {
     out = write_raw(out, "{\"id\":\"");
     out = write_change_id(out, change, op_name(change.op));
     out = write_fragment(out, plan.heads[change.op]);
+    // The message's key is the same text: it is not written twice.
+    char* const key = out;
     if (change.has_key()) {
-      // The message's key is the same text: it is not written twice.
-      char* const key = out;
       out = write_key(out, plan, change.key_row(), failure, value_);
-      texts->key = {reinterpret_cast<const uint8_t*>(key), static_cast<uint64_t>(out - key)};
+      texts->key = span(key, out);
+    } else if (change.op == DSTREAM_OP_SCHEMA) {
+      out = write_raw(out, plan.schema_key);
+      texts->key = span(key, out);
     } else {
       out = write_raw(out, "null");
     }
@@ -173,8 +210,14 @@ class JsonEncoder final : public RecordEncoder {
     out = write_optional_instant(out, change.record.commit_time_ns, &committed_at_);
     out = write_raw(out, "},\"read_at\":");
     out = write_optional_instant(out, change.record.read_time_ns, &read_at_);
-    *out++ = '}';
-    texts->value = {reinterpret_cast<const uint8_t*>(begin), static_cast<uint64_t>(out - begin)};
+    if (change.op == DSTREAM_OP_SCHEMA) {
+      out = write_raw(out, ",\"ddl\":");
+      out = write_optional_text(out, change.facts.ddl);
+      out = write_raw(out, plan.columns);
+    } else {
+      *out++ = '}';
+    }
+    texts->value = span(begin, out);
     return out;
   }
 

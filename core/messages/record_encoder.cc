@@ -45,6 +45,7 @@ Result<Change> make_change(const dstream_record& record, const SchemaPlan& plan,
       complete = record.before != nullptr;
       break;
     case DSTREAM_OP_TRUNCATE:
+    case DSTREAM_OP_SCHEMA:
       break;
     default:
       return fail("DS-ENCODE-OP", "A change of " + plan.full_name() +
@@ -65,7 +66,7 @@ dstream_bytes span(const char* begin, const char* end) {
 
 Result<void> RecordEncoder::encode(const dstream_record& record, uint32_t record_index,
                                    Arena& arena, std::vector<dstream_message>& out) {
-  if (record.op == DSTREAM_OP_WATERMARK || record.op == DSTREAM_OP_SCHEMA) {
+  if (record.op == DSTREAM_OP_WATERMARK || (record.op == DSTREAM_OP_SCHEMA && !writes_schemas())) {
     return {};
   }
   auto plan = find_plan(record.schema);

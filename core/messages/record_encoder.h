@@ -34,6 +34,8 @@ class RecordEncoder : public Encoder {
 
   const MessageSettings& settings() const { return settings_; }
 
+  // The format has a message that tells of a table's columns.
+  virtual bool writes_schemas() const { return false; }
   // A plan of the format's own kind, not filled in yet.
   virtual std::unique_ptr<SchemaPlan> new_plan() const = 0;
   // Adds the format's part to a plan whose shared part is complete.

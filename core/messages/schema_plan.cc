@@ -37,7 +37,8 @@ void plan_columns(const dstream_schema& schema, SchemaPlan* plan) {
         reinterpret_cast<const char*>(schema.columns) + size_t{schema.column_stride} * i);
     ColumnFacts facts;
     facts.name = or_empty(column.name);
-    facts.source_type = parse_source_type(or_empty(column.source_type));
+    facts.declared_type = or_empty(column.source_type);
+    facts.source_type = parse_source_type(facts.declared_type);
     facts.precision = column.precision;
     facts.scale = column.scale;
     facts.nullable = (column.flags & DSTREAM_COLUMN_NULLABLE) != 0;

@@ -41,6 +41,7 @@ struct ColumnPlan {
 // What is said about a column outside the record path.
 struct ColumnFacts {
   std::string name;
+  std::string declared_type;  // as the source spells it
   SourceType source_type;
   int32_t precision = 0;
   int32_t scale = 0;

@@ -239,7 +239,8 @@ typedef struct dstream_record {
   int64_t read_time_ns;         /* Unix time when the plugin read it */
   /* Facts about the change that are not columns. Names the host's formats know, all UTF-8 text:
    * "commit_lsn", "change_lsn" (log positions as the source spells them), "sequence" (order of the
-   * change among those that share both), "snapshot" ("true"). Others become message headers. */
+   * change among those that share both), "snapshot" ("true"), "ddl" (of SCHEMA: the statement that
+   * changed the table). Others become message headers. */
   const dstream_field* headers;
   uint32_t header_count;
   uint32_t reserved; /* zero */
