@@ -75,7 +75,8 @@ Reading FaultFixture::read_all(const std::vector<std::string>& tables, const std
       }
       read_batch_into(reading, at, count);
     } catch (const testing_sdk::CallFailed& failure) {
-      if (failure.status == DSTREAM_REOPEN) {
+      reading.statuses.push_back(failure.status);
+      if (failure.status == DSTREAM_REOPEN || failure.status == DSTREAM_DENIED) {
         ++reading.reopened;
         source().close();
         is_open = false;

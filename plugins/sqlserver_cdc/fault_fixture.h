@@ -1,5 +1,6 @@
 // A source behind a network that goes wrong, and what a host does about it: it asks again after
-// RETRY, opens again at the last position after REOPEN, and nothing else.
+// RETRY, opens again at the last position after REOPEN (and, for a while, DENIED), and nothing
+// else.
 #pragma once
 
 #include <map>
@@ -19,8 +20,9 @@ struct Reading {
   std::vector<Seen> seen;
   int reopened = 0;
   int retried = 0;
-  bool ended = false;                 // END arrived
-  std::vector<std::string> problems;  // errors that are neither RETRY nor REOPEN
+  std::vector<dstream_status> statuses;  // of all calls that failed, in order
+  bool ended = false;                    // END arrived
+  std::vector<std::string> problems;     // errors that are neither RETRY, REOPEN nor DENIED
 };
 
 class FaultFixture : public SourceFixture {

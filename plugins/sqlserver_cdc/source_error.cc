@@ -1,15 +1,7 @@
 #include "plugins/sqlserver_cdc/source_error.h"
 
-#include <algorithm>
-#include <array>
-
 namespace dstream::sqlserver {
 namespace {
-
-template <size_t size>
-bool among(const std::array<int32_t, size>& numbers, int32_t number) {
-  return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
-}
 
 // FreeTDS numbers its own errors 20000..20100; 20003 is its time-out, 20002 and 20014 its login
 // failures, which the server's own message explains better.
@@ -17,13 +9,78 @@ bool is_freetds_connection_error(int32_t native) {
   return native >= 20004 && native <= 20056 && native != 20014 && native != 20018;
 }
 
-// Databases that move, restart or throttle: the connection is or will be gone.
-constexpr std::array<int32_t, 21> kConnectionNumbers = {
-    596,   615,   926,   4221,  6005,  6006,  10053, 10054, 10060, 10928, 10929,
-    11001, 17142, 17809, 40143, 40197, 40501, 40613, 49918, 49919, 49920};
-constexpr std::array<int32_t, 10> kDeniedNumbers = {229, 230,  262,   297,   300,
-                                                    916, 4060, 18452, 18456, 18470};
-constexpr std::array<int32_t, 5> kRetryNumbers = {601, 1204, 1205, 1222, 3960};
+// docs/sqlserver.md has the same list for operators; source_error_test.cc holds them together.
+constexpr ServerError kServerErrors[] = {
+    // Databases that move, restart or throttle: the connection is or will be gone.
+    {596, DSTREAM_REOPEN},
+    {615, DSTREAM_REOPEN},
+    {926, DSTREAM_REOPEN},
+    {4221, DSTREAM_REOPEN},
+    {6005, DSTREAM_REOPEN},
+    {6006, DSTREAM_REOPEN},
+    {9001, DSTREAM_REOPEN},
+    {10053, DSTREAM_REOPEN},
+    {10054, DSTREAM_REOPEN},
+    {10060, DSTREAM_REOPEN},
+    {10928, DSTREAM_REOPEN},
+    {10929, DSTREAM_REOPEN},
+    {11001, DSTREAM_REOPEN},
+    {17142, DSTREAM_REOPEN},
+    {17809, DSTREAM_REOPEN},
+    {40143, DSTREAM_REOPEN},
+    {40197, DSTREAM_REOPEN},
+    {40501, DSTREAM_REOPEN},
+    {40613, DSTREAM_REOPEN},
+    {49918, DSTREAM_REOPEN},
+    {49919, DSTREAM_REOPEN},
+    {49920, DSTREAM_REOPEN},
+    // A replica of an availability group that does not serve the database, now.
+    {976, DSTREAM_REOPEN},
+    {978, DSTREAM_REOPEN},
+    {979, DSTREAM_REOPEN},
+    {981, DSTREAM_REOPEN},
+    {982, DSTREAM_REOPEN},
+    {983, DSTREAM_REOPEN},
+    {988, DSTREAM_REOPEN},
+    // What was read of the catalog is not true any more; 313 and 22829: nor are the LSNs.
+    {207, DSTREAM_REOPEN},
+    {208, DSTREAM_REOPEN},
+    {313, DSTREAM_REOPEN},
+    {3961, DSTREAM_REOPEN},
+    {22829, DSTREAM_REOPEN},
+    // The server could not do it now.
+    {601, DSTREAM_RETRY},
+    {701, DSTREAM_RETRY},
+    {1204, DSTREAM_RETRY},
+    {1205, DSTREAM_RETRY},
+    {1222, DSTREAM_RETRY},
+    {2801, DSTREAM_RETRY},
+    {3960, DSTREAM_RETRY},
+    {8628, DSTREAM_RETRY},
+    {8645, DSTREAM_RETRY},
+    {8651, DSTREAM_RETRY},
+    // The login may not.
+    {229, DSTREAM_DENIED},
+    {230, DSTREAM_DENIED},
+    {262, DSTREAM_DENIED},
+    {297, DSTREAM_DENIED},
+    {300, DSTREAM_DENIED},
+    {916, DSTREAM_DENIED},
+    {4060, DSTREAM_DENIED},
+    {18452, DSTREAM_DENIED},
+    {18456, DSTREAM_DENIED},
+    {18470, DSTREAM_DENIED},
+};
+
+// FATAL if it is none of the numbers above.
+dstream_status status_of(int32_t number) {
+  for (const ServerError& error : kServerErrors) {
+    if (error.number == number) {
+      return error.status;
+    }
+  }
+  return DSTREAM_FATAL;
+}
 
 // The driver's prefix ("[FreeTDS][SQL Server]") says nothing an operator needs.
 std::string_view without_prefix(std::string_view message) {
@@ -48,6 +105,13 @@ std::string_view hint(const Diagnostic& diagnostic) {
       return " Check the database name, and that the login has a user in it.";
     case 229:
       return " Grant SELECT on schema cdc, or membership in db_owner.";
+    case 976:
+    case 983:
+      return " Another replica may be the primary now: connect to the availability group's "
+             "listener, "
+             "or name both servers.";
+    case 978:
+      return " Say application_intent=ReadOnly in the connection to read from a secondary replica.";
     case 208:
       return " The capture instance may have been dropped.";
     case 20009:
@@ -65,6 +129,8 @@ std::string_view hint(const Diagnostic& diagnostic) {
 
 }  // namespace
 
+std::span<const ServerError> server_errors() { return kServerErrors; }
+
 bool is_information(const Diagnostic& diagnostic) {
   const bool class_fine =
       diagnostic.sqlstate.starts_with("01") || diagnostic.sqlstate.starts_with("00");
@@ -74,19 +140,19 @@ bool is_information(const Diagnostic& diagnostic) {
 
 dstream_status classify(const Diagnostic& diagnostic, bool dead) {
   const std::string_view state = diagnostic.sqlstate;
-  if (state == "28000" || among(kDeniedNumbers, diagnostic.native)) {
+  const dstream_status known = status_of(diagnostic.native);
+  if (known == DSTREAM_DENIED || (state == "28000" && known == DSTREAM_FATAL)) {
     return DSTREAM_DENIED;
   }
   if (state == "IM002" || state == "IM003" || state == "01S00") {
     return DSTREAM_CONFIG;
   }
-  if (dead || state.starts_with("08") || state == "HYT01" || diagnostic.native == 208 ||
-      among(kConnectionNumbers, diagnostic.native) ||
+  if (dead || state.starts_with("08") || state == "HYT01" || known == DSTREAM_REOPEN ||
       is_freetds_connection_error(diagnostic.native)) {
     return DSTREAM_REOPEN;
   }
   if (state.starts_with("40") || state == "HYT00" || state == "HY008" ||
-      diagnostic.native == 20003 || among(kRetryNumbers, diagnostic.native)) {
+      diagnostic.native == 20003 || known == DSTREAM_RETRY) {
     return DSTREAM_RETRY;
   }
   return DSTREAM_FATAL;
@@ -102,6 +168,8 @@ SourceError make_error(std::string_view doing, const std::vector<Diagnostic>& di
     int weight = is_information(diagnostic) ? -1 : 0;
     if (classify(diagnostic, false) == DSTREAM_DENIED) {
       weight = diagnostic.native == 18456 ? 1 : 2;
+    } else if (status_of(diagnostic.native) == DSTREAM_REOPEN) {
+      weight = 3;  // why the login was refused: over in a while, which a wrong password is not
     }
     if (weight > chosen_weight) {
       chosen = &diagnostic;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -46,7 +47,17 @@ bool is_information(const Diagnostic& diagnostic);
 //   DENIED  login refused, database not accessible (4060), permission missing
 //   CONFIG  the driver named in the connection is not installed
 //   FATAL   anything else
+//
+// DATA_LOSS is never an error of the server: what is gone shows in LSNs and times, which are looked
+// at when the source opens and with every look and page.
 dstream_status classify(const Diagnostic& diagnostic, bool dead);
+
+// Errors of SQL Server by their number; what is not among them is FATAL.
+struct ServerError {
+  int32_t number = 0;
+  dstream_status status = DSTREAM_FATAL;
+};
+std::span<const ServerError> server_errors();
 
 // Makes the error of a failed call from its diagnostics: the first that is not mere information
 // decides. `doing` says what was tried ("Reading the changes of dbo.Persons").

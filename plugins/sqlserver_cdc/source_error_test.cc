@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
 namespace dstream::sqlserver {
 namespace {
 
@@ -27,6 +32,51 @@ TEST(SourceError, StatusFollowsTheCause) {
   EXPECT_EQ(status("42000", 229), DSTREAM_DENIED);
   EXPECT_EQ(status("IM002", 0), DSTREAM_CONFIG);
   EXPECT_EQ(status("42000", 102), DSTREAM_FATAL);
+}
+
+// Numbers by what is done about them, from the table in docs/sqlserver.md.
+std::map<std::string, std::set<int32_t>> documented_errors() {
+  std::ifstream file(DSTREAM_SQLSERVER_PAGE);
+  std::map<std::string, std::set<int32_t>> out;
+  bool inside = false;
+  for (std::string line; std::getline(file, line);) {
+    inside = (inside || line.find("<!-- server errors -->") != std::string::npos) &&
+             line.find("<!-- server errors: end -->") == std::string::npos;
+    if (!inside || !line.starts_with("| `")) {
+      continue;
+    }
+    const std::string status = line.substr(3, line.find('`', 3) - 3);
+    std::istringstream numbers(line.substr(line.rfind('|', line.size() - 2)));
+    for (std::string word; numbers >> word;) {
+      if (std::isdigit(static_cast<unsigned char>(word[0])) != 0) {
+        out[status].insert(std::stoi(word));
+      }
+    }
+  }
+  return out;
+}
+
+TEST(SourceError, TheDocumentedErrorsAreTheOnesTheCodeKnows) {
+  const std::map<dstream_status, std::string> names = {
+      {DSTREAM_REOPEN, "REOPEN"}, {DSTREAM_RETRY, "RETRY"}, {DSTREAM_DENIED, "DENIED"}};
+  std::map<std::string, std::set<int32_t>> known;
+  for (const ServerError& error : server_errors()) {
+    known[names.at(error.status)].insert(error.number);
+    EXPECT_EQ(classify({"42000", error.number, ""}, false), error.status) << error.number;
+  }
+  EXPECT_EQ(documented_errors(), known);
+}
+
+TEST(SourceError, AReplicaThatDoesNotServeIsNoWrongPassword) {
+  const SourceError error =
+      make_error("Connecting",
+                 {{"28000", 18456, "[D][S]Login failed."},
+                  {"42000", 983, "[D][S]Unable to access availability database 'shop'."},
+                  {"42000", 4060, "[D][S]Cannot open database \"shop\"."}},
+                 false);
+  EXPECT_EQ(error.status, DSTREAM_REOPEN);
+  EXPECT_EQ(error.vendor_code, 983);
+  EXPECT_NE(std::string(error.what()).find("listener"), std::string::npos);
 }
 
 TEST(SourceError, InformationIsNotAnError) {
