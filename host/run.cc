@@ -72,6 +72,9 @@ int run_command(const Arguments& arguments, Output& output) {
   environment.plugins = &session.plugins;
   environment.state_dir = session.state_dir;
   environment.seed = random_seed();
+  environment.reread_config = [&session](const std::string& pipeline, core::Role role) {
+    return session.config->reread_connector(pipeline, role, session.plugins);
+  };
   Supervisor supervisor(std::move(session.pipelines), environment, &signals,
                         arguments.status_interval_ms);
   AdminSettings admin_settings{&supervisor,        &clock,          &metrics,

@@ -4,6 +4,7 @@
 #include <Poco/URI.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 namespace dstream::core {
@@ -110,7 +111,13 @@ void Redactor::insert(std::string_view part) {
   secrets_.insert(shorter, std::string(part));
 }
 
+bool Redactor::empty() const {
+  std::shared_lock lock(mutex_);
+  return secrets_.empty();
+}
+
 void Redactor::add(std::string_view secret) {
+  std::unique_lock lock(mutex_);
   remember(secret);
   remember(trim(secret));
   size_t scheme = secret.find("://");
@@ -149,6 +156,7 @@ void Redactor::remember_value(std::string_view value) {
 }
 
 std::string Redactor::apply(std::string_view text) const {
+  std::shared_lock lock(mutex_);
   std::string out(text);
   for (const std::string& secret : secrets_) {
     for (size_t at = out.find(secret); at != std::string::npos; at = out.find(secret, at)) {

@@ -4,10 +4,11 @@
 // Redactor; every log line and every error of a command passes through it, so that a driver which
 // repeats its connection string in an error message gives nothing away.
 //
-// Thread rule: add() from one thread before it is shared; apply() is const and [any-thread].
+// Thread rule: [any-thread].
 #pragma once
 
 #include <memory>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,13 +30,14 @@ class Redactor {
 
   std::string apply(std::string_view text) const;
   Error apply(Error error) const;
-  bool empty() const { return secrets_.empty(); }
+  bool empty() const;
 
  private:
   void remember(std::string_view part);
   void remember_value(std::string_view value);
   void insert(std::string_view part);
 
+  mutable std::shared_mutex mutex_;   // guards all below; a secret that rotates is added late
   std::vector<std::string> secrets_;  // longest first
 };
 

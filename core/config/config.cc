@@ -4,9 +4,12 @@
 #include <Poco/String.h>
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <map>
+#include <mutex>
 #include <utility>
 
+#include "core/base/assert.h"
 #include "core/config/file_schema.h"
 #include "core/config/json_text.h"
 #include "core/config/nearest.h"
@@ -104,9 +107,18 @@ Error unknown_connector(const PluginRegistry& plugins, const std::string& type, 
           hint, place, ExitCode::kUsage};
 }
 
+// What a connector is given: `type` is the host's key, and `topic` where the sink has none.
+void take_own_keys(const LoadedConnector& loaded, JsonObject own) {
+  own->remove("type");
+  if (!loaded.is_source() && loaded.wants_messages() && !connector_knows_topic(loaded)) {
+    own->remove("topic");
+  }
+}
+
 }  // namespace
 
 struct Config::State {
+  std::mutex reread_mutex;  // guards `sources` once the pipelines run
   ReferenceSources sources;
   std::vector<std::unique_ptr<File>> files;
   std::vector<Draft> drafts;
@@ -125,6 +137,7 @@ struct Config::State {
   void check_names(ConfigErrors& errors) const;
   Json shown() const;
   TypedJsonContext context(const SchemaView& view, File& file, ConfigErrors& errors);
+  Result<std::string> reread(const std::string& pipeline, Role role, const PluginRegistry& plugins);
   void warn(std::string code, Place place, std::string message, std::string hint);
 
   PipelineSettings finish(Draft& draft, const PluginRegistry& plugins, ConfigErrors& errors);
@@ -132,8 +145,8 @@ struct Config::State {
                                              const PluginRegistry& plugins,
                                              PipelineSettings& settings, JsonObject& shown,
                                              ConfigErrors& errors);
-  Json connector_keys(Draft& draft, const char* side, const LoadedConnector& loaded,
-                      ConfigErrors& errors);
+  Json connector_keys(const Draft& draft, const char* side, const LoadedConnector& loaded,
+                      Origins& origins, ConfigErrors& errors);
   void check_topic(const Draft& draft, const PipelineSettings& settings, ConfigErrors& errors);
 };
 
@@ -289,7 +302,8 @@ void Config::State::check_names(ConfigErrors& errors) const {
   }
 }
 
-Json Config::State::connector_keys(Draft& draft, const char* side, const LoadedConnector& loaded,
+Json Config::State::connector_keys(const Draft& draft, const char* side,
+                                   const LoadedConnector& loaded, Origins& origins,
                                    ConfigErrors& errors) {
   auto view = connector_schema(loaded);
   if (!view) {
@@ -302,16 +316,37 @@ Json Config::State::connector_keys(Draft& draft, const char* side, const LoadedC
   const YamlEntry* entry = draft.node->find(side);
   std::string pointer = draft.pointer + "/" + side;
   size_t before = errors.size();
-  Json keys = build_typed_json(context(*view, *draft.file, errors), *entry->value, view->root(),
-                               pointer, entry->key_mark);
+  TypedJsonContext into = context(*view, *draft.file, errors);
+  into.origins = &origins;
+  Json keys = build_typed_json(into, *entry->value, view->root(), pointer, entry->key_mark);
   if (errors.size() == before) {
-    check_schema(*view, keys, draft.file->origins, pointer, errors);
+    check_schema(*view, keys, origins, pointer, errors);
   }
   if (errors.size() != before) {
     return {};
   }
   fill_defaults(*view, view->root(), keys);
   return keys;
+}
+
+Result<std::string> Config::State::reread(const std::string& pipeline, Role role,
+                                          const PluginRegistry& plugins) {
+  const bool is_source = role == Role::kSource;
+  const char* side = is_source ? "source" : "sink";
+  auto draft = std::find_if(drafts.begin(), drafts.end(), [&](const Draft& each) {
+    return each.keys.extract<JsonObject>()->getValue<std::string>("name") == pipeline;
+  });
+  DSTREAM_ASSERT(draft != drafts.end());
+  auto type = draft->keys.extract<JsonObject>()->getObject(side)->getValue<std::string>("type");
+  const LoadedConnector& loaded = is_source ? *plugins.find_source(type) : *plugins.find_sink(type);
+  ConfigErrors errors;
+  Origins origins = draft->file->origins;
+  Json keys = connector_keys(*draft, side, loaded, origins, errors);
+  if (!errors.empty()) {
+    return fail(errors.front());
+  }
+  take_own_keys(loaded, keys.extract<JsonObject>());
+  return json_text(keys);
 }
 
 std::optional<ConnectorSettings> Config::State::connector(Draft& draft, bool is_source,
@@ -327,23 +362,20 @@ std::optional<ConnectorSettings> Config::State::connector(Draft& draft, bool is_
     errors.push_back(unknown_connector(plugins, type, is_source, place));
     return std::nullopt;
   }
-  Json keys = connector_keys(draft, side, *loaded, errors);
+  Json keys = connector_keys(draft, side, *loaded, draft.file->origins, errors);
   if (keys.isEmpty()) {
     return std::nullopt;
   }
   shown->set(side, redacted_copy(keys, draft.file->origins, pointer));
   JsonObject own = keys.extract<JsonObject>();
-  own->remove("type");
   if (!is_source && loaded->wants_messages()) {
     // A sink that knows the key itself may leave it unset: its schema then has no default for it.
     settings.messages.topic = own->optValue<std::string>("topic", settings.messages.topic);
-    if (!connector_knows_topic(*loaded)) {
-      own->remove("topic");
-    }
   } else if (!is_source && draft.node->find("format") != nullptr) {
     warn("DS-CONFIG-UNUSED", draft.file->origins.key_place(draft.pointer + "/format"),
          "format has no effect: the sink " + type + " takes records, not messages.", "");
   }
+  take_own_keys(*loaded, own);
   return ConnectorSettings{type, json_text(keys), place};
 }
 
@@ -432,6 +464,12 @@ tl::expected<std::vector<PipelineSettings>, ConfigErrors> Config::pipelines(
     return tl::unexpected(std::move(errors));
   }
   return out;
+}
+
+Result<std::string> Config::reread_connector(const std::string& pipeline, Role role,
+                                             const PluginRegistry& plugins) const {
+  std::lock_guard lock(state_->reread_mutex);
+  return state_->reread(pipeline, role, plugins);
 }
 
 const std::vector<Error>& Config::warnings() const { return state_->warnings; }

@@ -11,7 +11,7 @@
 //
 // Nothing here prints, and no error, warning or shown text holds a secret (I11).
 //
-// Thread rule: one thread; the results are plain values.
+// Thread rule: one thread, but where a function says otherwise; the results are plain values.
 #pragma once
 
 #include <memory>
@@ -62,6 +62,13 @@ class Config {
   // Besides DS-CONFIG-*: DS-PLUGIN-UNKNOWN, DS-PLUGIN-SCHEMA, DS-TOPIC-TEMPLATE.
   tl::expected<std::vector<PipelineSettings>, ConfigErrors> pipelines(
       const PluginRegistry& plugins);
+
+  // The config_json of one connector, with the references to files and variables looked up once
+  // more; everything else is as it was read at the start. What the files hold is known to the
+  // redactor before this returns. REQUIRES: pipelines() succeeded. Errors: DS-CONFIG-REFERENCE-FILE
+  // and its kind, DS-CONFIG-VALUE. [any-thread]
+  Result<std::string> reread_connector(const std::string& pipeline, Role role,
+                                       const PluginRegistry& plugins) const;
 
   // What is allowed but probably not meant. Complete after pipelines().
   const std::vector<Error>& warnings() const;

@@ -387,6 +387,35 @@ TEST(ConfigAdmin, ListensOnThisMachineUnlessToldOtherwise) {
   EXPECT_EQ(named.config().host().admin_host, "localhost");
 }
 
+TEST(ConfigSecrets, AreReadAgainFromTheirFiles) {
+  test::TemporaryFolder secrets;
+  std::string file = secrets.write("token", "first-secret\n");
+  Loaded loaded(
+      "pipelines:\n- name: a\n"
+      "  source: {type: numbers, connection: \"${file:" +
+      file +
+      "}\"}\n"
+      "  sink: {type: topics, topic: t, brokers: b}\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.text();
+  const auto reread = [&loaded](Role role) {
+    return loaded.config().reread_connector("a", role, test::test_plugins());
+  };
+  EXPECT_EQ(reread(Role::kSource).value(), loaded.pipelines()[0].source.config_json);
+  EXPECT_EQ(reread(Role::kSink).value(), loaded.pipelines()[0].sink.config_json);
+
+  secrets.write("token", "second-secret\n");
+  EXPECT_THAT(reread(Role::kSource).value(), HasSubstr("second-secret"));
+  EXPECT_EQ(loaded.config().redactor()->apply("the second-secret"), "the [redacted]");
+  EXPECT_THAT(loaded.config().shown_json(), HasSubstr("${file:"));
+
+  std::filesystem::remove(file);
+  auto gone = reread(Role::kSource);
+  ASSERT_FALSE(gone.has_value());
+  EXPECT_EQ(gone.error().code, "DS-CONFIG-REFERENCE-FILE");
+  secrets.write("token", "");
+  EXPECT_FALSE(reread(Role::kSource).has_value()) << "the schema wants a text there";
+}
+
 TEST(ConfigSecrets, AreNotShown) {
   test::TemporaryFolder secrets;
   std::string file = secrets.write("token", "file-secret-9\n");

@@ -108,6 +108,7 @@ WorkerContext PipelineEngine::context(uint64_t seed_offset) {
   out.positions = &positions_;
   out.metrics = &metrics_;
   out.counters = &counters_;
+  out.reread_config = environment_.reread_config;
   out.seed = environment_.seed + seed_offset;
   return out;
 }

@@ -78,6 +78,23 @@ void Lifecycle::set_phase(Role role, Phase phase, const std::optional<Error>& wh
     errors_[index_of(role)].reset();
   }
   update_state();
+  if (state_ == PipelineState::kDraining && phase == Phase::kBackingOff && why) {
+    warn_draining(*why);
+  }
+}
+
+// The state stays what it is, so that nothing else would say why nothing is delivered any more.
+void Lifecycle::warn_draining(const Error& why) {
+  if (why.code == draining_said_) {
+    return;
+  }
+  draining_said_ = why.code;
+  log_->write(LogLevel::kWarn, "The pipeline is draining, and something is in its way.",
+              {{"pipeline", pipeline_},
+               {"state", to_string(state_)},
+               {"code", why.code},
+               {"reason", why.message},
+               {"hint", why.hint}});
 }
 
 void Lifecycle::set_trouble(Trouble trouble, const std::optional<Error>& what) {

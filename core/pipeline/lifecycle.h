@@ -19,11 +19,11 @@
 #include "core/base/log.h"
 #include "core/base/metrics.h"
 #include "core/pipeline/pipeline.h"
+#include "core/pipeline/settings.h"
 #include "core/pipeline/wakeup.h"
 
 namespace dstream::core {
 
-enum class Role { kSource = 0, kSink = 1 };
 enum class Phase { kOpening, kOpen, kBackingOff, kFinished };
 // Trouble that does not stop delivery; shown by status() until it is over.
 enum class Trouble { kCheckpoint = 0, kDeadLetter = 1 };
@@ -80,6 +80,7 @@ class Lifecycle {
   PipelineState computed_state() const;
   void update_state();
   void log_state(PipelineState state) const;
+  void warn_draining(const Error& why);
   std::optional<Error> shown_error() const;
   void set_deadline(int64_t deadline_ns);
   void wake_all();
@@ -107,6 +108,7 @@ class Lifecycle {
   std::array<std::optional<Error>, 2> troubles_;
   std::optional<Error> failure_;
   std::optional<Error> given_up_;
+  std::string draining_said_;  // the code that was last said while draining
 };
 
 }  // namespace dstream::core

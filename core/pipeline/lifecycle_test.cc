@@ -116,6 +116,18 @@ TEST_F(LifecycleTest, TroubleIsShownAndLoggedOnce) {
   EXPECT_FALSE(error().has_value());
 }
 
+TEST_F(LifecycleTest, WhatIsInTheWayOfADrainIsSaidOnce) {
+  both(Phase::kOpen);
+  lifecycle_.end();
+  EXPECT_EQ(log_.count("something is in its way"), 0);
+  for (int i = 0; i < 3; ++i) {
+    lifecycle_.set_phase(Role::kSink, Phase::kBackingOff, kError);
+    lifecycle_.set_phase(Role::kSink, Phase::kOpening);
+  }
+  EXPECT_EQ(log_.count("something is in its way"), 1);
+  EXPECT_EQ(lifecycle_.state(), PipelineState::kDraining);
+}
+
 TEST_F(LifecycleTest, WorkerThatHangsIsLeftBehind) {
   both(Phase::kOpen);
   lifecycle_.stop_now();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -9,6 +10,12 @@
 #include "core/messages/encoder.h"
 
 namespace dstream::core {
+
+enum class Role { kSource = 0, kSink = 1 };
+
+// A connector's config_json as the files behind its secrets are now; an error if one cannot be read
+// or used. [any-thread]
+using RereadConfig = std::function<Result<std::string>(const std::string& pipeline, Role role)>;
 
 struct ConnectorSettings {
   std::string type;         // a connector id: "sqlserver-cdc"

@@ -114,6 +114,9 @@ void SinkWorker::handle_failure(Call call, const char* name, const CallResult& r
   int64_t at_ns = now_ns + back_off_.next_ns(now_ns, result.error.retry_after_ms);
   context_.lifecycle->set_phase(Role::kSink, Phase::kBackingOff, error);
   retrying_ = call;
+  if (denied) {
+    config_refresh_.denied();
+  }
   if (result.status == DSTREAM_RETRY && call == Call::kWrite) {
     write_at_ns_ = at_ns;
   } else if (result.status == DSTREAM_RETRY && call == Call::kPoll) {

@@ -23,6 +23,7 @@ SinkWorker::SinkWorker(const WorkerContext& context, CheckpointStore* store, Fil
       tracker_(context.budget),
       checkpointer_(context, store),
       dead_letters_(*files, state_dir, context.settings->name),
+      config_refresh_(context, Role::kSink, context.settings->sink.config_json),
       back_off_(context.settings->retry, context.seed),
       dead_letter_back_off_(RetrySettings{}, context.seed + 1) {
   if (encoder_ == nullptr) {
@@ -70,6 +71,7 @@ StepResult SinkWorker::step_closed(int64_t now_ns, int64_t due_ns) {
   CallResult result;
   {
     InsideCall inside(this);
+    config_refresh_.apply(*sink_);
     result = sink_->open();
   }
   if (!result.ok()) {

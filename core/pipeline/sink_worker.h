@@ -17,6 +17,7 @@
 #include "core/messages/encoder.h"
 #include "core/pipeline/back_off.h"
 #include "core/pipeline/checkpointer.h"
+#include "core/pipeline/config_refresh.h"
 #include "core/pipeline/dead_letter.h"
 #include "core/pipeline/settle_tracker.h"
 #include "core/pipeline/worker.h"
@@ -86,6 +87,7 @@ class SinkWorker final : public SettleHandler {
   SettleTracker tracker_;
   Checkpointer checkpointer_;
   DeadLetterFile dead_letters_;
+  ConfigRefresh config_refresh_;
   BackOff back_off_;
   BackOff dead_letter_back_off_;
 

@@ -84,6 +84,27 @@ class SinkWorkerTest : public ::testing::Test {
   int64_t next_ = 1;
 };
 
+TEST_F(SinkWorkerTest, ARefusalInAnOpenSessionHasTheSecretReadAgain) {
+  parts_.settings.sink.config_json = "{}";
+  parts_.reread_config = [](const std::string&, Role role) -> Result<std::string> {
+    EXPECT_EQ(role, Role::kSink);
+    return std::string(R"({"key":"new"})");
+  };
+  start();
+  sink_->takes_config = DSTREAM_OK;
+  settle_down();
+  arrive({{'i', "1"}});
+  sink_->polls.push_back([] { return call_result(DSTREAM_DENIED, "The key is refused."); });
+  settle_down();
+  pass_time(1000);
+  EXPECT_THAT(sink_->configs, ElementsAre(R"({"key":"new"})"));
+  EXPECT_EQ(count("open"), 2);
+  EXPECT_EQ(count("close"), 1);
+  settle(0, 1);
+  settle_down();
+  EXPECT_EQ(state(), PipelineState::kRunning);
+}
+
 TEST_F(SinkWorkerTest, DeliversThenStoresThenPublishes) {
   start();
   arrive({{'i', "1"}, {'i', "2"}});

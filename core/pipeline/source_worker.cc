@@ -11,6 +11,7 @@ SourceWorker::SourceWorker(const WorkerContext& context, GuardedSource* source,
                            std::string position)
     : context_(context),
       source_(source),
+      config_refresh_(context, Role::kSource, context.settings->source.config_json),
       back_off_(context.settings->retry, context.seed),
       commit_back_off_(context.settings->retry, context.seed + 1),
       position_(std::move(position)) {
@@ -73,6 +74,7 @@ void SourceWorker::request_stop() {
 
 StepResult SourceWorker::open(int64_t now_ns) {
   context_.lifecycle->set_phase(Role::kSource, Phase::kOpening);
+  config_refresh_.apply(*source_);
   CallResult result = source_->open(position_);
   if (!result.ok()) {
     handle_failure(Call::kOpen, "open", result, now_ns);
@@ -224,6 +226,9 @@ void SourceWorker::handle_failure(Call call, const char* name, const CallResult&
   int64_t at_ns = now_ns + back_off.next_ns(now_ns, result.error.retry_after_ms);
   context_.lifecycle->set_phase(Role::kSource, Phase::kBackingOff, error);
   retrying_ = call;
+  if (denied) {
+    config_refresh_.denied();
+  }
   if (result.status == DSTREAM_RETRY && call == Call::kRead) {
     read_at_ns_ = at_ns;
   } else if (result.status == DSTREAM_RETRY && call == Call::kCommit) {

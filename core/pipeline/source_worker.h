@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/pipeline/back_off.h"
+#include "core/pipeline/config_refresh.h"
 #include "core/pipeline/worker.h"
 
 namespace dstream::core {
@@ -41,6 +42,7 @@ class SourceWorker {
 
   const WorkerContext context_;
   GuardedSource* const source_;
+  ConfigRefresh config_refresh_;
   BackOff back_off_;
   BackOff commit_back_off_;
 

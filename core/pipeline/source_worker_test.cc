@@ -158,6 +158,63 @@ TEST_F(SourceWorkerTest, DeniedIsTriedForAWhileThenFails) {
   EXPECT_LT(parts_.clock.now_ns, 1300 * kNanosPerMilli);
 }
 
+TEST_F(SourceWorkerTest, ARefusedLoginIsTriedWithTheSecretAsItIsNow) {
+  parts_.settings.source.config_json = R"({"password":"old"})";
+  std::string secret = "old";
+  parts_.reread_config = [&](const std::string& pipeline, Role role) -> Result<std::string> {
+    EXPECT_EQ(pipeline, "people");
+    EXPECT_EQ(role, Role::kSource);
+    return "{\"password\":\"" + secret + "\"}";
+  };
+  source_.takes_config = DSTREAM_OK;
+  source_.opens.assign(4, call_result(DSTREAM_DENIED, "Login failed."));
+  start();
+  settle_down();
+  pass_time();
+  EXPECT_EQ(count("reconfigure"), 0) << "nothing has changed";
+  secret = "new";
+  for (int i = 0; i < 10; ++i) {
+    pass_time(1000);
+  }
+  EXPECT_THAT(source_.configs, ElementsAre(R"({"password":"new"})"));
+  EXPECT_EQ(state(), PipelineState::kRunning);
+  EXPECT_TRUE(parts_.log.contains("A secret has changed and is used from now on."));
+}
+
+TEST_F(SourceWorkerTest, OnlyARefusalHasSecretsReadAgain) {
+  parts_.reread_config = [](const std::string&, Role) -> Result<std::string> {
+    ADD_FAILURE() << "the connection was lost, nothing else";
+    return std::string("{}");
+  };
+  source_.opens.assign(3, call_result(DSTREAM_REOPEN));
+  start();
+  for (int i = 0; i < 10; ++i) {
+    pass_time(1000);
+  }
+  EXPECT_EQ(state(), PipelineState::kRunning);
+}
+
+TEST_F(SourceWorkerTest, ASecretThatCannotBeReadOrTakenIsSaidOnce) {
+  bool readable = false;
+  parts_.reread_config = [&](const std::string&, Role) -> Result<std::string> {
+    if (!readable) {
+      return fail(Error{"DS-CONFIG-REFERENCE-FILE", "There is no such file.", "", {}, {}});
+    }
+    return std::string(R"({"password":"new"})");
+  };
+  source_.opens.assign(40, call_result(DSTREAM_DENIED, "Login failed."));
+  start();
+  for (int i = 0; i < 10; ++i) {
+    pass_time(1000);
+  }
+  EXPECT_EQ(parts_.log.count("could not be read again"), 1);
+  readable = true;
+  for (int i = 0; i < 10; ++i) {
+    pass_time(1000);
+  }
+  EXPECT_EQ(parts_.log.count("only at a restart"), 1) << "this plugin does not offer it";
+}
+
 TEST_F(SourceWorkerTest, ConfigUnsupportedFatalAndUnknownFailAtOnce) {
   struct Case {
     dstream_status status;

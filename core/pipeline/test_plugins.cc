@@ -1,5 +1,6 @@
 #include "core/pipeline/test_plugins.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -176,14 +177,11 @@ void MemoryLog::write(LogLevel, std::string_view message, std::span<const LogFie
   lines_.push_back(std::move(line));
 }
 
-bool MemoryLog::contains(std::string_view text) const {
+int64_t MemoryLog::count(std::string_view text) const {
   std::lock_guard lock(mutex_);
-  for (const std::string& line : lines_) {
-    if (line.find(text) != std::string::npos) {
-      return true;
-    }
-  }
-  return false;
+  return std::count_if(lines_.begin(), lines_.end(), [&](const std::string& line) {
+    return line.find(text) != std::string::npos;
+  });
 }
 
 }  // namespace dstream::core::testing

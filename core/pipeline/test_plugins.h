@@ -79,7 +79,8 @@ class MemoryLog final : public Log {
   using Log::write;
   LogLevel level() const override { return LogLevel::kInfo; }
   void write(LogLevel level, std::string_view message, std::span<const LogField> fields) override;
-  bool contains(std::string_view text) const;
+  bool contains(std::string_view text) const { return count(text) > 0; }
+  int64_t count(std::string_view text) const;  // lines
 
  private:
   mutable std::mutex mutex_;

@@ -43,6 +43,7 @@ struct WorkerParts {
     out.positions = &positions;
     out.metrics = &metrics;
     out.counters = &counters;
+    out.reread_config = reread_config;
     out.seed = 1;
     return out;
   }
@@ -57,6 +58,7 @@ struct WorkerParts {
   }
 
   PipelineSettings settings;
+  RereadConfig reread_config;
   ManualClock clock;
   MemoryLog log;
   MetricsRegistry registry;
@@ -77,6 +79,18 @@ class ScriptedSource final : public GuardedSource {
   std::deque<CallResult> commits;
   std::vector<std::string> calls;
 
+  // What reconfigure() answers; nothing: it is not offered.
+  std::optional<dstream_status> takes_config;
+  std::vector<std::string> configs;
+
+  std::optional<CallResult> reconfigure(const std::string& config_json) override {
+    calls.emplace_back("reconfigure");
+    if (!takes_config) {
+      return std::nullopt;
+    }
+    configs.push_back(config_json);
+    return call_result(*takes_config);
+  }
   CallResult open(std::string_view position) override {
     calls.push_back("open " + std::string(position));
     return take(opens, DSTREAM_OK);
@@ -124,6 +138,18 @@ class ScriptedSink final : public GuardedSink {
   std::vector<int64_t> written;       // the numbers of the records offered and taken
   bool polled = true;
 
+  // What reconfigure() answers; nothing: it is not offered.
+  std::optional<dstream_status> takes_config;
+  std::vector<std::string> configs;
+
+  std::optional<CallResult> reconfigure(const std::string& config_json) override {
+    calls.emplace_back("reconfigure");
+    if (!takes_config) {
+      return std::nullopt;
+    }
+    configs.push_back(config_json);
+    return call_result(*takes_config);
+  }
   CallResult open() override {
     calls.emplace_back("open");
     if (opens.empty()) {

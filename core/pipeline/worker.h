@@ -116,6 +116,7 @@ struct WorkerContext {
   PositionExchange* positions = nullptr;
   PipelineMetrics* metrics = nullptr;
   PipelineCounters* counters = nullptr;
+  RereadConfig reread_config;  // may be empty
   uint64_t seed = 0;
 };
 

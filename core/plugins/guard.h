@@ -113,6 +113,12 @@ class GuardedSource {
     static_cast<void>(handler);
     return std::nullopt;
   }
+  // Takes `config_json` in place of what it was made from, for the next open(). OK or an error,
+  // after which it has what it had; nullopt: it does not offer that. REQUIRES: not open. [worker]
+  virtual std::optional<CallResult> reconfigure(const std::string& config_json) {
+    static_cast<void>(config_json);
+    return std::nullopt;
+  }
 };
 
 class GuardedSink {
@@ -146,6 +152,12 @@ class GuardedSink {
   virtual std::optional<CallResult> run_checks(uint32_t max_wait_ms, const CheckHandler& handler) {
     static_cast<void>(max_wait_ms);
     static_cast<void>(handler);
+    return std::nullopt;
+  }
+  // Takes `config_json` in place of what it was made from, for the next open(). OK or an error,
+  // after which it has what it had; nullopt: it does not offer that. REQUIRES: not open. [worker]
+  virtual std::optional<CallResult> reconfigure(const std::string& config_json) {
+    static_cast<void>(config_json);
     return std::nullopt;
   }
 };

@@ -142,6 +142,11 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
     return extensions_.run_checks(max_wait_ms, handler);
   }
 
+  std::optional<CallResult> reconfigure(const std::string& config_json) override {
+    DSTREAM_ASSERT(!open_.load());
+    return extensions_.reconfigure(config_json);
+  }
+
  private:
   template <class Body>
   CallResult worker_call(const char* name, int64_t max_wait_ms, uint32_t allowed, Body&& body) {

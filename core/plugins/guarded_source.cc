@@ -116,6 +116,11 @@ class GuardedSourceImpl final : public GuardedSource {
     return extensions_.run_checks(max_wait_ms, handler);
   }
 
+  std::optional<CallResult> reconfigure(const std::string& config_json) override {
+    DSTREAM_ASSERT(!open_);
+    return extensions_.reconfigure(config_json);
+  }
+
  private:
   const dstream_source_api& api_;
   GuardedCalls calls_;

@@ -92,6 +92,15 @@ std::optional<CallResult> InstanceExtensions::request_snapshot(const std::string
   });
 }
 
+std::optional<CallResult> InstanceExtensions::reconfigure(const std::string& config_json) {
+  if (reconfigure_ == nullptr) {
+    return std::nullopt;
+  }
+  return calls_.run("reconfigure()", GuardedCalls::kNoLimit, kAllowOk, [&](dstream_error* error) {
+    return reconfigure_->reconfigure(self_, config_json.c_str(), error);
+  });
+}
+
 std::optional<CallResult> InstanceExtensions::run_checks(uint32_t max_wait_ms,
                                                          const CheckHandler& handler) {
   if (checks_ == nullptr) {

@@ -1,8 +1,9 @@
 // What an instance offers beyond its table, behind the guard: its status, snapshots on request,
-// checks of the other side.
+// checks of the other side, a changed configuration.
 //
-// Thread rule: find() and run_checks() [worker]; status_json() and request_snapshot() [any-thread]
-// once find() has returned, and not while the instance is destroyed.
+// Thread rule: find(), run_checks() and reconfigure() [worker]; status_json() and
+// request_snapshot() [any-thread] once find() has returned, and not while the instance is
+// destroyed.
 #pragma once
 
 #include <atomic>
@@ -14,6 +15,7 @@
 #include "core/plugins/guard.h"
 #include "core/plugins/guarded_call.h"
 #include "dstream/ext/draft/checks.h"
+#include "dstream/ext/draft/reconfigure.h"
 #include "dstream/ext/draft/snapshot.h"
 #include "dstream/ext/draft/status.h"
 
@@ -37,6 +39,7 @@ class InstanceExtensions {
     };
     status_ = static_cast<const dstream_instance_status*>(ask(DSTREAM_EXT_STATUS));
     snapshot_ = static_cast<const dstream_snapshot*>(ask(DSTREAM_EXT_SNAPSHOT));
+    reconfigure_ = static_cast<const dstream_reconfigure*>(ask(DSTREAM_EXT_RECONFIGURE));
     checks_ = static_cast<const dstream_checks*>(ask(DSTREAM_EXT_CHECKS));
     probe_ = static_cast<const dstream_probe*>(ask(DSTREAM_EXT_PROBE));
   }
@@ -45,6 +48,7 @@ class InstanceExtensions {
   std::optional<std::string> status_json();
   std::optional<CallResult> request_snapshot(const std::string& table);
   std::optional<CallResult> run_checks(uint32_t max_wait_ms, const CheckHandler& handler);
+  std::optional<CallResult> reconfigure(const std::string& config_json);
 
  private:
   static void emit(void* context, const dstream_check* check) noexcept;
@@ -56,6 +60,7 @@ class InstanceExtensions {
   const dstream_instance_status* status_ = nullptr;
   const dstream_snapshot* snapshot_ = nullptr;
   const dstream_checks* checks_ = nullptr;
+  const dstream_reconfigure* reconfigure_ = nullptr;
   const dstream_probe* probe_ = nullptr;
   // The thread that is inside run_checks(): emit() may come from no other, and never later.
   std::atomic<std::thread::id> checking_thread_{};

@@ -17,6 +17,7 @@ struct Script {
   std::function<dstream_status(const char*, dstream_error*)> snapshot;
   std::function<dstream_status(uint32_t, dstream_check_emit, void*)> checks;
   std::function<dstream_status(dstream_error*)> probe;
+  std::function<dstream_status(const char*, dstream_error*)> reconfigure;
 };
 Script* script = nullptr;
 
@@ -34,6 +35,11 @@ constexpr dstream_checks kChecks = {
 constexpr dstream_probe kProbe = {
     [](void*, dstream_error* error) noexcept { return script->probe(error); }};
 
+constexpr dstream_reconfigure kReconfigure = {
+    [](void*, const char* config, dstream_error* error) noexcept {
+      return script->reconfigure(config, error);
+    }};
+
 class InstanceExtensionsTest : public testing::Test {
  protected:
   InstanceExtensionsTest() {
@@ -47,6 +53,7 @@ class InstanceExtensionsTest : public testing::Test {
       if (id == DSTREAM_EXT_STATUS && script_.status) return &kStatus;
       if (id == DSTREAM_EXT_SNAPSHOT && script_.snapshot) return &kSnapshot;
       if (id == DSTREAM_EXT_CHECKS && script_.checks) return &kChecks;
+      if (id == DSTREAM_EXT_RECONFIGURE && script_.reconfigure) return &kReconfigure;
       return id == DSTREAM_EXT_PROBE && script_.probe ? &kProbe : nullptr;
     };
   }
@@ -88,6 +95,26 @@ TEST_F(InstanceExtensionsTest, WhatIsNotOfferedIsAbsent) {
   EXPECT_FALSE(source->status_json().has_value());
   EXPECT_FALSE(source->request_snapshot("dbo.t").has_value());
   EXPECT_FALSE(source->run_checks(10, [](const InstanceCheck&) {}).has_value());
+}
+
+TEST_F(InstanceExtensionsTest, AChangedConfigurationIsHandedOverAndMayBeRefused) {
+  EXPECT_FALSE(make()->reconfigure("{}").has_value());
+  std::string taken;
+  script_.reconfigure = [&taken](const char* config, dstream_error* error) {
+    if (std::string_view(config) == "{}") {
+      std::snprintf(error->message, sizeof error->message, "/password: is needed");
+      return dstream_status{DSTREAM_CONFIG};
+    }
+    taken = config;
+    return dstream_status{DSTREAM_OK};
+  };
+  auto source = make();
+  EXPECT_TRUE(source->reconfigure(R"({"password":"p"})")->ok());
+  EXPECT_EQ(taken, R"({"password":"p"})");
+  auto refused = source->reconfigure("{}");
+  EXPECT_EQ(refused->status, DSTREAM_CONFIG);
+  EXPECT_EQ(refused->message(), "/password: is needed");
+  EXPECT_TRUE(source->open("").ok()) << "a refusal breaks nothing";
 }
 
 TEST_F(InstanceExtensionsTest, AStatusIsPassedOnBeforeWhileAndAfterItIsOpen) {

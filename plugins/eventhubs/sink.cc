@@ -39,6 +39,11 @@ uint64_t bytes_of(const dstream_message& message) {
   return bytes;
 }
 
+Topics make_topics(const Settings& settings) {
+  return {settings.partitioner,
+          settings.event_hubs ? settings.event_hubs->entity_path : std::string()};
+}
+
 int wait_ms(int64_t from_ns, int64_t until_ns) {
   return static_cast<int>(std::clamp<int64_t>((until_ns - from_ns + kMs - 1) / kMs, 0, 3'600'000));
 }
@@ -51,14 +56,25 @@ Sink::Sink(dstream::Host host, std::string_view config)
       scrubber_(settings_.secrets()),
       metrics_(host),
       backoff_(settings_.backoff_min_ms, settings_.backoff_max_ms, std::random_device{}()),
-      topics_(settings_.partitioner,
-              settings_.event_hubs ? settings_.event_hubs->entity_path : std::string()),
+      topics_(make_topics(settings_)),
       batch_(settings_.batch),
       limit_(settings_.max_events_per_second, settings_.max_bytes_per_second) {
   check_properties(settings_, scrubber_);
 }
 
 Sink::~Sink() { close(); }
+
+void Sink::reconfigure(std::string_view config) {
+  Settings settings = parse_settings(config);
+  Scrubber scrubber(settings.secrets());
+  check_properties(settings, scrubber);
+  settings_ = std::move(settings);
+  scrubber_ = std::move(scrubber);
+  backoff_ = Backoff(settings_.backoff_min_ms, settings_.backoff_max_ms, std::random_device{}());
+  topics_ = make_topics(settings_);
+  batch_ = settings_.batch;
+  limit_ = RateLimit(settings_.max_events_per_second, settings_.max_bytes_per_second);
+}
 
 int64_t Sink::read_clock() {
   now_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(

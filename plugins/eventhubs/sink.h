@@ -43,6 +43,9 @@ class Sink final : private ProducerListener {
   // Sends partial batches, too. True if nothing is unsettled.
   bool flush(dstream::Millis max_wait);
   void close();
+  // Replaces the settings. Throws as the constructor, and has then changed nothing. REQUIRES: not
+  // open.
+  void reconfigure(std::string_view config);
   // For `dstream doctor`; see checks.h. REQUIRES: not open.
   void check(dstream::Checks& checks);
 

@@ -137,15 +137,24 @@ dstream_status request_snapshot(void* self, const char* table, dstream_error* er
   });
 }
 
+dstream_status reconfigure(void* self, const char* config, dstream_error* error) noexcept {
+  return guard(error, [&] {
+    static_cast<Source*>(self)->reconfigure(config);
+    return dstream_status{DSTREAM_OK};
+  });
+}
+
 const void* get_extension(dstream_source*, const char* id) noexcept {
   static constexpr dstream_checks kChecks = {&check};
   static constexpr dstream_instance_status kStatus = {&get_status};
   static constexpr dstream_snapshot kSnapshot = {&request_snapshot};
+  static constexpr dstream_reconfigure kReconfigure = {&reconfigure};
   const std::string_view wanted = id;
-  return wanted == DSTREAM_EXT_CHECKS     ? static_cast<const void*>(&kChecks)
-         : wanted == DSTREAM_EXT_STATUS   ? static_cast<const void*>(&kStatus)
-         : wanted == DSTREAM_EXT_SNAPSHOT ? &kSnapshot
-                                          : nullptr;
+  return wanted == DSTREAM_EXT_CHECKS        ? static_cast<const void*>(&kChecks)
+         : wanted == DSTREAM_EXT_STATUS      ? static_cast<const void*>(&kStatus)
+         : wanted == DSTREAM_EXT_SNAPSHOT    ? static_cast<const void*>(&kSnapshot)
+         : wanted == DSTREAM_EXT_RECONFIGURE ? &kReconfigure
+                                             : nullptr;
 }
 
 constexpr dstream_source_api kTable = {sizeof(dstream_source_api),

@@ -46,6 +46,12 @@ Source::Source(Host host, std::string_view config)
       target_(make_connection(options_.connection, installed_drivers())),
       pool_(std::make_shared<SlabPool>(options_.read_ahead_bytes * kPoolFactor)) {}
 
+void Source::reconfigure(std::string_view config) {
+  Options options = parse_options(config);
+  target_ = make_connection(options.connection, installed_drivers());
+  options_ = std::move(options);
+}
+
 void Source::open(std::string_view position_text) {
   record_metrics();
   close_connections();

@@ -33,6 +33,9 @@ class Source {
   void commit(std::string_view position);
   void close();
 
+  // Replaces the options. Throws as the constructor, and has then changed nothing. REQUIRES: not
+  // open.
+  void reconfigure(std::string_view config);
   // For `dstream doctor`; see checks.h. REQUIRES: not open.
   void check(const Checks& checks) const;
 

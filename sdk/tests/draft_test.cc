@@ -44,7 +44,12 @@ class TalkingSource {
     if (table != "dbo.t") throw Error(DSTREAM_CONFIG, "Only dbo.t is read.");
     return asked_.insert(std::string(table)).second;
   }
+  void reconfigure(std::string_view config) {
+    if (config != R"({"says": "new"})") throw Error(DSTREAM_CONFIG, "/says: Only new is taken.");
+    reconfigured_ = true;
+  }
   void check(Checks& checks) {
+    if (reconfigured_) checks.ok("config", "It is the new one.");
     checks.ok("connect", "Connected.");
     checks.warning("retention", "Short.", "EXEC sys.sp_cdc_change_job;", "dbo.t");
     checks.failed("agent", "It does not run.", "Start it.");
@@ -56,6 +61,7 @@ class TalkingSource {
   const std::string says_;
   std::mutex mutex_;  // guards all below
   bool connected_ = false;
+  bool reconfigured_ = false;
   std::set<std::string> asked_;
 };
 
@@ -90,7 +96,8 @@ TEST(Drafts, AreOfferedByClassesThatHaveTheMethod) {
   SourceDriver talking(kTalking, host);
   SourceDriver silent(kSilent, host);
   SinkDriver sink(kSink, host);
-  for (const char* id : {DSTREAM_EXT_STATUS, DSTREAM_EXT_SNAPSHOT, DSTREAM_EXT_CHECKS}) {
+  for (const char* id :
+       {DSTREAM_EXT_STATUS, DSTREAM_EXT_SNAPSHOT, DSTREAM_EXT_CHECKS, DSTREAM_EXT_RECONFIGURE}) {
     EXPECT_TRUE(testing::offers(talking, id)) << id;
     EXPECT_FALSE(testing::offers(silent, id)) << id;
   }
@@ -131,6 +138,15 @@ TEST(Drafts, ASnapshotIsTakenDownOnce) {
   EXPECT_EQ(status_of("dbo.t"), DSTREAM_OK);
   EXPECT_EQ(status_of("dbo.t"), DSTREAM_AGAIN);
   EXPECT_EQ(status_of("dbo.x"), DSTREAM_CONFIG);
+}
+
+TEST(Drafts, AChangedConfigurationIsTakenOrRefused) {
+  FakeHost host;
+  SourceDriver source(kTalking, host);
+  EXPECT_THROW(testing::reconfigure(source, "{}"), CallFailed);
+  EXPECT_EQ(testing::run_checks(source).front().id, "connect") << "a refusal changes nothing";
+  testing::reconfigure(source, R"({"says": "new"})");
+  EXPECT_EQ(testing::run_checks(source).front().id, "config");
 }
 
 TEST(Drafts, ChecksAreEmittedInOrder) {

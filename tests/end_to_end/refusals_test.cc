@@ -108,6 +108,19 @@ TEST_F(Refusals, WrongPassword) {
   EXPECT_THAT(host->output(), Not(HasSubstr("sa:wrong")));
 }
 
+TEST_F(Refusals, AWrongPasswordIsReadAgainFromItsFile) {
+  auto database = start_database(std::string(kPersons) + kEnableDatabase + kEnablePersons);
+  const std::string file = folder_.write("password", "wrong");
+  auto host = start_host("${file:" + file + "}");
+  ASSERT_TRUE(host->wait_line("code=DS-SOURCE-DENIED", kPatience)) << host->output();
+  folder_.write("password", "right");
+  EXPECT_TRUE(host->wait_line("A secret has changed and is used from now on.", kPatience))
+      << host->output();
+  EXPECT_TRUE(host->wait_line("state=running", kPatience)) << host->output();
+  host->signal(SIGTERM);
+  EXPECT_EQ(host->wait_exit(kPatience), 143) << host->output();
+}
+
 TEST_F(Refusals, UnknownDatabase) {
   auto database = start_database(kPersons);
   auto host = start_host("right", "shoop");

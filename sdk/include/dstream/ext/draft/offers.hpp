@@ -3,12 +3,16 @@
 //   std::string status_json();                       dstream.status/1    [any-thread]
 //   bool request_snapshot(std::string_view table);   dstream.snapshot/1  [any-thread], sources
 //   void check(dstream::Checks& checks);             dstream.checks/1    [worker]
+//   void reconfigure(std::string_view config);       dstream.reconfigure/1  [worker], not open
 //
 // status_json(): one JSON object of at most DSTREAM_MAX_STATUS bytes; "" if it cannot tell without
 //   waiting. Never waits for I/O or for a [worker] call.
 // request_snapshot(table): true, the copy is asked for; false, it is already. Throws Error(
 //   DSTREAM_CONFIG) for a table that is not read, DSTREAM_UNSUPPORTED for one that cannot be
 //   copied, DSTREAM_RETRY before it knows its tables. Returns at once.
+// reconfigure(config): what the constructor was given is replaced. Throws Error(DSTREAM_CONFIG),
+// and
+//   has then changed nothing.
 // check(checks): says through `checks` what it finds, one by one. What it throws ends the checks.
 //
 // status_json() and request_snapshot() run beside the other calls, and beside themselves: guard
@@ -27,6 +31,7 @@
 #include "dstream/abi.h"
 #include "dstream/detail/border.hpp"
 #include "dstream/ext/draft/checks.h"
+#include "dstream/ext/draft/reconfigure.h"
 #include "dstream/ext/draft/snapshot.h"
 #include "dstream/ext/draft/status.h"
 #include "dstream/host.hpp"
@@ -103,6 +108,10 @@ template <class T>
 concept OffersChecks = requires(T t, Checks& checks) {
   { t.check(checks) } -> std::same_as<void>;
 };
+template <class T>
+concept OffersReconfigure = requires(T t, std::string_view config) {
+  { t.reconfigure(config) } -> std::same_as<void>;
+};
 
 // `Table` is SourceTable<T> or SinkTable<T>, `Handle` dstream_source or dstream_sink.
 template <class T, class Table, class Handle>
@@ -139,6 +148,12 @@ struct DraftOffers {
       return stopped(self) ? DSTREAM_CANCELLED : DSTREAM_OK;
     });
   }
+  static dstream_status reconfigure(void* self, const char* config, dstream_error* error) noexcept {
+    return guard(error, [&]() -> dstream_status {
+      impl(self).reconfigure(std::string_view(config));
+      return DSTREAM_OK;
+    });
+  }
 
   // nullptr if the class does not have it, or the id is no draft.
   static const void* find(std::string_view id) {
@@ -153,6 +168,10 @@ struct DraftOffers {
     if constexpr (OffersChecks<T>) {
       static constexpr dstream_checks kChecks = {&checks};
       if (id == DSTREAM_EXT_CHECKS) return &kChecks;
+    }
+    if constexpr (OffersReconfigure<T>) {
+      static constexpr dstream_reconfigure kReconfigure = {&reconfigure};
+      if (id == DSTREAM_EXT_RECONFIGURE) return &kReconfigure;
     }
     return nullptr;
   }

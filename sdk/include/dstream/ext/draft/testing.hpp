@@ -4,11 +4,13 @@
 //   std::string json = testing::status_json(source);            // "" if it cannot tell now
 //   EXPECT_EQ(testing::request_snapshot(source, "dbo.Orders"), DSTREAM_OK);
 //   for (const CheckLine& check : testing::run_checks(source)) ...
+//   testing::reconfigure(source, R"({"password":"new"})");
 //
 // As with the drivers, an error throws CallFailed and a breach of the contract ContractBroken; an
 // extension that is not offered throws std::invalid_argument. Ask offers() first.
 //
-// Thread rule: as the extension says; run_checks() needs a driver that is not open.
+// Thread rule: as the extension says; run_checks() and reconfigure() need a driver that is not
+// open.
 #pragma once
 
 #include <stdexcept>
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "dstream/ext/draft/checks.h"
+#include "dstream/ext/draft/reconfigure.h"
 #include "dstream/ext/draft/snapshot.h"
 #include "dstream/ext/draft/status.h"
 #include "dstream/testing/drivers.hpp"
@@ -40,6 +43,15 @@ const Table& table(const Driver& driver, const char* id) {
 }
 
 }  // namespace detail
+
+// An error throws CallFailed, CONFIG included.
+template <class Driver>
+void reconfigure(const Driver& driver, const std::string& config) {
+  const auto& table = detail::table<dstream_reconfigure>(driver, DSTREAM_EXT_RECONFIGURE);
+  dstream_error error = detail::fresh_error();
+  dstream_status came = table.reconfigure(driver.self(), config.c_str(), &error);
+  detail::checked("reconfigure", came, error, {DSTREAM_OK});
+}
 
 template <class Driver>
 std::string status_json(const Driver& driver) {
