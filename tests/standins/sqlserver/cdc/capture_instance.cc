@@ -10,6 +10,7 @@
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/functions.h"
+#include "tests/standins/sqlserver/sql/text.h"
 
 namespace dstream::standin::cdc {
 namespace {
@@ -98,6 +99,7 @@ struct CaptureInstance::PendingRow {
 CaptureInstance::CaptureInstance(std::string name, sql::TablePtr table, int32_t object_id,
                                  std::vector<CapturedColumn> columns, bool has_command_id)
     : name_(std::move(name)),
+      folded_name_(sql::fold_name(name_)),
       table_(std::move(table)),
       object_id_(object_id),
       has_command_id_(has_command_id),

@@ -49,6 +49,7 @@ class CaptureInstance {
                   std::vector<CapturedColumn> columns, bool has_command_id);
 
   const std::string& name() const { return name_; }
+  const std::string& folded_name() const { return folded_name_; }  // names compare by it
   const sql::TablePtr& table() const { return table_; }
   int32_t source_object_id() const { return table_->object_id(); }
   int32_t object_id() const { return object_id_; }  // of the change table
@@ -103,6 +104,7 @@ class CaptureInstance {
                                        const Assumptions& assumptions) const;
 
   const std::string name_;
+  const std::string folded_name_;
   const sql::TablePtr table_;
   const int32_t object_id_;
   const bool has_command_id_;

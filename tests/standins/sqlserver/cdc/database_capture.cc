@@ -132,10 +132,11 @@ std::vector<InstancePtr> DatabaseCapture::instances() const {
 }
 
 InstancePtr DatabaseCapture::find_instance(std::string_view name) const {
+  const std::string folded = sql::fold_name(name);
   const std::lock_guard lock(mutex_);
-  const auto it = std::find_if(
-      instances_.begin(), instances_.end(),
-      [&](const InstancePtr& instance) { return sql::equal_names(instance->name(), name); });
+  const auto it =
+      std::find_if(instances_.begin(), instances_.end(),
+                   [&](const InstancePtr& instance) { return instance->folded_name() == folded; });
   return it == instances_.end() ? nullptr : *it;
 }
 
@@ -225,11 +226,12 @@ std::string DatabaseCapture::max_lsn() const {
 
 std::optional<std::string> DatabaseCapture::min_lsn(std::string_view name) const {
   const InstancePtr instance = find_instance(name);
+  return instance == nullptr ? std::nullopt : min_lsn(*instance);
+}
+
+std::optional<std::string> DatabaseCapture::min_lsn(const CaptureInstance& instance) const {
   const std::lock_guard lock(mutex_);
-  if (instance == nullptr) {
-    return std::nullopt;
-  }
-  return instance->start_lsn ? instance->start_lsn : instance->announced_lsn;
+  return instance.start_lsn ? instance.start_lsn : instance.announced_lsn;
 }
 
 void DatabaseCapture::announce(const InstancePtr& instance, const std::string& lsn) {

@@ -112,6 +112,7 @@ class DatabaseCapture {
   // What sys.fn_cdc_get_max_lsn() says: see Assumptions::max_lsn_is_dirty.
   std::string shown_max_lsn() const;
   std::optional<std::string> min_lsn(std::string_view instance) const;
+  std::optional<std::string> min_lsn(const CaptureInstance& instance) const;
   // The capture scan has passed the record that enabled the instance.
   // Shows an LSN before the scan has activated the instance.
   void announce(const InstancePtr& instance, const std::string& lsn);

@@ -22,7 +22,7 @@ std::shared_ptr<const sql::Relation> change_tables(const DatabaseCapture& cdc) {
   const SqlType name = sql::sysname_type(), lsn = sql::binary_type(10);
   Rows rows;
   for (const InstancePtr& instance : cdc.instances()) {
-    const auto start = cdc.min_lsn(instance->name());
+    const auto start = cdc.min_lsn(*instance);
     rows.push_back({number(instance->object_id()),
                     number(0),
                     number(instance->source_object_id()),

@@ -79,6 +79,20 @@ class Group {
     access_ = access;
   }
 
+  // Clients of the secondary from now on see what is committed now, until it goes on.
+  void suspend_redo(sql::TransactionManager* transactions) {
+    const std::lock_guard lock(mutex_);
+    suspended_.push_back(std::make_unique<sql::Snapshot>(transactions));
+    redone_until_ = std::make_shared<std::atomic<uint64_t>>(suspended_.back()->sequence());
+  }
+  void resume_redo() {
+    const std::lock_guard lock(mutex_);
+    if (redone_until_ != nullptr) {
+      redone_until_->store(0);
+    }
+    redone_until_ = nullptr;
+  }
+
   // What a client of the server is told and let do.
   sql::Replica replica(int server, const std::string& database, bool has_read_intent) const {
     const std::lock_guard lock(mutex_);
@@ -87,6 +101,7 @@ class Group {
     replica.is_in_group = is_in_use_;
     replica.is_secondary = server != primary_;
     replica.has_ended = has_ended_;
+    replica.redone_until = replica.is_secondary ? redone_until_ : nullptr;
     if (!replica.is_secondary || access_ == SecondaryAccess::kAll ||
         (access_ == SecondaryAccess::kReadOnly && has_read_intent)) {
       return replica;
@@ -119,6 +134,9 @@ class Group {
   SecondaryAccess access_;
   int primary_ = 1;
   std::shared_ptr<std::atomic<bool>> has_ended_ = std::make_shared<std::atomic<bool>>(false);
+  std::shared_ptr<std::atomic<uint64_t>> redone_until_;
+  // Kept to the end: a session may be about to read there.
+  std::vector<std::unique_ptr<sql::Snapshot>> suspended_;
 };
 
 // One server of the group.
@@ -189,6 +207,14 @@ struct StandIn::State {
       call.bind({"@keeps_jobs"});
       fail_over(call.number(0, 1) != 0);
     });
+    engine.add_procedure("dstream.secondary_redo", [this](sql::ProcedureCall& call) {
+      call.bind({"@runs"});
+      if (call.number(0, 1) != 0) {
+        group.resume_redo();
+      } else {
+        group.suspend_redo(&engine.transactions());
+      }
+    });
     engine.add_procedure("dstream.secondary_access", [this](sql::ProcedureCall& call) {
       call.bind({"@access"});
       group.set_access(access_argument(call));
@@ -236,6 +262,13 @@ uint16_t StandIn::port() const { return state_->server.port(); }
 uint16_t StandIn::second_port() const {
   return state_->second_server ? state_->second_server->port() : uint16_t{0};
 }
+void StandIn::set_secondary_redo(bool runs) {
+  if (runs) {
+    state_->group.resume_redo();
+  } else {
+    state_->group.suspend_redo(&state_->engine.transactions());
+  }
+}
 void StandIn::failover(bool keeps_jobs) { state_->fail_over(keeps_jobs); }
 int StandIn::primary() const { return state_->group.primary(); }
 void StandIn::set_secondary_access(SecondaryAccess access) { state_->group.set_access(access); }
@@ -252,6 +285,8 @@ sql::Engine& StandIn::engine() { return state_->engine; }
 cdc::ChangeDataCapture& StandIn::capture() { return state_->capture; }
 Server& StandIn::server() { return state_->server; }
 Faults& StandIn::faults() { return state_->server.faults(); }
+Faults& StandIn::second_faults() { return state_->second_server->faults(); }
 Statistics& StandIn::statistics() { return state_->server.statistics(); }
+Statistics& StandIn::second_statistics() { return state_->second_server->statistics(); }
 
 }  // namespace dstream::standin

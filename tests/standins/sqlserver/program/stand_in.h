@@ -81,6 +81,11 @@ class StandIn {
   // dstream.failover [@keeps_jobs], whose own connection is cut like the others. REQUIRES:
   // has_second_server.
   void failover(bool keeps_jobs = true);
+  // False: clients that log in to the secondary from now on see it as it is now, until redo runs
+  // again; those that are logged in already go on as before. So the second server's address is that
+  // of two replicas, one of which is behind, as behind a listener's read-only routing. Also EXEC
+  // dstream.secondary_redo 0 | 1. REQUIRES: has_second_server.
+  void set_secondary_redo(bool runs);
   // 1 or 2.
   int primary() const;
   // For logins from now on. Also EXEC dstream.secondary_access N'NO' | N'READ_ONLY' | N'ALL'.
@@ -95,8 +100,10 @@ class StandIn {
   sql::Engine& engine();
   cdc::ChangeDataCapture& capture();
   Server& server();
-  Faults& faults();
-  Statistics& statistics();
+  Faults& faults();                 // of the first server
+  Faults& second_faults();          // REQUIRES: has_second_server
+  Statistics& statistics();         // of the first server
+  Statistics& second_statistics();  // REQUIRES: has_second_server
 
  private:
   struct State;

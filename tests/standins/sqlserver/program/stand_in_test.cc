@@ -372,6 +372,30 @@ TEST_F(FailoverTest, ASecondaryMayLetClientsRead) {
   EXPECT_TRUE(afterwards.execute("INSERT INTO t VALUES (5)")) << afterwards.diagnostics_text();
 }
 
+TEST_F(FailoverTest, SecondaryMayBeBehind) {
+  stand_in_.set_secondary_access(SecondaryAccess::kAll);
+  OdbcClient primary, before, after;
+  ASSERT_TRUE(connect(&primary, stand_in_.port())) << primary.diagnostics_text();
+  ASSERT_TRUE(connect(&before, stand_in_.second_port())) << before.diagnostics_text();
+  const std::string rows = value(&primary, "SELECT COUNT(*) FROM t");
+  const char* captured = "SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping";
+  const std::string reach = value(&primary, captured);
+  stand_in_.set_secondary_redo(false);
+  ASSERT_TRUE(connect(&after, stand_in_.second_port())) << after.diagnostics_text();
+  EXPECT_EQ(value(&primary, "INSERT INTO t VALUES (77)"), "no row");
+  stand_in_.capture().scan_all();
+  const std::string more = value(&primary, "SELECT COUNT(*) FROM t");
+  EXPECT_NE(more, rows);
+  EXPECT_NE(value(&primary, captured), reach);
+  EXPECT_EQ(value(&before, "SELECT COUNT(*) FROM t"), more);
+  EXPECT_EQ(value(&after, "SELECT COUNT(*) FROM t"), rows);
+  EXPECT_EQ(value(&after, captured), reach);
+  EXPECT_EQ(value(&after, "SELECT COUNT(*) FROM cdc.dbo_t_CT"), rows);
+  stand_in_.set_secondary_redo(true);
+  EXPECT_EQ(value(&after, "SELECT COUNT(*) FROM t"), more);
+  EXPECT_EQ(value(&after, "SELECT COUNT(*) FROM cdc.dbo_t_CT"), more);
+}
+
 TEST_F(FailoverTest, SystemDatabasesOfASecondaryAreOpen) {
   OdbcClient client;
   ASSERT_TRUE(connect(&client, stand_in_.second_port(), "", "master")) << client.diagnostics_text();

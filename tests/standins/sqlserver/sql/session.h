@@ -58,6 +58,9 @@ struct Replica {
   std::optional<SqlError> no_access;  // why user databases cannot be used at all
   // True once the server's role has changed: nothing commits from then on. Unset: never.
   std::shared_ptr<const std::atomic<bool>> has_ended;
+  // Of a secondary that has not redone everything: the last sequence it shows, 0 for all. Unset:
+  // all.
+  std::shared_ptr<const std::atomic<uint64_t>> redone_until;
 };
 
 class SqlSession final : public Session {

@@ -123,7 +123,8 @@ ReadView SqlSession::read_view() {
                      (options_.isolation >= Isolation::kRepeatableRead || replica_.is_secondary);
   uint64_t& snapshot = keeps ? transaction_snapshot_ : statement_snapshot_;
   if (snapshot == 0) {
-    snapshot = engine_->transactions().acquire_snapshot();
+    const uint64_t until = replica_.redone_until == nullptr ? 0 : replica_.redone_until->load();
+    snapshot = engine_->transactions().acquire_snapshot(until);
   }
   view.sequence = snapshot;
   return view;

@@ -193,9 +193,10 @@ void TransactionManager::publish(const std::function<void(uint64_t)>& publish) {
   last_committed_.store(sequence);
 }
 
-uint64_t TransactionManager::acquire_snapshot() {
+uint64_t TransactionManager::acquire_snapshot(uint64_t until) {
   const std::lock_guard lock(snapshot_mutex_);
-  const uint64_t sequence = last_committed_.load();
+  const uint64_t last = last_committed_.load();
+  const uint64_t sequence = until == 0 ? last : std::min(until, last);
   snapshots_.insert(sequence);
   return sequence;
 }

@@ -160,8 +160,9 @@ class TransactionManager {
   // outside of row storage (change tables) that want one atomic step.
   void publish(const std::function<void(uint64_t sequence)>& publish);
 
-  // A view of what is committed now; released by its destructor's owner. See Snapshot.
-  uint64_t acquire_snapshot();
+  // A view of what is committed now; released by its destructor's owner. See Snapshot. Not beyond
+  // `until` unless that is 0; somebody else holds a snapshot of it then.
+  uint64_t acquire_snapshot(uint64_t until = 0);
   void release_snapshot(uint64_t sequence);
 
   struct WaitOptions {
