@@ -1,7 +1,8 @@
-// The border between reading (ODBC, in the fetcher's thread) and merging (in read()).
+// The border between reading (ODBC, in the fetcher's threads) and merging (in read()).
 //
-// The stream asks for probes, pages and commit times; answers arrive in the order asked. Requests
-// carry everything they need, so that a failed one can simply be asked again.
+// The stream asks for probes, pages and commit times. Pages are answered in any order, one of a
+// table at a time; everything else in the order asked. Requests carry everything they need, so that
+// a failed one can simply be asked again.
 #pragma once
 
 #include <chrono>
@@ -82,6 +83,8 @@ struct PageAnswer {
   size_t rows = 0;
   size_t bytes = 0;       // held by the chunks
   bool complete = false;  // the table has nothing more up to `to`
+  // Nothing was read: what was asked has not got as far as `to` yet. The stream never sees it.
+  bool behind = false;
 };
 
 // Ask: commit times from `from`, as many as are useful, not beyond `to`.
@@ -138,8 +141,8 @@ class ChangeFetcher {
  public:
   virtual ~ChangeFetcher() = default;
   virtual void submit(FetchRequest request) = 0;
-  // The next answer, nullptr if none is there yet. Throws SourceError if the request failed; all
-  // requests that were waiting behind it are forgotten then.
+  // The next answer, nullptr if none is there yet. Throws SourceError if a request failed; every
+  // request without an answer is forgotten then.
   virtual std::unique_ptr<FetchAnswer> take() = 0;
 };
 

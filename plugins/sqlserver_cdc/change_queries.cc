@@ -47,23 +47,29 @@ void refuse_altered(const CaptureInstance& instance, const InstanceState& state)
   }
 }
 
+struct PageEnd {
+  Lsn reach;            // committed maximum, before the rows
+  InstanceState state;  // after them
+};
+
 // Reads what follows the rows of a page. The server's own count proves that the result was not cut
 // short by an error that looked like its end.
-InstanceState prove_whole(Statement& statement, const CaptureInstance& instance, size_t rows) {
+PageEnd prove_whole(Statement& statement, const CaptureInstance& instance, size_t rows) {
   if (!statement.next_result() || !statement.next_row()) {
     refuse_dropped(instance);
   }
   int64_t server_rows = -1;
-  InstanceState state;
+  PageEnd end;
   statement.get_int(1, &server_rows);
-  statement.get_lsn(2, &state.low);
-  statement.get_lsn(3, &state.altered);
+  statement.get_lsn(2, &end.reach);
+  statement.get_lsn(3, &end.state.low);
+  statement.get_lsn(4, &end.state.altered);
   read_to_the_end(statement);
   if (server_rows != static_cast<int64_t>(rows)) {
     refuse_incomplete(statement.doing(), std::to_string(rows) + " rows arrived of " +
                                              std::to_string(server_rows) + " sent.");
   }
-  return state;
+  return end;
 }
 
 }  // namespace
@@ -89,12 +95,14 @@ std::vector<const ColumnType*> result_columns(const CaptureInstance& instance) {
 
 ChangeQueries::ChangeQueries(Connection& connection, const Catalog& catalog,
                              std::vector<std::vector<uint32_t>> groups,
-                             std::shared_ptr<SlabPool> pool, size_t value_bytes_max)
+                             std::shared_ptr<SlabPool> pool, size_t value_bytes_max,
+                             std::shared_ptr<MaskOrderLearner> mask_order)
     : connection_(connection),
       catalog_(catalog),
       groups_(std::move(groups)),
       pool_(std::move(pool)),
-      large_values_(value_bytes_max) {
+      large_values_(value_bytes_max),
+      mask_order_(std::move(mask_order)) {
   row_bytes_.resize(catalog_.tables.size());
   for (const auto& group : groups_) {
     std::vector<const CaptureInstance*> instances;
@@ -197,12 +205,12 @@ PageAnswer ChangeQueries::page(const PageRequest& request) {
   const CatalogTable& table = catalog_.tables[request.table];
   const CaptureInstance& instance = table.instance;
   const PageForm form = page_form(instance, request.after, request.same_command);
-  if (instance.description.has_large() && !mask_order_asked_) {
+  if (instance.description.has_large() && mask_order_->is_to_be_asked()) {
     ask_mask_order();
   }
   PageAnswer answer;
   answer.table = request.table;
-  InstanceState state;
+  PageEnd end;
   bool whole = true;
   try {
     Statement statement(connection_, page_statement(instance, form, request.after.command < 0),
@@ -214,7 +222,7 @@ PageAnswer ChangeQueries::page(const PageRequest& request) {
       read_rows(statement, table, request, answer);
     }
     if (whole) {
-      state = prove_whole(statement, instance, answer.rows);
+      end = prove_whole(statement, instance, answer.rows);
     }
   } catch (const SourceError& error) {
     if (error.status == DSTREAM_FATAL && !connection_.dead()) {
@@ -223,11 +231,18 @@ PageAnswer ChangeQueries::page(const PageRequest& request) {
     throw;
   }
   if (!whole) {
-    state = instance_state(instance);
+    end.state = instance_state(instance);
   }
-  refuse_altered(instance, state);
+  if (whole && end.reach < request.to) {
+    // Whether more follows cannot be told from here (I5).
+    PageAnswer behind;
+    behind.table = request.table;
+    behind.behind = true;
+    return behind;
+  }
+  refuse_altered(instance, end.state);
   // After the read: cleanup raises the low end point before it deletes.
-  check_gap(table, request.after, state.low);
+  check_gap(table, request.after, end.state.low);
   answer.complete = whole && form != PageForm::kInCommand && answer.rows < request.rows;
   return answer;
 }

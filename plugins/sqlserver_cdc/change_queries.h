@@ -1,4 +1,4 @@
-// Answers the stream's requests from a connection. One thread, the fetcher's.
+// Answers the stream's requests from a connection. One thread, one of the fetcher's.
 #pragma once
 
 #include <memory>
@@ -43,10 +43,12 @@ struct InstanceState {
 
 class ChangeQueries {
  public:
-  // `groups` are ChangeStream::groups(). Everything is borrowed and outlives the queries.
-  ChangeQueries(Connection& connection, const Catalog& catalog,
-                std::vector<std::vector<uint32_t>> groups, std::shared_ptr<SlabPool> pool,
-                size_t value_bytes_max);
+  // `groups` are ChangeStream::groups(), for probes. Connections of one server share what is
+  // learned of its masks. Everything is borrowed and outlives the queries.
+  ChangeQueries(
+      Connection& connection, const Catalog& catalog, std::vector<std::vector<uint32_t>> groups,
+      std::shared_ptr<SlabPool> pool, size_t value_bytes_max,
+      std::shared_ptr<MaskOrderLearner> mask_order = std::make_shared<MaskOrderLearner>());
 
   // Throws SourceError. DATA_LOSS: cleanup has removed changes that were not read.
   FetchAnswer run(const FetchRequest& request);
@@ -95,8 +97,7 @@ class ChangeQueries {
   std::shared_ptr<SlabPool> pool_;
   BlockBuffers buffers_;
   LargeValueReader large_values_;
-  MaskOrderLearner mask_order_;
-  bool mask_order_asked_ = false;
+  const std::shared_ptr<MaskOrderLearner> mask_order_;
   int64_t server_offset_minutes_ = 0;
 };
 

@@ -44,6 +44,7 @@ class ChangeTableHandler : public standin::Handler {
   bool instance_exists = true;
   Lsn low{1, 0};
   Lsn altered;  // newest DDL that altered the change table
+  Lsn reach = Lsn::max();
 
   std::unique_ptr<standin::Session> login(const standin::LoginRequest& request,
                                           standin::ServerMessage* refusal) override;
@@ -87,12 +88,14 @@ class ChangeTableSession : public standin::Session {
     out.statement_done(kSelect, sent);
     if (sql.find("@@ROWCOUNT") != std::string_view::npos) {
       out.columns(std::vector<ResultColumn>{{"", {TypeId::kInt}},
+                                            {"", {TypeId::kBinary, Lsn::kBytes}},
                                             {"start_lsn", {TypeId::kBinary, Lsn::kBytes}},
                                             {"", {TypeId::kBinary, Lsn::kBytes}}});
       if (handler_->instance_exists) {
         const int64_t told = handler_->row_count_told < 0 ? sent : handler_->row_count_told;
         out.row(std::vector<SqlValue>{
-            SqlValue::of_number(told), SqlValue::of_text(lsn_bytes(handler_->low)),
+            SqlValue::of_number(told), SqlValue::of_text(lsn_bytes(handler_->reach)),
+            SqlValue::of_text(lsn_bytes(handler_->low)),
             handler_->altered.is_zero() ? SqlValue{}
                                         : SqlValue::of_text(lsn_bytes(handler_->altered))});
       }
@@ -381,6 +384,25 @@ TEST_F(ChangeQueriesTest, EveryCarriedTypeArrivesExactly) {
       ++at;
     }
   }
+}
+
+// A replica that has not got as far as the one that was asked what is new: that a page has an end
+// proves nothing there.
+TEST_F(ChangeQueriesTest, PageCountsOnlyIfItsServerHasGotThere) {
+  make_simple(5);
+  handler_.reach = {99, 0};
+  for (const uint32_t rows : {5u, 6u}) {
+    const PageAnswer behind = page(rows);
+    EXPECT_TRUE(behind.behind);
+    EXPECT_FALSE(behind.complete);
+    EXPECT_EQ(behind.rows, 0u);
+    EXPECT_TRUE(behind.chunks.empty());
+  }
+  handler_.reach = {100, 0};
+  const PageAnswer last = page(6);
+  EXPECT_FALSE(last.behind);
+  EXPECT_TRUE(last.complete);
+  EXPECT_EQ(last.rows, 5u);
 }
 
 TEST_F(ChangeQueriesTest, TypesAreSpelledAsDeclared) {

@@ -110,9 +110,9 @@ inline constexpr char kConfigSchema[] =
       "minimum": 1,
       "maximum": 32,
       "default": 4,
-      "description": "Connections to the server at most. One reads changes; the others copy )json"
-    R"json(tables and are open only while there is something to copy. With 1 a copy has a )json"
-    R"json(second one all the same."
+      "description": "Connections to the server at most. The first one does everything while )json"
+    R"json(it keeps up; further ones are open only while several tables have much to read or )json"
+    R"json(tables are copied. With 1 a copy has a second one all the same."
     },
     "page_rows": {
       "type": "integer",

@@ -261,7 +261,7 @@ void Copies::request_range(const Copy& copy, Range& range, Lsn low) {
   ++requested_;
   // Twice as many as the boundary was set for: rows may have been inserted since.
   const uint32_t rows = rows_for(copy.table) * (range.upto.empty() ? 1 : 2);
-  fetcher_.submit(ChunkRequest{copy.table, range.id, range.after, range.upto, rows,
+  fetcher_.submit(ChunkRequest{copy.table, range.id, range.after, range.upto, range.low, rows,
                                !tables_[copy.table].has_key, range.from_start, range.statement});
 }
 

@@ -20,13 +20,14 @@ using CopyKey = std::vector<std::string>;
 
 // Ask: the rows with after < key <= upto, in the order of the key, at most `rows` of them. Of a
 // table without a key (`whole`): the next rows of the one statement that reads it, or its first
-// ones
-// (`from_start`).
+// ones (`from_start`).
 struct ChunkRequest {
   uint32_t table = 0;
   uint64_t id = 0;  // comes back with the answer
   CopyKey after;
   CopyKey upto;
+  // The rows are at least as new as every change up to here: what is asked for them has got so far.
+  Lsn low;
   uint32_t rows = 0;
   bool whole = false;
   bool from_start = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -21,6 +22,13 @@ namespace {
 
 // What a server that can be reached takes to answer that a statement is cancelled, many times over.
 constexpr std::chrono::seconds kEndWait{3};
+// A connection with nothing to do is closed then.
+constexpr std::chrono::seconds kIdle{10};
+// Shares are given back and wished for without a word: how often those who wait for one, or have
+// one with nothing to do, look.
+constexpr std::chrono::milliseconds kShareLook{20};
+constexpr std::chrono::milliseconds kYieldLook{250};
+constexpr std::chrono::milliseconds kReplicaLook{100};
 
 std::atomic<int> left_behind{0};  // [any-thread]
 
@@ -50,11 +58,13 @@ bool is_whole(const CopyRequest& request) {
 class CopyPool::Work : public std::enable_shared_from_this<CopyPool::Work> {
  public:
   Work(OdbcConnection target, const Options& options, const Catalog& catalog, LogLine log,
-       std::shared_ptr<SlabPool> slabs, StopSignal& signal)
+       std::shared_ptr<SlabPool> slabs, StopSignal& signal,
+       std::shared_ptr<ConnectionShares> shares)
       : target_(std::move(target)),
         options_(options),
         catalog_(catalog),
         slabs_(std::move(slabs)),
+        shares_(std::move(shares)),
         log_(std::move(log)),
         signal_(&signal) {}
   Work(const Work&) = delete;
@@ -75,13 +85,17 @@ class CopyPool::Work : public std::enable_shared_from_this<CopyPool::Work> {
   };
 
   void run(Worker& worker) noexcept;
+  // True with a share taken, when something is to be done; false at the end.
+  bool wait_for_share();
   void serve(Worker& worker);
   std::shared_ptr<Connection> connect(Worker& worker);
   void say_how(const CopyQueries& queries);
+  void wait_for_replica(CopyQueries& queries, const CopyRequest& request);
   void answer(CopyQueries& queries, const CopyRequest& request, uint64_t generation,
               const Worker& worker);
   // A request that this worker may answer: a table whose statement is open belongs to its worker.
-  // Nothing if there was a failure since `generation`, or at the end.
+  // Nothing if there was a failure since `generation`, at the end, if there was nothing to do for a
+  // while, or if readers of changes need the connection.
   std::optional<CopyRequest> next_request(std::optional<uint32_t> open_table, const Worker& worker,
                                           uint64_t generation);
   std::optional<uint64_t> generation();  // nothing at the end
@@ -94,6 +108,7 @@ class CopyPool::Work : public std::enable_shared_from_this<CopyPool::Work> {
   const Options options_;
   const Catalog catalog_;
   const std::shared_ptr<SlabPool> slabs_;
+  const std::shared_ptr<ConnectionShares> shares_;
 
   std::mutex mutex_;  // guards everything below
   std::condition_variable wake_;
@@ -114,9 +129,10 @@ class CopyPool::Work : public std::enable_shared_from_this<CopyPool::Work> {
 };
 
 CopyPool::CopyPool(OdbcConnection target, const Options& options, const Catalog& catalog,
-                   LogLine log, std::shared_ptr<SlabPool> slabs, StopSignal& signal)
+                   LogLine log, std::shared_ptr<SlabPool> slabs, StopSignal& signal,
+                   std::shared_ptr<ConnectionShares> shares)
     : work_(std::make_shared<Work>(std::move(target), options, catalog, std::move(log),
-                                   std::move(slabs), signal)) {}
+                                   std::move(slabs), signal, std::move(shares))) {}
 
 CopyPool::~CopyPool() { work_->stop(); }
 
@@ -178,6 +194,9 @@ void CopyPool::Work::notify() {
 void CopyPool::Work::submit(CopyRequest request) {
   {
     const std::lock_guard lock(mutex_);
+    if (failure_ != nullptr) {
+      return;  // the failure still to be told covers it
+    }
     requests_.push_back(std::move(request));
     if (requests_.size() > idle_ && workers_.size() < options_.copy_connections()) {
       workers_.push_back(std::make_unique<Worker>());
@@ -204,22 +223,45 @@ std::unique_ptr<CopyAnswer> CopyPool::Work::take() {
 }
 
 void CopyPool::Work::run(Worker& worker) noexcept {
-  try {
-    serve(worker);
-  } catch (const SourceError& error) {
-    fail(error);
-  } catch (const std::bad_alloc&) {
-    fail({DSTREAM_REOPEN, "Out of memory."});
-  } catch (const std::exception& error) {
-    fail({DSTREAM_FATAL, error.what()});
+  while (wait_for_share()) {
+    try {
+      serve(worker);
+    } catch (const SourceError& error) {
+      fail(error);
+    } catch (const std::bad_alloc&) {
+      fail({DSTREAM_REOPEN, "Out of memory."});
+    } catch (const std::exception& error) {
+      fail({DSTREAM_FATAL, error.what()});
+    }
+    std::shared_ptr<Connection> done;
+    {
+      const std::lock_guard lock(mutex_);
+      done.swap(worker.connection);
+      std::erase_if(owners_, [&](const auto& owner) { return owner.second == &worker; });
+    }
+    done.reset();  // without the lock: closing may wait for the server
+    shares_->give_back_of_copies();
   }
-  std::shared_ptr<Connection> done;
-  {
-    const std::lock_guard lock(mutex_);
-    done.swap(worker.connection);
-  }
-  done.reset();  // without the lock: closing may wait for the server
   ended();
+}
+
+bool CopyPool::Work::wait_for_share() {
+  std::unique_lock lock(mutex_);
+  ++idle_;
+  bool taken = false;
+  while (!stopping_ && !taken) {
+    if (requests_.empty()) {
+      shares_->withdraw_wish_of_copies();
+      wake_.wait(lock);
+    } else {
+      taken = shares_->take_for_copies();
+      if (!taken) {
+        wake_.wait_for(lock, kShareLook);
+      }
+    }
+  }
+  --idle_;
+  return taken;
 }
 
 std::shared_ptr<Connection> CopyPool::Work::connect(Worker& worker) {
@@ -256,13 +298,28 @@ void CopyPool::Work::serve(Worker& worker) {
                next_request(queries.open_table(), worker, *now)) {
       answer(queries, *request, *now, worker);
     }
+    if (now == generation()) {
+      return;
+    }
     queries.forget_open_table();
+  }
+}
+
+// Behind a listener there may be replicas that are not as far as the one that said what is new.
+// Rows from before that would go out in an older state than their changes did (design note 004).
+void CopyPool::Work::wait_for_replica(CopyQueries& queries, const CopyRequest& request) {
+  while (!queries.has_reached(request)) {
+    std::unique_lock lock(mutex_);
+    if (wake_.wait_for(lock, kReplicaLook, [this] { return stopping_; })) {
+      throw SourceError(DSTREAM_CANCELLED, "The source was asked to stop.");
+    }
   }
 }
 
 void CopyPool::Work::answer(CopyQueries& queries, const CopyRequest& request, uint64_t generation,
                             const Worker& worker) {
   try {
+    wait_for_replica(queries, request);
     auto answer = std::make_unique<CopyAnswer>(queries.run(request));
     const std::lock_guard lock(mutex_);
     if (!queries.open_table()) {
@@ -293,7 +350,11 @@ std::optional<CopyRequest> CopyPool::Work::next_request(std::optional<uint32_t> 
     return !is_whole(each) || owner == owners_.end() || owner->second == &worker;
   };
   std::unique_lock lock(mutex_);
+  const auto idle_until = std::chrono::steady_clock::now() + kIdle;
   while (!stopping_ && generation == generation_) {
+    if (!open_table && shares_->copies_should_yield()) {
+      break;
+    }
     const auto at = std::find_if(requests_.begin(), requests_.end(), may_answer);
     if (at != requests_.end()) {
       CopyRequest request = std::move(*at);
@@ -303,8 +364,16 @@ std::optional<CopyRequest> CopyPool::Work::next_request(std::optional<uint32_t> 
       }
       return request;
     }
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= idle_until && !open_table) {
+      break;
+    }
     ++idle_;
-    wake_.wait(lock);
+    if (open_table) {
+      wake_.wait(lock);
+    } else {
+      wake_.wait_until(lock, std::min(idle_until, now + kYieldLook));
+    }
     --idle_;
   }
   return std::nullopt;

@@ -90,6 +90,22 @@ std::optional<uint32_t> CopyQueries::open_table() const {
 
 void CopyQueries::forget_open_table() { open_.reset(); }
 
+bool CopyQueries::has_reached(const CopyRequest& request) {
+  const auto* chunk = std::get_if<ChunkRequest>(&request);
+  const bool begins = chunk != nullptr && (!chunk->whole || chunk->from_start);
+  if (!begins || !connection_.read_only() || chunk->low <= reach_) {
+    return true;
+  }
+  open_.reset();
+  Statement statement(connection_, "SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping", {},
+                      "Looking at how far the replica is");
+  if (statement.next_row()) {
+    statement.get_lsn(1, &reach_);
+  }
+  read_to_the_end(statement);
+  return chunk->low <= reach_;
+}
+
 CopyAnswer CopyQueries::run(const CopyRequest& request) {
   if (const auto* asked = std::get_if<ChunkRequest>(&request)) {
     try {

@@ -28,7 +28,10 @@ class CopyQueries {
               size_t value_bytes_max);
   ~CopyQueries();
 
-  // Throws SourceError.
+  // False: what the connection shows may be older than the request wants. That can be so on a
+  // readable secondary only, where another replica may have said what is new; it gets there.
+  bool has_reached(const CopyRequest& request);
+  // Throws SourceError. REQUIRES: has_reached().
   CopyAnswer run(const CopyRequest& request);
 
   // The table without a key whose statement is open: nothing else can be asked meanwhile.
@@ -64,6 +67,7 @@ class CopyQueries {
   std::map<uint32_t, size_t> row_bytes_;  // what rows took lately
   std::unique_ptr<OpenTable> open_;
   bool takes_locks_ = false;
+  Lsn reach_;  // committed maximum when last asked for
 };
 
 }  // namespace dstream::sqlserver

@@ -87,13 +87,12 @@ void settle(const std::vector<CapturedColumn>& columns, int32_t operation, dstre
 }  // namespace
 
 void ChangeQueries::ask_mask_order() {
-  mask_order_asked_ = true;
   try {
     Statement statement(connection_, "SELECT sys.fn_cdc_is_bit_set(1, 0x0100)", {},
                         "Looking at update masks");
     int64_t is_set = 0;
     if (statement.next_row() && statement.get_int(1, &is_set)) {
-      mask_order_.assume(is_set != 0 ? MaskOrder::kFirstByteLowest : MaskOrder::kLastByteLowest);
+      mask_order_->assume(is_set != 0 ? MaskOrder::kFirstByteLowest : MaskOrder::kLastByteLowest);
     }
     read_to_the_end(statement);
   } catch (const SourceError&) {
@@ -165,23 +164,23 @@ ChunkPointer ChangeQueries::decode_large_rows(Statement& statement, BlockReader&
     chunk->rows.push_back({key, values});
     if (before != nullptr) {
       if (key.operation == kAfter) {
-        learn_order(columns, *(chunk->rows.end() - 2), chunk->rows.back(), mask, mask_order_);
+        learn_order(columns, *(chunk->rows.end() - 2), chunk->rows.back(), mask, *mask_order_);
       }
-      settle(columns, kBefore, before, before_mask, mask_order_.order());
+      settle(columns, kBefore, before, before_mask, mask_order_->order());
       before = nullptr;
     }
     if (key.operation == kBefore) {
       before = values;
       before_mask = mask;
     } else {
-      settle(columns, key.operation, values, mask, mask_order_.order());
+      settle(columns, key.operation, values, mask, mask_order_->order());
     }
     values += columns.size();
     *more = reader.next() > 0;
   } while (*more && (before != nullptr ||
                      (chunk->rows.size() < kChunkRowsMax && chunk->arena.used() < kChunkBytes)));
   if (before != nullptr) {
-    settle(columns, kBefore, before, before_mask, mask_order_.order());
+    settle(columns, kBefore, before, before_mask, mask_order_->order());
   }
   row_bytes_[request.table] = chunk->arena.used() / chunk->rows.size();
   return chunk;

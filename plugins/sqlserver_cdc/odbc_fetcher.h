@@ -1,7 +1,9 @@
-// A thread with a connection that answers the stream's requests in order.
+// Threads with a connection each that answer the stream's requests.
 //
-// It connects and reads the catalog first; the source waits for that in open() without being bound
-// to it. Requests and answers pass through a mutex once a page, not once a row.
+// The first one connects and reads the catalog; the source waits for that in open() without being
+// bound to it. It answers everything, and alone for as long as it keeps up; further connections
+// answer pages of different tables (design: docs/design/006-reading-pool.md). Requests and answers
+// pass through a mutex once a page, not once a row.
 //
 // Microsoft's driver waits 120 s for a server that does not answer that it should stop, in the call
 // that runs and in SQLCancel alike, and nothing interrupts that. A fetcher leaves such threads
@@ -12,9 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "plugins/sqlserver_cdc/catalog.h"
-#include "plugins/sqlserver_cdc/change_fetcher.h"
-#include "plugins/sqlserver_cdc/stop_signal.h"
+#include "plugins/sqlserver_cdc/fetch_work.h"
 
 namespace dstream::sqlserver {
 
@@ -23,11 +23,13 @@ class OdbcFetcher : public ChangeFetcher {
   // Fetchers whose threads are left behind, in this process and at a time.
   static constexpr int kLeftBehindMax = 4;
 
-  // Starts to connect. `signal` hears of every answer and outlives the fetcher.
+  // Starts to connect. `signal` hears of every answer and outlives the fetcher. `shares` are the
+  // connections that it may open besides the first.
   OdbcFetcher(OdbcConnection target, Options options, Position position, LogLine log,
-              std::shared_ptr<SlabPool> pool, StopSignal& signal);
-  // Cancels what runs and joins the thread, or leaves it behind if it does not end soon (I10): only
-  // beyond kLeftBehindMax it is waited for. Neither `log` nor `signal` is used after this.
+              std::shared_ptr<SlabPool> pool, StopSignal& signal,
+              std::shared_ptr<ConnectionShares> shares, FetchTimes times = {});
+  // Cancels what runs and joins the threads, or leaves them behind if they do not end soon (I10):
+  // only beyond kLeftBehindMax they are waited for. Neither `log` nor `signal` is used after this.
   ~OdbcFetcher() override;
 
   // The catalog once it is there. Throws SourceError if connecting or checking failed.
@@ -39,10 +41,8 @@ class OdbcFetcher : public ChangeFetcher {
   std::unique_ptr<FetchAnswer> take() override;
 
  private:
-  class Work;
-
-  const std::shared_ptr<Work> work_;
-  std::thread thread_;
+  const std::shared_ptr<FetchWork> work_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace dstream::sqlserver

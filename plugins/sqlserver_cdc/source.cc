@@ -78,10 +78,12 @@ void Source::open(std::string_view position_text) {
 void Source::connect(const Position& position) {
   opening_ = position;
   const Host host = host_;
+  shares_ =
+      std::make_shared<ConnectionShares>(options_.copy_connections(), options_.connections - 1);
   fetcher_ = std::make_unique<OdbcFetcher>(
       target_, options_, opening_,
       [host](dstream_log_level level, const std::string& line) { host.log(level, line); }, pool_,
-      signal_);
+      signal_, shares_);
 }
 
 bool Source::make_stream() {
@@ -208,7 +210,7 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
   copies_ = std::make_unique<CopyPool>(
       target_, options_, catalog,
       [host](dstream_log_level level, const std::string& line) { host.log(level, line); }, pool_,
-      signal_);
+      signal_, shares_);
   const StreamSettings settings{options_.page_rows, options_.read_ahead_bytes, options_.snapshot,
                                 options_.copy_connections(), options_.poll};
   stream_ =

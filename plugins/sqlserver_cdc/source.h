@@ -71,6 +71,7 @@ class Source {
   Position opening_;  // where the stream begins that connect() is for
   InstanceLog instances_;
   std::shared_ptr<SlabPool> pool_;
+  std::shared_ptr<ConnectionShares> shares_;
   std::unique_ptr<OdbcFetcher> fetcher_;
   std::unique_ptr<CopyPool> copies_;
   std::unique_ptr<ChangeStream> stream_;

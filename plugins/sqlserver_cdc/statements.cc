@@ -102,8 +102,10 @@ PageForm page_form(const CaptureInstance& instance, const ChangeKey& after, bool
 }
 
 std::string page_statement(const CaptureInstance& instance, PageForm form, bool null_command) {
-  std::string sql = "SELECT TOP (?) " + selected_columns(instance) + " FROM " +
-                    instance.change_table() + " AS c WHERE ";
+  std::string sql =
+      "DECLARE @reach binary(10) = (SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping);\n"
+      "SELECT TOP (?) " +
+      selected_columns(instance) + " FROM " + instance.change_table() + " AS c WHERE ";
   switch (form) {
     case PageForm::kAfterTransaction:
       sql += "c.[__$start_lsn] > ? AND c.[__$start_lsn] <= ?";
@@ -118,7 +120,7 @@ std::string page_statement(const CaptureInstance& instance, PageForm form, bool 
           " AND (c.[__$seqval] > ? OR c.[__$operation] > ?)";
       break;
   }
-  sql += order(instance) + ";\nSELECT @@ROWCOUNT, " + kInstanceState;
+  sql += order(instance) + ";\nSELECT @@ROWCOUNT, @reach, " + kInstanceState;
   return sql;
 }
 

@@ -54,8 +54,9 @@ enum class PageForm {
 PageForm page_form(const CaptureInstance& instance, const ChangeKey& after, bool same_command);
 
 // The next rows of a change table in the order of its clustered key, then a result set with the
-// number of rows the server sent, the low end point of the instance now, and the newest DDL that
-// altered the change table itself.
+// number of rows the server sent, the committed maximum from before the rows (what is up to there
+// was visible to them), the low end point of the instance now, and the newest DDL that altered the
+// change table itself.
 std::string page_statement(const CaptureInstance& instance, PageForm form, bool null_command);
 std::vector<BindValue> page_values(const CaptureInstance& instance, PageForm form,
                                    const ChangeKey& after, Lsn to, uint32_t rows);

@@ -20,12 +20,14 @@ CaptureInstance persons() {
 }
 
 constexpr char kEnd[] =
-    ";\nSELECT @@ROWCOUNT, start_lsn, (SELECT MAX(ddl_lsn) FROM cdc.ddl_history WHERE object_id = "
-    "? AND required_column_update = 1) FROM cdc.change_tables WHERE object_id = ?;";
+    ";\nSELECT @@ROWCOUNT, @reach, start_lsn, (SELECT MAX(ddl_lsn) FROM cdc.ddl_history WHERE "
+    "object_id = ? AND required_column_update = 1) FROM cdc.change_tables WHERE object_id = ?;";
 
 TEST(Statements, PageAfterATransaction) {
   EXPECT_EQ(page_statement(persons(), PageForm::kAfterTransaction, false),
-            std::string("SELECT TOP (?) c.[__$start_lsn], c.[__$command_id], c.[__$seqval], "
+            std::string("DECLARE @reach binary(10) = (SELECT MAX(start_lsn) FROM "
+                        "cdc.lsn_time_mapping);\n"
+                        "SELECT TOP (?) c.[__$start_lsn], c.[__$command_id], c.[__$seqval], "
                         "c.[__$operation], c.[ID], c.[a]]b] FROM [cdc].[dbo_Persons_CT] AS c WHERE "
                         "c.[__$start_lsn] > ? AND c.[__$start_lsn] <= ? ORDER BY "
                         "c.[__$start_lsn], c.[__$command_id], c.[__$seqval], c.[__$operation]") +

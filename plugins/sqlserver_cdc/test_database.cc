@@ -247,6 +247,7 @@ bool SourceFixture::is_real() { return real_server() != nullptr; }
 std::string SourceFixture::database_name() const { return database_->name; }
 uint16_t SourceFixture::server_port() const { return database_->server->port(); }
 standin::Faults& SourceFixture::faults() { return database_->server->faults(); }
+standin::Statistics& SourceFixture::statistics() { return database_->server->statistics(); }
 
 void SourceFixture::SetUp() { database_ = std::make_unique<Database>(); }
 

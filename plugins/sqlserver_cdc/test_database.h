@@ -13,6 +13,7 @@
 
 #include "dstream/testing.hpp"
 #include "tests/standins/sqlserver/protocol/faults.h"
+#include "tests/standins/sqlserver/protocol/statistics.h"
 
 namespace dstream::sqlserver {
 
@@ -48,6 +49,7 @@ class SourceFixture : public ::testing::Test {
                   const std::string& database = "") const;
   uint16_t server_port() const;  // of the stand-in
   standin::Faults& faults();
+  standin::Statistics& statistics();
 
   // Runs T-SQL; a failure is a failure of the test.
   void run(const std::string& sql);

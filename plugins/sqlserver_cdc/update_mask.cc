@@ -12,8 +12,12 @@ bool is_changed(std::string_view mask, size_t index, MaskOrder order) {
 }
 
 void MaskOrderLearner::see_changed(std::string_view mask, size_t index) {
-  first_fits_ = first_fits_ && is_changed(mask, index, MaskOrder::kFirstByteLowest);
-  last_fits_ = last_fits_ && is_changed(mask, index, MaskOrder::kLastByteLowest);
+  if (!is_changed(mask, index, MaskOrder::kFirstByteLowest)) {
+    first_fits_ = false;
+  }
+  if (!is_changed(mask, index, MaskOrder::kLastByteLowest)) {
+    last_fits_ = false;
+  }
 }
 
 MaskOrder MaskOrderLearner::order() const {

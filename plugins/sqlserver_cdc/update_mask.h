@@ -6,6 +6,7 @@
 // its bit set in the right order.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -18,9 +19,11 @@ enum class MaskOrder : uint8_t { kFirstByteLowest, kLastByteLowest };
 // only as many as it needs.
 bool is_changed(std::string_view mask, size_t index, MaskOrder order);
 
-// Learns the order. One thread.
+// Learns the order. [any-thread]
 class MaskOrderLearner {
  public:
+  // True for the first who asks: nobody has asked the server yet.
+  bool is_to_be_asked() { return !asked_.exchange(true); }
   // What is taken as long as values have not decided.
   void assume(MaskOrder order) { assumed_ = order; }
   // Column `index` was changed by the update that `mask` is of.
@@ -31,9 +34,11 @@ class MaskOrderLearner {
   MaskOrder order() const;
 
  private:
-  MaskOrder assumed_ = MaskOrder::kLastByteLowest;
-  bool first_fits_ = true;
-  bool last_fits_ = true;
+  // Each only ever changes once, and on its own; nothing else is published through them.
+  std::atomic<MaskOrder> assumed_{MaskOrder::kLastByteLowest};
+  std::atomic<bool> first_fits_{true};
+  std::atomic<bool> last_fits_{true};
+  std::atomic<bool> asked_{false};
 };
 
 }  // namespace dstream::sqlserver
