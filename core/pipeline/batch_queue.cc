@@ -10,6 +10,10 @@ uint64_t batch_bytes(const dstream_batch& batch) {
   return std::max(batch.byte_size, static_cast<uint64_t>(batch.record_stride) * batch.record_count);
 }
 
+bool ends_with_position(const dstream_batch& batch) {
+  return DSTREAM_RECORD_AT(&batch, batch.record_count - 1)->position.size > 0;
+}
+
 uint32_t BatchQueue::push(dstream_batch* batch) {
   QueuedBatch queued;
   queued.batch = batch;
@@ -49,6 +53,26 @@ bool BatchQueue::pop(QueuedBatch* out) {
   count_.fetch_sub(1, std::memory_order_release);
   bytes_.fetch_sub(out->bytes, std::memory_order_relaxed);
   return true;
+}
+
+uint64_t BatchQueue::drop_incomplete(uint64_t* watermarks) {
+  uint64_t records = 0;
+  *watermarks = 0;
+  std::lock_guard lock(mutex_);
+  while (!batches_.empty() && !ends_with_position(*batches_.back().batch)) {
+    const QueuedBatch queued = batches_.back();
+    batches_.pop_back();
+    count_.fetch_sub(1, std::memory_order_release);
+    bytes_.fetch_sub(queued.bytes, std::memory_order_relaxed);
+    records += queued.batch->record_count;
+    for (uint32_t i = 0; i < queued.batch->record_count; ++i) {
+      *watermarks += DSTREAM_RECORD_AT(queued.batch, i)->op == DSTREAM_OP_WATERMARK ? 1 : 0;
+    }
+    budget_->release(queued.bytes);
+    budget_->release_reserved(queued.reserved);
+    release_batch(queued.batch);
+  }
+  return records;
 }
 
 void BatchQueue::close() {

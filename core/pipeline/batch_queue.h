@@ -42,6 +42,9 @@ class BatchQueue {
   bool pop(QueuedBatch* out);
   bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  // Releases the newest batches up to the last one that ends with a position. Returns how many
+  // records they had, and in `watermarks` how many of those were watermarks.
+  uint64_t drop_incomplete(uint64_t* watermarks);
   // Releases what is in the queue and everything pushed from now on.
   void close();
 
@@ -57,5 +60,7 @@ class BatchQueue {
 
 // What a batch weighs: what the plugin says, and never less than its records.
 uint64_t batch_bytes(const dstream_batch& batch);
+// A source can continue behind it.
+bool ends_with_position(const dstream_batch& batch);
 
 }  // namespace dstream::core

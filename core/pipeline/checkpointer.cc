@@ -1,5 +1,6 @@
 #include "core/pipeline/checkpointer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/assert.h"
@@ -14,6 +15,7 @@ Checkpointer::Checkpointer(const WorkerContext& context, CheckpointStore* store)
       first_records_(store->current() ? store->current()->records : 0) {
   if (store->current()) {
     gaps_ = store->current()->gaps;
+    written_wall_ns_ = store->current()->written_wall_ns;
     last_gap_ = store->current()->last_gap;
   }
 }
@@ -38,6 +40,38 @@ bool Checkpointer::finish(int64_t now_ns, const SettleTracker& tracker) {
   return write_if_new(now_ns, tracker);
 }
 
+// Of two checkpoints with as many records the time says which is the later one, so it never stands
+// still and never goes back, whatever the clock does (I4).
+int64_t Checkpointer::next_wall_ns() {
+  written_wall_ns_ = std::max(context_.clock->wall_ns(), written_wall_ns_ + 1);
+  return written_wall_ns_;
+}
+
+Checkpoint Checkpointer::checkpoint_at(const Frontier& frontier) {
+  Checkpoint out = store_->current().value_or(Checkpoint{});
+  out.pipeline = context_.settings->name;
+  out.source_type = context_.settings->source.type;
+  out.position = frontier.position;
+  out.records = first_records_ + frontier.data_records;
+  out.written_wall_ns = next_wall_ns();
+  out.gaps = gaps_;
+  out.last_gap = last_gap_;
+  return out;
+}
+
+void Checkpointer::adopt(const Checkpoint& checkpoint) {
+  DSTREAM_ASSERT(durable_record_ == 0);
+  first_records_ = checkpoint.records;
+  gaps_ = checkpoint.gaps;
+  last_gap_ = checkpoint.last_gap;
+  written_wall_ns_ = std::max(written_wall_ns_, checkpoint.written_wall_ns);
+  // If it cannot be written now, the next one will do: the sink has the position.
+  if (Result<void> written = store_->write(checkpoint); !written) {
+    context_.metrics->checkpoint_failures.add();
+    context_.lifecycle->set_trouble(Trouble::kCheckpoint, written.error());
+  }
+}
+
 bool Checkpointer::write_if_new(int64_t now_ns, const SettleTracker& tracker) {
   tracker.frontier(&frontier_);
   DSTREAM_ASSERT(frontier_.position_record >= durable_record_);  // (I4)
@@ -49,14 +83,12 @@ bool Checkpointer::write_if_new(int64_t now_ns, const SettleTracker& tracker) {
   // Without a new position only the gap is new.
   Checkpoint next = store_->current().value_or(Checkpoint{});
   if (moved) {
-    next.pipeline = context_.settings->name;
-    next.source_type = context_.settings->source.type;
-    next.position = frontier_.position;
-    next.records = first_records_ + frontier_.data_records;
+    next = checkpoint_at(frontier_);
+  } else {
+    next.written_wall_ns = next_wall_ns();
+    next.gaps = gaps_;
+    next.last_gap = last_gap_;
   }
-  next.written_wall_ns = context_.clock->wall_ns();
-  next.gaps = gaps_;
-  next.last_gap = last_gap_;
   if (Result<void> written = store_->write(next); !written) {
     context_.metrics->checkpoint_failures.add();
     context_.lifecycle->set_trouble(Trouble::kCheckpoint, written.error());

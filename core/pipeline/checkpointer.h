@@ -30,15 +30,23 @@ class Checkpointer {
   bool finish(int64_t now_ns, const SettleTracker& tracker);
   int64_t retry_at_ns() const { return next_ns_; }
 
+  // What a checkpoint at `frontier` says, for a sink that keeps it.
+  Checkpoint checkpoint_at(const Frontier& frontier);
+  // The sink's checkpoint is ahead of the file: go on from it, and make the file follow. REQUIRES:
+  // nothing was written yet.
+  void adopt(const Checkpoint& checkpoint);
+
  private:
+  int64_t next_wall_ns();
   bool write_if_new(int64_t now_ns, const SettleTracker& tracker);
 
   const WorkerContext context_;
   CheckpointStore* const store_;
   BackOff back_off_;
   const int64_t interval_ns_;
-  const uint64_t first_records_;  // what the checkpoint counted before this start
+  uint64_t first_records_;  // what the checkpoint counted before this start
   bool progress_ = true;
+  int64_t written_wall_ns_ = 0;  // of the newest checkpoint
   int64_t next_ns_ = 0;
   uint64_t durable_record_ = 0;
   uint64_t gaps_ = 0;

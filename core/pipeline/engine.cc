@@ -91,6 +91,13 @@ Result<void> PipelineEngine::make_parts(std::unique_ptr<Encoder> encoder) {
     return fail(at_place(made_sink.error(), settings_.sink.place));
   }
   sink_ = std::move(*made_sink);
+  if (settings_.exactly_once && !sink_->offers_transactions()) {
+    return fail(Error{"DS-DELIVERY-UNSUPPORTED",
+                      "The sink '" + settings_.sink.type + "' cannot deliver exactly once.",
+                      "Write delivery: at_least_once; every message carries an id by which a "
+                      "consumer can drop duplicates.",
+                      settings_.sink.place, ExitCode::kUsage});
+  }
   sink_worker_->set_sink(sink_.get());
   source_worker_ = std::make_unique<SourceWorker>(
       context(2), source_.get(), store_->current() ? store_->current()->position : std::string());

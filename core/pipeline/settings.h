@@ -45,6 +45,8 @@ struct PipelineSettings {
   int64_t checkpoint_interval_ms = 500;
   int64_t stop_timeout_ms = 30'000;  // drain deadline (I10)
   RetrySettings retry;
+  // The sink keeps the position and commits it together with what it belongs to.
+  bool exactly_once = false;
   OnReject on_reject = OnReject::kStop;
   OnDataLoss on_data_loss = OnDataLoss::kStop;
 };

@@ -117,6 +117,47 @@ void SettleTracker::reject_item(Delivery& delivery, uint32_t item, Error reason,
   in_flight_ -= 1;
 }
 
+void SettleTracker::settle_all() {
+  for (Open& open : open_) {
+    Delivery& delivery = *open.delivery;
+    DSTREAM_ASSERT(delivery.written() == 0);
+    delivery.set_written(delivery.view().count);
+    if (delivery.view().count > 0) {
+      delivery.settle(0, delivery.view().count);
+    }
+  }
+}
+
+bool SettleTracker::drop_tail() {
+  DSTREAM_ASSERT(in_flight_ == 0);
+  bool any = false;
+  while (!open_.empty() && !ends_with_position()) {
+    Open open = std::move(open_.back());
+    open_.pop_back();
+    recycle(std::move(open));
+    any = true;
+  }
+  return any;
+}
+
+void SettleTracker::frontier_of_all(Frontier* out) const {
+  out->position.assign(retired_.position);
+  out->position_record = retired_.position_record;
+  out->data_records = retired_.data_records;
+  uint64_t data = retired_data_;
+  for (const Open& open : open_) {
+    const Delivery& delivery = *open.delivery;
+    uint32_t covers = 0;
+    std::string_view position = delivery.position_before(delivery.record_count(), &covers);
+    if (covers > 0) {
+      out->position.assign(position);
+      out->position_record = delivery.first_record() + covers;
+      out->data_records = data + delivery.data_records(covers);
+    }
+    data += delivery.data_records(delivery.record_count());
+  }
+}
+
 void SettleTracker::clear() {
   while (!open_.empty()) {
     open_.back().delivery->end();
@@ -144,6 +185,10 @@ uint64_t SettleTracker::lowest_unsettled() const {
 }
 
 void SettleTracker::frontier(Frontier* out) const {
+  if (committed_) {
+    *out = *committed_;
+    return;
+  }
   if (!open_.empty()) {
     const Delivery& delivery = *open_.front().delivery;
     uint32_t covers = 0;

@@ -11,7 +11,9 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/pipeline/batch_queue.h"
@@ -60,6 +62,25 @@ class SettleTracker {
   // As Delivery's functions of that name.
   void settle(Delivery& delivery, uint32_t first, uint32_t count);
   void reject_item(Delivery& delivery, uint32_t item, Error reason, int32_t vendor_code);
+  // ---- for transactions ----
+  // Everything open is settled as far as the sink is concerned: a commit whose answer was lost.
+  // REQUIRES: rewound.
+  void settle_all();
+  // Gives back the newest deliveries up to the last one that ends with a position: they will be
+  // read again. Returns whether there were any. REQUIRES: nothing is in flight.
+  bool drop_tail();
+  // The source can continue behind the newest record. REQUIRES: not empty.
+  bool ends_with_position() const {
+    return dstream::core::ends_with_position(*open_.back().delivery->batch());
+  }
+  // What frontier() will be when everything open is settled.
+  void frontier_of_all(Frontier* out) const;
+  // From now on frontier() is what was committed last: watermarks and dead letters may have moved
+  // on, but another host would start from there (I2).
+  void set_committed(Frontier committed) { committed_ = std::move(committed); }
+  // Records that the position of what has retired covers.
+  uint64_t retired_position_record() const { return retired_.position_record; }
+
   // Gives back every batch, settled or not.
   void clear();
 
@@ -100,6 +121,7 @@ class SettleTracker {
   uint64_t next_record_ = 0;
   Frontier retired_;  // of the records that retired
   uint64_t retired_data_ = 0;
+  std::optional<Frontier> committed_;
 };
 
 }  // namespace dstream::core

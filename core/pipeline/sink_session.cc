@@ -146,6 +146,9 @@ void SinkWorker::end_session() {
   session_ = Session::kClosed;
   take_inbox();  // What settled from other threads before close() returned.
   retire();
+  if (transaction_) {
+    session_of_transactions_ended();
+  }
   tracker_.rewind();
   retried_items_ = 0;
   retry_.reset();
@@ -161,7 +164,8 @@ void SinkWorker::begin_settling(int64_t now_ns) {
   }
   stop_after_settling_ = !retry_ || reject_;
   session_ = Session::kSettling;
-  settle_until_ns_ = now_ns + kSettleWaitNs;
+  // What is in flight in a transaction settles with its commit only, which will not be.
+  settle_until_ns_ = transaction_ ? now_ns : now_ns + kSettleWaitNs;
 }
 
 StepResult SinkWorker::step_settling(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns) {
@@ -194,7 +198,10 @@ void SinkWorker::fail(Error error, int64_t now_ns) {
 
 bool SinkWorker::drained() const {
   // In this order: the source worker pushes before it says that it has finished.
-  return context_.lifecycle->reading_finished() && context_.queue->empty() && tracker_.empty();
+  if (!context_.lifecycle->reading_finished() || !context_.queue->empty() || !tracker_.empty()) {
+    return false;
+  }
+  return !transaction_ || !may_commit();  // Watermarks are committed, too.
 }
 
 StepResult SinkWorker::finish(int64_t now_ns) {

@@ -22,12 +22,17 @@ SinkWorker::SinkWorker(const WorkerContext& context, CheckpointStore* store, Fil
       encoder_(std::move(encoder)),
       tracker_(context.budget),
       checkpointer_(context, store),
+      store_(store),
       dead_letters_(*files, state_dir, context.settings->name),
       config_refresh_(context, Role::kSink, context.settings->sink.config_json),
       back_off_(context.settings->retry, context.seed),
       dead_letter_back_off_(RetrySettings{}, context.seed + 1) {
   if (encoder_ == nullptr) {
     context_.budget->expect_no_encoding();
+  }
+  if (context.settings->exactly_once) {
+    transaction_.emplace();
+    tracker_.set_committed({});
   }
 }
 
@@ -43,6 +48,9 @@ StepResult SinkWorker::step(int64_t now_ns, int64_t max_wait_ns) {
     due_ns = dead_letter_at_ns_;
   }
   update_gauges(now_ns);
+  if (transaction_) {
+    drop_what_comes_again(now_ns);
+  }
   if (failed_ || context_.lifecycle->must_give_up(now_ns) || drained()) {
     return finish(now_ns);
   }
@@ -72,7 +80,12 @@ StepResult SinkWorker::step_closed(int64_t now_ns, int64_t due_ns) {
   {
     InsideCall inside(this);
     config_refresh_.apply(*sink_);
-    result = sink_->open();
+    if (transaction_) {
+      result = sink_->use_transactions(context_.settings->name);
+    }
+    if (result.ok()) {
+      result = sink_->open();
+    }
   }
   if (!result.ok()) {
     handle_failure(Call::kOpen, "open", result, now_ns);
@@ -94,6 +107,11 @@ StepResult SinkWorker::step_closed(int64_t now_ns, int64_t due_ns) {
 // ---- an open session ----------------------------------------------------------------------------
 
 StepResult SinkWorker::step_open(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns) {
+  if (transaction_) {
+    if (auto result = step_transaction(now_ns, max_wait_ns, &due_ns)) {
+      return *result;
+    }
+  }
   if (poll_next_ && sink_->has_poll() && now_ns >= serve_at_ns_) {
     poll_next_ = false;
     return serve(now_ns, 0, due_ns);
@@ -110,6 +128,9 @@ StepResult SinkWorker::step_open(int64_t now_ns, int64_t max_wait_ns, int64_t du
     }
   }
   if (next != nullptr && !full_ && now_ns >= write_at_ns_) {
+    if (transaction_ && transaction_->stage == TransactionState::Stage::kNone) {
+      return begin_transaction(now_ns);
+    }
     return write(*next, now_ns);
   }
   bool backing_off = now_ns < write_at_ns_;
@@ -247,7 +268,7 @@ StepResult SinkWorker::serve(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns
 }
 
 bool SinkWorker::wants_flush(int64_t now_ns) {
-  if (!context_.queue->empty() || tracker_.in_flight_items() == 0 ||
+  if (transaction_ || !context_.queue->empty() || tracker_.in_flight_items() == 0 ||
       (session_ == Session::kOpen && tracker_.next_to_write() != nullptr)) {
     return false;
   }

@@ -20,6 +20,7 @@
 #include "core/pipeline/config_refresh.h"
 #include "core/pipeline/dead_letter.h"
 #include "core/pipeline/settle_tracker.h"
+#include "core/pipeline/transaction_state.h"
 #include "core/pipeline/worker.h"
 
 namespace dstream::core {
@@ -48,7 +49,7 @@ class SinkWorker final : public SettleHandler {
     InsideCall& operator=(const InsideCall&) = delete;
   };
   enum class Session { kClosed, kOpen, kSettling };
-  enum class Call { kNone, kOpen, kWrite, kPoll };
+  enum class Call { kNone, kOpen, kWrite, kPoll, kBegin, kCommit };
   struct Settled {
     uint64_t delivery_id;
     uint32_t first;
@@ -71,6 +72,21 @@ class SinkWorker final : public SettleHandler {
   void retire();
   bool store_dead_letters(int64_t now_ns);
 
+  // sink_transactions.cc: with exactly_once only, that is if transaction_ is there.
+  std::optional<StepResult> step_transaction(int64_t now_ns, int64_t max_wait_ns, int64_t* due_ns);
+  StepResult read_committed(int64_t now_ns);
+  void start_from(const std::string& found, int64_t now_ns);
+  void resume_from(const std::string& found, int64_t now_ns);
+  bool may_commit() const;
+  bool wants_commit(int64_t now_ns) const;
+  int64_t commit_due_ns() const;
+  bool is_stuck() const;
+  StepResult begin_transaction(int64_t now_ns);
+  StepResult commit_transaction(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns);
+  void took_committed();
+  void session_of_transactions_ended();
+  void drop_what_comes_again(int64_t now_ns);
+
   void handle_failure(Call call, const char* name, const CallResult& result, int64_t now_ns);
   void call_succeeded(Call call);
   void begin_settling(int64_t now_ns);
@@ -86,8 +102,10 @@ class SinkWorker final : public SettleHandler {
   std::unique_ptr<Encoder> encoder_;
   SettleTracker tracker_;
   Checkpointer checkpointer_;
+  CheckpointStore* const store_;
   DeadLetterFile dead_letters_;
   ConfigRefresh config_refresh_;
+  std::optional<TransactionState> transaction_;
   BackOff back_off_;
   BackOff dead_letter_back_off_;
 

@@ -15,8 +15,9 @@ SourceWorker::SourceWorker(const WorkerContext& context, GuardedSource* source,
       back_off_(context.settings->retry, context.seed),
       commit_back_off_(context.settings->retry, context.seed + 1),
       position_(std::move(position)) {
+  start_known_ = !context.settings->exactly_once;
   // The process may have ended between making it durable and committing it (I2).
-  if (!position_.empty()) {
+  if (start_known_ && !position_.empty()) {
     to_commit_ = position_;
     commit_pending_ = true;
   }
@@ -55,6 +56,9 @@ StepResult SourceWorker::step(int64_t now_ns, int64_t max_wait_ns) {
     return StepResult::wait(std::min(due_ns, lifecycle.deadline_ns()));
   }
   if (!open_) {
+    if (!may_open()) {
+      return StepResult::wait(lifecycle.deadline_ns());  // The sink worker wakes this one.
+    }
     return now_ns < open_at_ns_ ? StepResult::wait(open_at_ns_) : open(now_ns);
   }
   if (now_ns < read_at_ns_) {
@@ -64,6 +68,37 @@ StepResult SourceWorker::step(int64_t now_ns, int64_t max_wait_ns) {
     return StepResult::wait(due_ns);  // (I6); the sink worker wakes this one when it releases.
   }
   return read(now_ns, std::min(max_wait_ns, std::max<int64_t>(due_ns - now_ns, 0)));
+}
+
+// With exactly_once: the sink has said where to start, and what will be read a second time is out
+// of the way.
+bool SourceWorker::may_open() {
+  if (!start_known_) {
+    start_known_ = context_.positions->take_start(&position_);
+    if (start_known_ && !position_.empty()) {
+      to_commit_ = position_;
+      commit_pending_ = true;  // (I2)
+    }
+    return start_known_;
+  }
+  if (!context_.settings->exactly_once || between_transactions_.load(std::memory_order_relaxed)) {
+    return true;
+  }
+  if (!drop_asked_) {
+    uint64_t watermarks = 0;
+    const uint64_t dropped = context_.queue->drop_incomplete(&watermarks);
+    context_.counters->records_read.fetch_sub(dropped, std::memory_order_relaxed);
+    context_.counters->watermarks_read.fetch_sub(watermarks, std::memory_order_relaxed);
+    drop_asked_ = true;
+    context_.positions->ask_to_drop();
+    context_.lifecycle->sink_wakeup().notify();
+  }
+  if (context_.positions->drop_asked()) {
+    return false;
+  }
+  drop_asked_ = false;
+  between_transactions_.store(true, std::memory_order_relaxed);
+  return true;
 }
 
 void SourceWorker::request_stop() {
@@ -149,8 +184,10 @@ void SourceWorker::take_batch(dstream_batch* batch) {
   read_since_open_ = true;
   uint32_t count = batch->record_count;
   context_.counters->records_read.fetch_add(count, std::memory_order_relaxed);
-  bool at_end = DSTREAM_RECORD_AT(batch, count - 1)->position.size > 0;
-  for (uint32_t i = count; i > 0; --i) {
+  bool at_end = ends_with_position(*batch);
+  // A position before the batch's end would continue in the middle of what is dropped as a whole.
+  const bool resumable = at_end || !context_.settings->exactly_once;
+  for (uint32_t i = count; i > 0 && resumable; --i) {
     const dstream_bytes& position = DSTREAM_RECORD_AT(batch, i - 1)->position;
     if (position.size > 0) {
       position_.assign(reinterpret_cast<const char*>(position.data), position.size);
@@ -181,6 +218,9 @@ StepResult SourceWorker::commit(int64_t now_ns) {
 StepResult SourceWorker::finish(int64_t now_ns) {
   if (!reading_finished_) {
     finish_reading();
+  }
+  if (!start_known_) {
+    may_open();  // What the sink has is to be told to the source, if there is still a connection.
   }
   if (commit_pending_ && open_ && !context_.lifecycle->must_give_up(now_ns)) {
     return StepResult::wait(std::min(commit_at_ns_, context_.lifecycle->deadline_ns()));

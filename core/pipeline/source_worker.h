@@ -15,7 +15,8 @@ namespace dstream::core {
 
 class SourceWorker {
  public:
-  // `source` is borrowed. `position`: of the checkpoint, empty for the beginning.
+  // `source` is borrowed. `position`: of the checkpoint, empty for the beginning; with exactly_once
+  // PositionExchange::take_start() says it later.
   SourceWorker(const WorkerContext& context, GuardedSource* source, std::string position);
 
   // At most one plugin call, which may wait for `max_wait_ns`.
@@ -34,6 +35,7 @@ class SourceWorker {
   StepResult finish(int64_t now_ns);
   void take_batch(dstream_batch* batch);
   void stop_inside_transaction();
+  bool may_open();
   void handle_failure(Call call, const char* name, const CallResult& result, int64_t now_ns);
   void handle_data_loss(Call call, const CallResult& result, Error error, int64_t now_ns);
   void reopen(int64_t at_ns);
@@ -52,6 +54,8 @@ class SourceWorker {
   bool open_ = false;
   bool finished_ = false;
   bool reading_finished_ = false;
+  bool drop_asked_ = false;   // the sink worker has been asked to drop what will be read again
+  bool start_known_ = false;  // position_ is where to start; with exactly_once the sink says
   bool stop_passed_on_ = false;
   bool read_since_open_ = false;
   Call retrying_ = Call::kNone;  // the call that failed last and has not worked since

@@ -123,7 +123,7 @@ class ScriptedSource final : public GuardedSource {
   }
 };
 
-class ScriptedSink final : public GuardedSink {
+class ScriptedSink : public GuardedSink {
  public:
   explicit ScriptedSink(bool messages) : messages_(messages) {}
 
@@ -205,6 +205,18 @@ class ScriptedSink final : public GuardedSink {
     return poll();
   }
   const bool messages_;
+};
+
+// Takes messages, in transactions that a test's class commits.
+class SinkOfTransactions : public ScriptedSink {
+ public:
+  SinkOfTransactions() : ScriptedSink(true) {}
+  bool offers_transactions() const override { return true; }
+  CallResult use_transactions(const std::string&) override { return call_result(DSTREAM_OK); }
+  CallResult begin_transaction() override {
+    calls.emplace_back("begin");
+    return call_result(DSTREAM_OK);
+  }
 };
 
 }  // namespace dstream::core::testing

@@ -169,5 +169,12 @@ TEST_F(ThreadedPipelineTest, UnknownPluginIsNamed) {
   EXPECT_NE(pipeline.error().message.find("no-such-sink"), std::string::npos);
 }
 
+TEST_F(ThreadedPipelineTest, RefusesExactlyOnceIfTheSinkHasNoTransactions) {
+  settings_.exactly_once = true;
+  auto made = create();
+  ASSERT_FALSE(made.has_value());
+  EXPECT_EQ(made.error().code, "DS-DELIVERY-UNSUPPORTED");
+}
+
 }  // namespace
 }  // namespace dstream::core

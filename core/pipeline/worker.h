@@ -33,7 +33,8 @@ struct StepResult {
 };
 
 // What the sink worker has made durable, for the source worker to commit(); and gaps, the other
-// way. [any-thread]
+// way. With exactly_once also where to start, which the sink knows, and the wish to drop what was
+// read of a transaction that will be read again. [any-thread]
 class PositionExchange {
  public:
   void publish(const std::string& position) {
@@ -51,6 +52,26 @@ class PositionExchange {
     *position = durable_;
     return true;
   }
+  // Where the source is to be opened first. Once.
+  void set_start(const std::string& position) {
+    std::lock_guard lock(mutex_);
+    start_ = position;
+  }
+  // False while it is not known.
+  bool take_start(std::string* position) {
+    std::lock_guard lock(mutex_);
+    if (!start_) {
+      return false;
+    }
+    *position = *start_;
+    return true;
+  }
+  // The source worker: what was read behind the last position at a batch's end comes again, so it
+  // must not be delivered now. The source is opened when dropped() says so.
+  void ask_to_drop() { drop_asked_.store(true, std::memory_order_release); }
+  bool drop_asked() const { return drop_asked_.load(std::memory_order_acquire); }
+  void set_dropped() { drop_asked_.store(false, std::memory_order_release); }
+
   void add_gap(CheckpointGap gap) {
     std::lock_guard lock(mutex_);
     gap_ = std::move(gap);
@@ -72,6 +93,8 @@ class PositionExchange {
   uint64_t taken_ = 0;
   CheckpointGap gap_;
   uint64_t gaps_ = 0;
+  std::optional<std::string> start_;
+  std::atomic<bool> drop_asked_{false};
 };
 
 // The instruments of one pipeline; owned by the registry.

@@ -141,6 +141,18 @@ class GuardedSink {
   virtual bool wants_messages() const = 0;
   // True if the sink settles from its own threads only (poll is NULL).
   virtual bool has_poll() const = 0;
+  // Of dstream.transactions, in whose header the calls are described. The others are only called
+  // if it is true.
+  virtual bool offers_transactions() const { return false; }
+  // OK or an error. REQUIRES: not open.
+  virtual CallResult use_transactions(const std::string& pipeline);
+  // OK: `*out` is the last committed checkpoint, "" if there is none. REQUIRES: open, in no
+  // transaction.
+  virtual CallResult committed_checkpoint(std::string* out);
+  // REQUIRES: open, in no transaction.
+  virtual CallResult begin_transaction();
+  // OK: committed, and everything accepted is settled. AGAIN: not yet. REQUIRES: in a transaction.
+  virtual CallResult commit_transaction(std::string_view checkpoint, uint32_t max_wait_ms);
   virtual std::optional<CallInProgress> call_in_progress() const { return std::nullopt; }
   // What the instance says of itself, a JSON object of at most DSTREAM_MAX_STATUS bytes; nullopt if
   // it does not say, or cannot without waiting. A breach is noted and does not end the pipeline: it

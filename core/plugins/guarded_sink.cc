@@ -6,6 +6,7 @@
 #include "core/plugins/guarded_call.h"
 #include "core/plugins/instance_extensions.h"
 #include "core/plugins/settle_ledger.h"
+#include "core/plugins/sink_transactions.h"
 #include "core/plugins/text.h"
 
 namespace dstream::core {
@@ -47,6 +48,7 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
     Result<void> created = create_instance(calls_, api_, config_json, &self_);
     if (created) {
       extensions_.find(api_, self_);
+      transactions_.find(api_, self_);
     }
     return created;
   }
@@ -63,7 +65,7 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
   }
 
   CallResult write(const dstream_delivery& delivery, uint32_t first, uint32_t* accepted) override {
-    DSTREAM_ASSERT(open_.load() && first < delivery.count);
+    DSTREAM_ASSERT(open_.load() && first < delivery.count && transactions_.may_write());
     *accepted = 0;
     if (auto earlier = calls_.breach()) {
       return *earlier;
@@ -132,6 +134,28 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
 
   bool wants_messages() const override { return wants_messages_; }
   bool has_poll() const override { return api_.poll != nullptr; }
+
+  bool offers_transactions() const override { return transactions_.offered(); }
+  CallResult use_transactions(const std::string& pipeline) override {
+    DSTREAM_ASSERT(!open_.load());
+    WorkerScope scope(this);
+    return transactions_.use(pipeline);
+  }
+  CallResult committed_checkpoint(std::string* out) override {
+    DSTREAM_ASSERT(open_.load());
+    WorkerScope scope(this);
+    return transactions_.committed(out);
+  }
+  CallResult begin_transaction() override {
+    DSTREAM_ASSERT(open_.load());
+    WorkerScope scope(this);
+    return transactions_.begin();
+  }
+  CallResult commit_transaction(std::string_view checkpoint, uint32_t max_wait_ms) override {
+    DSTREAM_ASSERT(open_.load());
+    WorkerScope scope(this);
+    return transactions_.commit(checkpoint, max_wait_ms, [&] { return ledger_.open_count(); });
+  }
   std::optional<CallInProgress> call_in_progress() const override { return calls_.in_progress(); }
 
   std::optional<std::string> status_json() override { return extensions_.status_json(); }
@@ -161,6 +185,7 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
       std::this_thread::yield();
     }
     ledger_.clear();
+    transactions_.closed();
   }
 
   void settle(uint64_t delivery_id, uint32_t first, uint32_t count, dstream_status result,
@@ -188,6 +213,16 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
                                   "settled with status " + std::to_string(result) +
                                       "; only OK, RETRY and REJECTED are results of an item.");
       return;
+    }
+    if (result == DSTREAM_OK) {
+      if (!transactions_.may_settle_ok()) {
+        calls_.misbehaviour().fatal("settle",
+                                    "settled an item OK before its transaction was committed.");
+        return;
+      }
+      transactions_.settled_ok();
+    } else if (result == DSTREAM_REJECTED) {
+      transactions_.settled_rejected();
     }
     SettleLedger::Settled settled = ledger_.settle(delivery_id, first, count);
     if (settled.verdict != SettleLedger::Verdict::kOk) {
@@ -246,6 +281,7 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
   SettleHandler* const handler_;
   GuardedCalls calls_;
   InstanceExtensions extensions_{calls_};
+  SinkTransactions transactions_{calls_};
   SettleLedger ledger_;
   dstream_sink* self_ = nullptr;
   std::atomic<bool> open_{false};

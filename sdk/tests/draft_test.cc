@@ -5,6 +5,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "dstream/ext/draft/testing.hpp"
 #include "dstream/plugin.hpp"
@@ -87,6 +88,31 @@ class TalkingSink {
   void check(Checks& checks) { checks.ok("resolve", "The name resolves."); }
 };
 
+class CommittingSink {
+ public:
+  explicit CommittingSink(Host) {}
+  void open() {}
+  uint32_t write(const Delivery&, uint32_t) { return 0; }
+  bool flush(Millis) { return true; }
+  void close() {}
+  void use_transactions(std::string_view pipeline) { pipeline_ = pipeline; }
+  std::string committed_checkpoint() {
+    return kept_ == "long" ? std::string(DSTREAM_MAX_CHECKPOINT + 1, 'x') : pipeline_ + kept_;
+  }
+  void begin_transaction() { ready_ = false; }
+  bool commit_transaction(std::string_view checkpoint, Millis) {
+    if (!std::exchange(ready_, true)) return false;
+    kept_ = checkpoint;
+    return true;
+  }
+
+ private:
+  std::string pipeline_;
+  std::string kept_;
+  bool ready_ = false;
+};
+
+constexpr auto kCommitting = message_sink<CommittingSink>("committing", "1.0.0", "Commits.", "{}");
 constexpr auto kTalking = source<TalkingSource>("talking", "1.0.0", "Talks.", "{}");
 constexpr auto kSilent = source<SilentSource>("silent", "1.0.0", "Does not.", "{}");
 constexpr auto kSink = message_sink<TalkingSink>("sink", "1.0.0", "Talks.", "{}");
@@ -172,6 +198,24 @@ TEST(Drafts, ChecksEndWithAStopAndWithWhatIsThrown) {
   FakeHost throwing(R"({"says": "throws"})");
   SourceDriver lost(kTalking, throwing);
   EXPECT_THROW(testing::run_checks(lost), CallFailed);
+}
+
+TEST(Drafts, ATransactionIsCommittedWhenItIsReady) {
+  FakeHost host;
+  SinkDriver without(kSink, host);
+  EXPECT_FALSE(testing::offers(without, DSTREAM_EXT_TRANSACTIONS));
+  SinkDriver sink(kCommitting, host);
+  testing::Transactions transactions(sink, "people");
+  sink.open();
+  EXPECT_EQ(transactions.committed(), "people");
+  transactions.begin();
+  EXPECT_EQ(transactions.commit("-1", Millis(0)), DSTREAM_AGAIN);
+  EXPECT_EQ(transactions.commit("-1", Millis(0)), DSTREAM_OK);
+  EXPECT_EQ(transactions.committed(), "people-1");
+  transactions.begin();
+  transactions.commit("long", Millis(0));
+  transactions.commit("long", Millis(0));
+  EXPECT_THROW(transactions.committed(), CallFailed);
 }
 
 TEST(Drafts, AStatusIsAskedBesideTheWorker) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "dstream/ext/draft/transactions.h"
 #include "tests/simulation/world.h"
 
 // The two types that the ABI leaves to the plugin.
@@ -205,6 +206,7 @@ dstream_status source_read(dstream_source* self, uint32_t max_records, uint32_t,
                std::to_string(self->next + count - 1));
     self->next += count;
     world.call_ended(World::Caller::kRead, false);
+    world.call_ended(World::Caller::kPoll, false);  // the batch wakes the sink worker
     world.read_up_to(self->next);
     return DSTREAM_OK;
   });
@@ -292,7 +294,7 @@ dstream_status sink_write(dstream_sink* self, const dstream_delivery* delivery, 
       if (*accepted == fails_after) {
         return fail_somehow(world, error);
       }
-      if (world.in_flight().size() >= world.scenario.sink_capacity) {
+      if (world.undecided() >= world.scenario.sink_capacity) {
         world.call_ended(World::Caller::kWrite, *accepted == 0);
         return DSTREAM_AGAIN;
       }
@@ -321,6 +323,9 @@ dstream_status serve(dstream_sink* self, bool everything, dstream_error* error) 
     });
     world.call_ended(World::Caller::kPoll, !any);
     world.recover_partitions();
+    if (everything && world.exactly_once()) {
+      world.violated("flush() in a transaction");
+    }
     if (everything) {
       return world.in_flight().empty() ? DSTREAM_OK : DSTREAM_AGAIN;
     }
@@ -336,6 +341,62 @@ dstream_status sink_flush(dstream_sink* self, uint32_t, dstream_error* error) no
 }
 
 void sink_stop(dstream_sink*) noexcept {}
+
+// ---- transactions -------------------------------------------------------------------------------
+
+dstream_status sink_use(void*, const char*, dstream_error*) noexcept { return DSTREAM_OK; }
+
+dstream_status sink_committed(void*, uint8_t* buffer, uint32_t, uint32_t* size,
+                              dstream_error* error) noexcept {
+  World& world = *World::current();
+  if (!world.calm && world.random.chance(world.scenario.sink_fails)) {
+    return fail_somehow(world, error);
+  }
+  const std::string& found = world.sink_checkpoint();
+  std::copy(found.begin(), found.end(), buffer);
+  *size = static_cast<uint32_t>(found.size());
+  return DSTREAM_OK;
+}
+
+dstream_status sink_begin(void*, dstream_error* error) noexcept {
+  World& world = *World::current();
+  bool fails = !world.calm && world.random.chance(world.scenario.sink_fails);
+  return fails ? fail_somehow(world, error) : dstream_status{DSTREAM_OK};
+}
+
+dstream_status sink_commit(void* instance, dstream_bytes checkpoint, uint32_t,
+                           dstream_error* error) noexcept {
+  World& world = *World::current();
+  const auto* self = static_cast<const dstream_sink*>(instance);
+  return judged([&]() -> dstream_status {
+    bool fails = !world.calm && world.random.chance(world.scenario.sink_fails);
+    if (fails && world.random.chance(500)) {
+      return fail_somehow(world, error);
+    }
+    bool told = world.serve(true, [self](const World::InFlight& item, dstream_status status) {
+      settle(self, item, status);
+    });
+    if (told || !world.all_delivered() || world.random.chance(100)) {
+      world.call_ended(World::Caller::kPoll, !told);
+      return DSTREAM_AGAIN;
+    }
+    world.call_ended(World::Caller::kPoll, false);
+    world.commit_transaction(
+        std::string(reinterpret_cast<const char*>(checkpoint.data), checkpoint.size));
+    if (fails) {
+      return fail_somehow(world, error);  // It is committed; the answer is lost.
+    }
+    for (const World::InFlight& item : world.take_committed()) {
+      settle(self, item, DSTREAM_OK);
+    }
+    return DSTREAM_OK;
+  });
+}
+
+const void* sink_extension(dstream_sink*, const char* id) noexcept {
+  static constexpr dstream_transactions table = {sink_use, sink_committed, sink_begin, sink_commit};
+  return std::string_view(id) == DSTREAM_EXT_TRANSACTIONS ? &table : nullptr;
+}
 
 void sink_close(dstream_sink* self) noexcept {
   World& world = *World::current();
@@ -404,7 +465,7 @@ constexpr dstream_sink_api kSink = {sizeof(dstream_sink_api),
                                     sink_stop,
                                     sink_close,
                                     sink_destroy,
-                                    nullptr};
+                                    sink_extension};
 constexpr const char* kSchemaText = R"({"type": "object"})";
 
 }  // namespace

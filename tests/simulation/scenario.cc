@@ -1,5 +1,7 @@
 #include "tests/simulation/scenario.h"
 
+#include <algorithm>
+
 namespace dstream::simulation {
 namespace {
 
@@ -53,6 +55,25 @@ void draw_settings(Random& random, Scenario& scenario) {
       random.chance(500) ? core::OnDataLoss::kStop : core::OnDataLoss::kContinue;
 }
 
+void draw_exactly_once(Random& random, Scenario& scenario) {
+  scenario.settings.exactly_once = true;
+  // One failure undoes a whole transaction; with many of them none would ever be committed.
+  scenario.items_retried = std::min<uint64_t>(scenario.items_retried, 10);
+  scenario.sink_fails = std::min<uint64_t>(scenario.sink_fails, 30);
+  bool resumable = true;
+  bool dead_letters = false;
+  for (const Change& change : scenario.log) {
+    resumable = resumable && change.resumable;
+    dead_letters = dead_letters || change.rejected || change.unencodable;
+  }
+  if (!resumable) {
+    // The largest transaction must fit, in batches of one record with an arena each.
+    scenario.settings.queue_max_bytes = static_cast<uint64_t>(random.between(4, 8)) << 20;
+  }
+  // Dead letters stay with the host that wrote them.
+  scenario.other_hosts = !dead_letters && random.chance(400);
+}
+
 }  // namespace
 
 Scenario Scenario::draw(Random& random) {
@@ -75,6 +96,9 @@ Scenario Scenario::draw(Random& random) {
   out.disk_fails = draw_rate(random, 300);
   out.crashes = draw_rate(random, 15);
   out.stops = draw_rate(random, 10);
+  if (random.chance(350)) {
+    draw_exactly_once(random, out);
+  }
   return out;
 }
 

@@ -27,7 +27,8 @@ struct Scenario {
   bool messages = true;  // else the sink takes records
   bool gapless = true;   // the sink keeps order per key when an item fails
   bool settles_in_write = false;
-  bool ends = true;  // the source says END after the last change; else it is stopped
+  bool other_hosts = false;  // with exactly_once: after a crash the state folder may be another one
+  bool ends = true;          // the source says END after the last change; else it is stopped
   uint32_t sink_capacity = 16;
   uint32_t partitions = 1;
   uint32_t row_bytes = 100;

@@ -163,6 +163,13 @@ core::Result<std::unique_ptr<core::FileLock>> SimDisk::lock(const std::string& p
   return std::make_unique<Lock>(this, path);
 }
 
+void SimDisk::wipe() {
+  names_.clear();
+  durable_names_.clear();
+  changes_.clear();
+  locked_.clear();
+}
+
 void SimDisk::crash() {
   stop_in_ = 0;
   names_ = durable_names_;

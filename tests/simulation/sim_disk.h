@@ -42,6 +42,8 @@ class SimDisk final : public core::FileSystem {
   void set_failures(uint64_t per_mille) { failures_per_mille_ = per_mille; }
   // The machine stops in the middle of the n-th writing operation from now; 0: not.
   void stop_at_operation(uint64_t count) { stop_in_ = count; }
+  // Nothing is left, as on another machine.
+  void wipe();
   // The machine has stopped: forget.
   void crash();
 

@@ -23,7 +23,7 @@ World::World(uint64_t seed, bool verbose)
   disk.on_folder_synced = [this] {
     std::string content = disk.guaranteed(core::checkpoint_path(kStateDir, scenario.settings.name));
     if (!content.empty()) {
-      check_stored(content, "after the folder was synced");
+      check_stored(content, "after the folder was synced", &file_stored_);
     }
   };
   index_log();
@@ -85,17 +85,17 @@ void World::prune() {
 
 void World::opened(const std::string& position) {
   note("source opened at '" + position + "'");
-  source_open_ = true;
+  source_open_ = source_was_open_ = true;
   if (position.empty() && oldest_ > 0) {
     bool told = scenario.settings.on_data_loss == core::OnDataLoss::kContinue;
-    if (stored_ > 0 && !told) {
+    if (stored() > 0 && !told) {
       violated("I5: started from the oldest change although a position was stored");
     }
     gap_allowed_ = true;
   }
   stream_repeats_ = stream_repeats_ || (position.empty() ? 0 : std::stoll(position)) < read_end_;
-  if (!position.empty() && std::stoll(position) < stored_) {
-    violated("I4: opened at " + position + ", stored was " + std::to_string(stored_));
+  if (!position.empty() && std::stoll(position) < stored()) {
+    violated("I4: opened at " + position + ", stored was " + std::to_string(stored()));
   }
 }
 
@@ -106,6 +106,9 @@ void World::commit(const std::string& position) {
     violated("I4: committed " + position + " after " + std::to_string(last_commit_));
   }
   last_commit_ = index;
+  if (index <= sink_stored_) {
+    return;
+  }
   for (const auto& content :
        disk.possible(core::checkpoint_path(kStateDir, scenario.settings.name))) {
     auto parsed = core::parse_checkpoint(content.value_or(""), "checkpoint");
@@ -122,11 +125,19 @@ uint32_t World::partition_of(int64_t change) const {
 }
 
 void World::deliver(const InFlight& item) {
-  const Change& change = scenario.log[static_cast<size_t>(item.change)];
   if (item.proof->as.i64 != item.change ||
       (scenario.messages && item.text != "c" + std::to_string(item.change))) {
     violated("I7: memory of change " + std::to_string(item.change) + " is gone before it settled");
   }
+  if (exactly_once()) {
+    pending_.push_back(item);
+  } else {
+    arrive(item);
+  }
+}
+
+void World::arrive(const InFlight& item) {
+  const Change& change = scenario.log[static_cast<size_t>(item.change)];
   int64_t rank = rank_[static_cast<size_t>(item.change)] + (item.tombstone ? 1 : 0);
   int64_t last = stream_repeats_ ? highest_rank_[change.key] : last_rank_[change.key];
   for (int64_t i = last + 1; scenario.gapless && i < rank; ++i) {
@@ -140,6 +151,9 @@ void World::deliver(const InFlight& item) {
   highest_rank_[change.key] = std::max(highest_rank_[change.key], rank);
   newest_arrival_ = std::max(newest_arrival_, item.change);
   uint8_t bit = item.tombstone ? 2 : 1;
+  if (exactly_once() && (arrived_[static_cast<size_t>(item.change)] & bit) != 0) {
+    violated("Exactly once: change " + std::to_string(item.change) + " arrived twice");
+  }
   duplicates += (arrived_[static_cast<size_t>(item.change)] & bit) != 0 ? 1 : 0;
   arrived_[static_cast<size_t>(item.change)] |= bit;
   broker_.emplace_back(item.change, item.tombstone);
@@ -194,8 +208,36 @@ bool World::is_rejected(const InFlight& item) const {
   return scenario.log[static_cast<size_t>(item.change)].rejected;
 }
 
+size_t World::undecided() const {
+  return static_cast<size_t>(
+      std::count_if(in_flight_.begin(), in_flight_.end(),
+                    [this](const InFlight& each) { return !exactly_once() || !each.outcome; }));
+}
+
+bool World::all_delivered() const {
+  return std::all_of(in_flight_.begin(), in_flight_.end(),
+                     [](const InFlight& each) { return each.outcome == DSTREAM_OK; });
+}
+
+void World::commit_transaction(const std::string& checkpoint) {
+  for (const InFlight& item : pending_) {
+    arrive(item);
+  }
+  pending_.clear();
+  sink_checkpoint_ = checkpoint;
+  check_stored(checkpoint, "after the commit", &sink_stored_);
+}
+
+std::vector<World::InFlight> World::take_committed() { return std::exchange(in_flight_, {}); }
+
 void World::end_session() {
   settle_now = nullptr;
+  if (exactly_once()) {
+    pending_.clear();
+    in_flight_.clear();
+    retried_partitions_.clear();
+    return;
+  }
   for (uint32_t partition = 0; partition < scenario.partitions; ++partition) {
     bool failed = retried_partitions_.count(partition) > 0 && scenario.gapless;
     for (const InFlight& item : in_flight_) {
@@ -250,7 +292,7 @@ void World::batch_released(uint64_t bytes) {
 void World::pipeline_starts() {
   newest_arrival_ = -1;
   read_end_ = 0;
-  stream_repeats_ = source_open_ = commit_excused_ = false;
+  stream_repeats_ = source_open_ = source_was_open_ = commit_excused_ = false;
 }
 
 void World::crash() {
@@ -260,26 +302,35 @@ void World::crash() {
   disk.crash();
   auto content = disk.read(core::checkpoint_path(kStateDir, scenario.settings.name), UINT64_MAX);
   if (content) {
-    check_stored(*content, "after the crash");
-  } else if (stored_ > 0) {
+    check_stored(*content, "after the crash", &file_stored_);
+  } else if (file_stored_ > 0) {
     violated("I8: the checkpoint is gone after the crash");
+  }
+  if (exactly_once() && scenario.other_hosts && random.chance(300)) {
+    lose_disk();
   }
 }
 
-void World::check_stored(const std::string& content, const char* when) {
+void World::lose_disk() {
+  note("another host goes on");
+  disk.wipe();
+  file_stored_ = 0;
+}
+
+void World::check_stored(const std::string& content, const char* when, int64_t* highest) {
   auto parsed = core::parse_checkpoint(content, "checkpoint");
   if (!parsed) {
     violated(std::string("I8: ") + when + ": " + parsed.error().text());
   }
   int64_t position = std::stoll(parsed->position);
-  if (position < stored_) {
+  if (position < *highest) {
     violated(std::string("I4: ") + when + " the position is " + std::to_string(position) +
-             ", it was " + std::to_string(stored_));
+             ", it was " + std::to_string(*highest));
   }
-  if (position > stored_) {
+  if (position > *highest) {
     note("durable: " + std::to_string(position));
   }
-  stored_ = position;
+  *highest = position;
   std::set<int64_t> dead = dead_letters();
   uint64_t records = 0;
   for (int64_t i = 0; i < position; ++i) {
@@ -321,10 +372,10 @@ std::set<int64_t> World::dead_letters() const {
 int64_t World::stored_now() const {
   std::string content = disk.guaranteed(core::checkpoint_path(kStateDir, scenario.settings.name));
   if (content.empty()) {
-    return 0;
+    return sink_stored_;
   }
   auto parsed = core::parse_checkpoint(content, "checkpoint");
-  return parsed ? std::stoll(parsed->position) : 0;
+  return std::max(sink_stored_, parsed ? int64_t{std::stoll(parsed->position)} : int64_t{0});
 }
 
 bool World::all_stored() const {
@@ -342,7 +393,9 @@ void World::check_clean_stop() const {
     violated("I10: after a clean stop at " + std::to_string(position) + " change " +
              std::to_string(newest_arrival_) + " would arrive again");
   }
-  if (last_commit_ != position && !commit_excused_) {
+  // The sink that says where to start may not have been there before the stop.
+  bool excused = commit_excused_ || (exactly_once() && !source_was_open_);
+  if (last_commit_ != position && !excused) {
     violated("I2: closed cleanly at " + std::to_string(position) + ", last commit was " +
              std::to_string(last_commit_));
   }

@@ -5,6 +5,7 @@
 // world outlives crashes: what the broker has and what the disk kept stays.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -74,11 +75,24 @@ class World {
   };
   std::vector<InFlight>& in_flight() { return in_flight_; }
   uint32_t partition_of(int64_t change) const;
+  // What waits for its answer; in a transaction what has it waits for the commit, and takes no
+  // room.
+  size_t undecided() const;
   // The session ends: any beginning of what is in flight in each partition may have arrived.
   void end_session();
   // The broker does its work: some items settle through `settle(item, status)`.
   template <class Settle>
   bool serve(bool everything, Settle settle);
+  // ---- transactions, with exactly_once ----
+  bool exactly_once() const { return scenario.settings.exactly_once; }
+  const std::string& sink_checkpoint() const { return sink_checkpoint_; }
+  // Nothing in flight waits for more than the commit.
+  bool all_delivered() const;
+  // What is pending arrives, and the checkpoint with it.
+  void commit_transaction(const std::string& checkpoint);
+  // Takes out the items whose transaction is committed, to be settled.
+  std::vector<InFlight> take_committed();
+
   // After poll() or flush() has told every RETRY of a partition, the sink takes new items for it as
   // if nothing had been: it is the engine that must not write them before the next session.
   void recover_partitions();
@@ -130,14 +144,21 @@ class World {
   void index_log();
   // What becomes of the eldest undecided item of a partition.
   void decide(uint32_t partition);
+  // An item is with the broker: to be seen at once, or with its transaction.
   void deliver(const InFlight& item);
+  void arrive(const InFlight& item);
+  template <class Settle>
+  bool serve_in_transaction(bool everything, Settle settle);
   bool is_rejected(const InFlight& item) const;
-  void check_stored(const std::string& content, const char* when);
+  void check_stored(const std::string& content, const char* when, int64_t* highest);
+  // Another host goes on, with a disk of its own.
+  void lose_disk();
   std::set<int64_t> dead_letters() const;
   bool is_missing(int64_t change, const std::set<int64_t>& dead) const;
   bool may_be_skipped(const Event& event) const;
   void check_last_arrivals() const;
   int64_t stored_now() const;
+  int64_t stored() const { return std::max(file_stored_, sink_stored_); }
 
   const bool verbose_;
   int64_t available_ = 0;
@@ -158,8 +179,12 @@ class World {
   std::vector<uint8_t> arrived_;  // by change: 1 its message, 2 its tombstone
   int64_t last_commit_ = 0;
   bool source_open_ = false;
+  bool source_was_open_ = false;  // since the last start
   bool commit_excused_ = false;
-  int64_t stored_ = 0;  // the highest position known to be durable
+  int64_t file_stored_ = 0;  // the highest position known to be durable in the file
+  int64_t sink_stored_ = 0;  // and in the sink
+  std::string sink_checkpoint_;
+  std::vector<InFlight> pending_;  // with the broker, of the transaction that is open
   int64_t batches_alive_ = 0;
   uint64_t bytes_alive_ = 0;
   int64_t idle_since_ns_ = 0;
@@ -167,7 +192,33 @@ class World {
 };
 
 template <class Settle>
+bool World::serve_in_transaction(bool everything, Settle settle) {
+  bool any = false;
+  while (!stalled && (everything || !random.chance(200))) {
+    auto undecided = std::find_if(in_flight_.begin(), in_flight_.end(),
+                                  [](const InFlight& each) { return !each.outcome; });
+    if (undecided != in_flight_.end()) {
+      decide(undecided->partition);
+      continue;
+    }
+    auto told = std::find_if(in_flight_.begin(), in_flight_.end(),
+                             [](const InFlight& each) { return *each.outcome != DSTREAM_OK; });
+    if (told == in_flight_.end()) {
+      break;
+    }
+    InFlight item = *told;
+    in_flight_.erase(told);
+    any = true;
+    settle(item, *item.outcome);
+  }
+  return any;
+}
+
+template <class Settle>
 bool World::serve(bool everything, Settle settle) {
+  if (exactly_once()) {
+    return serve_in_transaction(everything, settle);
+  }
   bool any = false;
   while (!stalled && !in_flight_.empty() && (everything || !random.chance(200))) {
     // Within a partition the broker decides in order; what it decided is told in any order.

@@ -4,6 +4,10 @@
 //   bool request_snapshot(std::string_view table);   dstream.snapshot/1  [any-thread], sources
 //   void check(dstream::Checks& checks);             dstream.checks/1    [worker]
 //   void reconfigure(std::string_view config);       dstream.reconfigure/1  [worker], not open
+//   void use_transactions(std::string_view pipeline);       dstream.transactions/1, sinks: all four
+//   std::string committed_checkpoint();
+//   void begin_transaction();
+//   bool commit_transaction(std::string_view checkpoint, dstream::Millis max_wait);
 //
 // status_json(): one JSON object of at most DSTREAM_MAX_STATUS bytes; "" if it cannot tell without
 //   waiting. Never waits for I/O or for a [worker] call.
@@ -14,6 +18,9 @@
 // and
 //   has then changed nothing.
 // check(checks): says through `checks` what it finds, one by one. What it throws ends the checks.
+// committed_checkpoint(): "" if nothing was ever committed.
+// commit_transaction(): false, not yet: it is called again. What it throws leaves the fate open.
+//   Items are settled OK in it, before it returns true, and nowhere else.
 //
 // status_json() and request_snapshot() run beside the other calls, and beside themselves: guard
 // what they touch with a mutex that no call holds while it waits.
@@ -34,6 +41,7 @@
 #include "dstream/ext/draft/reconfigure.h"
 #include "dstream/ext/draft/snapshot.h"
 #include "dstream/ext/draft/status.h"
+#include "dstream/ext/draft/transactions.h"
 #include "dstream/host.hpp"
 
 namespace dstream {
@@ -112,6 +120,13 @@ template <class T>
 concept OffersReconfigure = requires(T t, std::string_view config) {
   { t.reconfigure(config) } -> std::same_as<void>;
 };
+template <class T>
+concept OffersTransactions = requires(T t, std::string_view text, Millis max_wait) {
+  { t.use_transactions(text) } -> std::same_as<void>;
+  { t.committed_checkpoint() } -> std::same_as<std::string>;
+  { t.begin_transaction() } -> std::same_as<void>;
+  { t.commit_transaction(text, max_wait) } -> std::same_as<bool>;
+};
 
 // `Table` is SourceTable<T> or SinkTable<T>, `Handle` dstream_source or dstream_sink.
 template <class T, class Table, class Handle>
@@ -155,6 +170,39 @@ struct DraftOffers {
     });
   }
 
+  static dstream_status use(void* self, const char* pipeline, dstream_error* error) noexcept {
+    return guard(error, [&]() -> dstream_status {
+      impl(self).use_transactions(std::string_view(pipeline));
+      return DSTREAM_OK;
+    });
+  }
+  static dstream_status committed(void* self, uint8_t* buffer, uint32_t capacity, uint32_t* size,
+                                  dstream_error* error) noexcept {
+    return guard(error, [&]() -> dstream_status {
+      std::string found = impl(self).committed_checkpoint();
+      if (found.size() > capacity) {
+        throw Error(DSTREAM_FATAL, "The committed checkpoint has " + std::to_string(found.size()) +
+                                       " bytes, more than one can have.");
+      }
+      std::copy(found.begin(), found.end(), buffer);
+      *size = static_cast<uint32_t>(found.size());
+      return DSTREAM_OK;
+    });
+  }
+  static dstream_status begin(void* self, dstream_error* error) noexcept {
+    return guard(error, [&]() -> dstream_status {
+      impl(self).begin_transaction();
+      return DSTREAM_OK;
+    });
+  }
+  static dstream_status commit(void* self, dstream_bytes checkpoint, uint32_t max_wait_ms,
+                               dstream_error* error) noexcept {
+    return guard(error, [&]() -> dstream_status {
+      std::string_view text(reinterpret_cast<const char*>(checkpoint.data), checkpoint.size);
+      return impl(self).commit_transaction(text, Millis(max_wait_ms)) ? DSTREAM_OK : DSTREAM_AGAIN;
+    });
+  }
+
   // nullptr if the class does not have it, or the id is no draft.
   static const void* find(std::string_view id) {
     if constexpr (OffersStatus<T>) {
@@ -172,6 +220,10 @@ struct DraftOffers {
     if constexpr (OffersReconfigure<T>) {
       static constexpr dstream_reconfigure kReconfigure = {&reconfigure};
       if (id == DSTREAM_EXT_RECONFIGURE) return &kReconfigure;
+    }
+    if constexpr (OffersTransactions<T> && std::same_as<Handle, dstream_sink>) {
+      static constexpr dstream_transactions kTransactions = {&use, &committed, &begin, &commit};
+      if (id == DSTREAM_EXT_TRANSACTIONS) return &kTransactions;
     }
     return nullptr;
   }

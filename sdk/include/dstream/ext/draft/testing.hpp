@@ -5,6 +5,8 @@
 //   EXPECT_EQ(testing::request_snapshot(source, "dbo.Orders"), DSTREAM_OK);
 //   for (const CheckLine& check : testing::run_checks(source)) ...
 //   testing::reconfigure(source, R"({"password":"new"})");
+//   Transactions transactions(sink);                            // use() is called
+//   sink.open(); transactions.committed(); transactions.begin(); transactions.commit("1", wait);
 //
 // As with the drivers, an error throws CallFailed and a breach of the contract ContractBroken; an
 // extension that is not offered throws std::invalid_argument. Ask offers() first.
@@ -22,6 +24,7 @@
 #include "dstream/ext/draft/reconfigure.h"
 #include "dstream/ext/draft/snapshot.h"
 #include "dstream/ext/draft/status.h"
+#include "dstream/ext/draft/transactions.h"
 #include "dstream/testing/drivers.hpp"
 #include "dstream/testing/json.hpp"
 
@@ -121,5 +124,45 @@ std::vector<CheckLine> run_checks(const Driver& driver, Millis max_wait = Millis
   }
   return collected.lines;
 }
+
+// The transactions of a sink's driver, which it borrows.
+class Transactions {
+ public:
+  explicit Transactions(const SinkDriver& driver, const char* pipeline = "test")
+      : driver_(driver),
+        table_(detail::table<dstream_transactions>(driver, DSTREAM_EXT_TRANSACTIONS)) {
+    dstream_error error = detail::fresh_error();
+    detail::checked("use", table_.use(driver.self(), pipeline, &error), error, {DSTREAM_OK});
+  }
+
+  std::string committed() const {
+    std::string buffer(DSTREAM_MAX_CHECKPOINT, '\0');
+    uint32_t size = 0;
+    dstream_error error = detail::fresh_error();
+    dstream_status came =
+        table_.committed(driver_.self(), reinterpret_cast<uint8_t*>(buffer.data()),
+                         DSTREAM_MAX_CHECKPOINT, &size, &error);
+    detail::checked("committed", came, error, {DSTREAM_OK});
+    detail::require(size <= DSTREAM_MAX_CHECKPOINT, "committed", "it fits into the buffer");
+    buffer.resize(size);
+    return buffer;
+  }
+  void begin() const {
+    dstream_error error = detail::fresh_error();
+    detail::checked("begin", table_.begin(driver_.self(), &error), error, {DSTREAM_OK});
+  }
+  // OK or AGAIN.
+  dstream_status commit(const std::string& checkpoint, Millis max_wait) const {
+    dstream_error error = detail::fresh_error();
+    dstream_bytes bytes = {reinterpret_cast<const uint8_t*>(checkpoint.data()), checkpoint.size()};
+    dstream_status came =
+        table_.commit(driver_.self(), bytes, static_cast<uint32_t>(max_wait.count()), &error);
+    return detail::checked("commit", came, error, {DSTREAM_OK, DSTREAM_AGAIN});
+  }
+
+ private:
+  const SinkDriver& driver_;
+  const dstream_transactions& table_;
+};
 
 }  // namespace dstream::testing
