@@ -148,27 +148,72 @@ NotNull load_not_null(Connection& connection) {
   return columns;
 }
 
-[[noreturn]] void refuse_missing(Connection& connection, const TableOptions& wanted,
-                                 const std::string& place, const std::string& database) {
+// The instance that captured a table under its name of before: instances keep their names when
+// tables are renamed. nullptr if there is none.
+const Captured* find_renamed(const std::vector<Captured>& all, const TableOptions& wanted) {
+  const auto default_name = [](const TableName& table) { return table.schema + '_' + table.table; };
+  const std::string name =
+      wanted.capture_instance.empty() ? default_name(wanted.name) : wanted.capture_instance;
+  const auto at = std::find_if(all.begin(), all.end(), [&](const Captured& row) {
+    return Poco::icompare(row.instance, name) == 0;
+  });
+  return at == all.end() ? nullptr : &*at;
+}
+
+[[noreturn]] void refuse_unknown(const std::vector<Captured>& all, const TableOptions& wanted,
+                                 const std::string& place, const std::string& database,
+                                 bool was_read) {
+  const std::string name = wanted.name.text();
+  if (const Captured* renamed = find_renamed(all, wanted); renamed != nullptr && was_read) {
+    throw SourceError(DSTREAM_CONFIG, place + ": " + name + " was renamed to " +
+                                          renamed->table.text() + ", which capture instance " +
+                                          renamed->instance +
+                                          " goes on capturing. Put the new name into tables: it "
+                                          "is then read as a table of its own, from its "
+                                          "beginning.");
+  }
+  throw SourceError(DSTREAM_CONFIG,
+                    place + ": database " + database + " has no table " + name +
+                        ", or the login may not see it." +
+                        (was_read ? ' ' + name +
+                                        " was dropped or renamed since it was read. Take it out "
+                                        "of tables if that was meant; what was captured and not "
+                                        "read yet is gone with it."
+                                  : ""));
+}
+
+[[noreturn]] void refuse_missing(Connection& connection, const std::vector<Captured>& all,
+                                 const TableOptions& wanted, const std::string& place,
+                                 const std::string& database, bool was_read) {
   Statement statement(connection, "SELECT OBJECT_ID(?)", {BindValue::of(wanted.name.quoted())},
                       "Looking for a table");
   int64_t object_id = 0;
   const bool exists = statement.next_row() && statement.get_int(1, &object_id);
   if (!exists) {
-    throw SourceError(DSTREAM_CONFIG, place + ": database " + database + " has no table " +
-                                          wanted.name.text() + ", or the login may not see it.");
+    refuse_unknown(all, wanted, place, database, was_read);
   }
-  throw SourceError(DSTREAM_CONFIG,
-                    place + ": " + wanted.name.text() +
-                        " is not captured. Run as db_owner: EXEC sys.sp_cdc_enable_table "
-                        "@source_schema = " +
-                        quote_literal(wanted.name.schema) + ", @source_name = " +
-                        quote_literal(wanted.name.table) + ", @role_name = NULL;");
+  throw SourceError(
+      DSTREAM_CONFIG,
+      place + ": " + wanted.name.text() +
+          (was_read ? " is not captured any more. What is written until it is "
+                      "again is lost, and has to be copied. Run as db_owner: "
+                    : " is not captured. Run as db_owner: ") +
+          "EXEC sys.sp_cdc_enable_table @source_schema = " + quote_literal(wanted.name.schema) +
+          ", @source_name = " + quote_literal(wanted.name.table) + ", @role_name = NULL;");
+}
+
+// The position knows the table.
+bool was_read(const Position& position, const TableName& name) {
+  return std::any_of(
+      position.entries.begin(), position.entries.end(), [&name](const PositionEntry& entry) {
+        return std::any_of(entry.tables.begin(), entry.tables.end(),
+                           [&name](const TableName& known) { return same_name(known, name); });
+      });
 }
 
 std::vector<Captured> find_captured(Connection& connection, const std::vector<Captured>& all,
                                     const TableOptions& wanted, const std::string& place,
-                                    const std::string& database) {
+                                    const std::string& database, const Position& position) {
   // An exact match counts more than one that only a case-insensitive collation would make.
   std::vector<Captured> candidates;
   for (const bool exact : {true, false}) {
@@ -182,7 +227,7 @@ std::vector<Captured> find_captured(Connection& connection, const std::vector<Ca
     }
   }
   if (candidates.empty()) {
-    refuse_missing(connection, wanted, place, database);
+    refuse_missing(connection, all, wanted, place, database, was_read(position, wanted.name));
   }
   if (!wanted.capture_instance.empty()) {
     std::erase_if(candidates, [&wanted](const Captured& row) {
@@ -376,7 +421,7 @@ Catalog load_catalog(Connection& connection, const Options& options, const Posit
     const TableOptions& wanted = options.tables[i];
     const std::string place = "tables/" + std::to_string(i);
     const std::vector<Captured> candidates =
-        find_captured(connection, captured, wanted, place, catalog.database);
+        find_captured(connection, captured, wanted, place, catalog.database, position);
     const Captured found = choose(candidates, position, options.snapshot);
     const auto [other, fresh] = seen.emplace(found.table, place);
     if (!fresh) {

@@ -375,15 +375,17 @@ void ChangeQueries::check_gap(const CatalogTable& table, const ChangeKey& comple
     return;
   }
   // Rows below `low` are gone. If lsn_time_mapping still has the position's transaction and the
-  // next captured one is not below `low`, there was nothing in between to lose.
+  // next captured one is not below `low`, there was nothing in between to lose: as long as the
+  // table was captured all the time. What was written while it was not is in no table of CDC.
   if (complete.is_end_of_transaction()) {
-    Statement statement(connection_,
-                        "SELECT TOP (2) start_lsn FROM cdc.lsn_time_mapping WHERE start_lsn >= ?"
-                        " ORDER BY start_lsn",
-                        {BindValue::of(complete.commit)}, "Looking for a gap");
+    Statement statement(connection_, gap_statement(),
+                        {BindValue::of(table.instance.object_id), BindValue::of(complete.commit)},
+                        "Looking for a gap");
     Lsn first;
     Lsn second = Lsn::max();
-    if (statement.next_row() && statement.get_lsn(1, &first) && first == complete.commit) {
+    int64_t was_captured = 0;
+    if (statement.next_row() && statement.get_lsn(1, &first) && first == complete.commit &&
+        statement.get_int(2, &was_captured) && was_captured != 0) {
       if (statement.next_row()) {
         statement.get_lsn(1, &second);
       }
@@ -397,8 +399,9 @@ void ChangeQueries::check_gap(const CatalogTable& table, const ChangeKey& comple
       DSTREAM_DATA_LOSS,
       "Changes of " + table.instance.description.table.text() + " from commit LSN " +
           needed.text() + " up to " + low.text() +
-          " are gone: the CDC cleanup job (or a new capture instance) has removed them before they "
-          "were read. Raise the retention (sys.sp_cdc_change_job @job_type = N'cleanup', "
+          " are gone: the CDC cleanup job has removed them before they were read, or the table was "
+          "not captured for a while. Raise the retention (sys.sp_cdc_change_job @job_type = "
+          "N'cleanup', "
           "@retention = minutes), and read the table anew.");
 }
 

@@ -144,6 +144,125 @@ TEST_F(SchemaSourceTest, ADroppedColumnIsNullUntilAnInstanceWithoutItTakesOver) 
   EXPECT_THAT(texts(read(2)), ElementsAre("s Cars (ID int key) of Cars_2", "i Cars after 3 $"));
 }
 
+// Reads until it fails; the status, and what it says.
+struct Failed {
+  dstream_status status = DSTREAM_OK;
+  std::string message;
+};
+Failed read_to_failure(SchemaSourceTest& test) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (std::chrono::steady_clock::now() < deadline) {
+    try {
+      test.read_some();
+    } catch (const testing_sdk::CallFailed& failure) {
+      return {failure.status, failure.what()};
+    }
+  }
+  return {};
+}
+Failed open_fails(SchemaSourceTest& test, const std::string& position) {
+  try {
+    test.open({"dbo.Cars"}, "", position);
+  } catch (const testing_sdk::CallFailed& failure) {
+    return {failure.status, failure.what()};
+  }
+  return {};
+}
+
+// What was written meanwhile is in no change table, and has no entry in cdc.lsn_time_mapping.
+TEST_F(SchemaSourceTest, CaptureThatWasOffForAWhileIsDataLoss) {
+  create_table(kCars, "Cars");
+  run("INSERT INTO dbo.Cars VALUES (1, N'a')");
+  open({"dbo.Cars"});
+  const std::string position = read(1).back().position;
+  disable_table("Cars");
+  run("INSERT INTO dbo.Cars VALUES (2, N'b')");
+  enable_table("Cars");
+  run("INSERT INTO dbo.Cars VALUES (3, N'c')");
+  wait_captured("dbo_Cars", 1);
+  EXPECT_EQ(read_to_failure(*this).status, DSTREAM_REOPEN);
+  reopen(position);
+  const Failed gap = read_to_failure(*this);
+  EXPECT_EQ(gap.status, DSTREAM_DATA_LOSS);
+  EXPECT_THAT(gap.message, HasSubstr("dbo.Cars"));
+}
+
+TEST_F(SchemaSourceTest, CaptureThatWasOffForAWhileIsCopiedAgainWhereThatIsSaid) {
+  create_table(kCars, "Cars");
+  run("INSERT INTO dbo.Cars VALUES (1, N'a')");
+  const std::string options = R"("snapshot":"when_gap")";
+  open({"dbo.Cars"}, options);
+  const std::string position = read(1).back().position;
+  disable_table("Cars");
+  run("INSERT INTO dbo.Cars VALUES (2, N'b')");
+  enable_table("Cars");
+  EXPECT_EQ(read_to_failure(*this).status, DSTREAM_REOPEN);
+  open({"dbo.Cars"}, options, position);
+  EXPECT_THAT(texts(read(3)), ElementsAre("t Cars", "r Cars after 1|a", "r Cars after 2|b"));
+}
+
+TEST_F(SchemaSourceTest, CdcThatWasDisabledAndEnabledAgainIsDataLoss) {
+  create_table(kCars, "Cars");
+  run("INSERT INTO dbo.Cars VALUES (1, N'a')");
+  open({"dbo.Cars"});
+  const std::string position = read(1).back().position;
+  disable_cdc();
+  EXPECT_EQ(read_to_failure(*this).status, DSTREAM_REOPEN);
+  const Failed off = open_fails(*this, position);
+  EXPECT_EQ(off.status, DSTREAM_CONFIG);
+  EXPECT_THAT(off.message, HasSubstr("Change Data Capture is not enabled"));
+  run("EXEC sys.sp_cdc_enable_db");
+  run("INSERT INTO dbo.Cars VALUES (2, N'b')");
+  enable_table("Cars");
+  run("INSERT INTO dbo.Cars VALUES (3, N'c')");
+  wait_captured("dbo_Cars", 1);
+  open({"dbo.Cars"}, "", position);
+  EXPECT_EQ(read_to_failure(*this).status, DSTREAM_DATA_LOSS);
+}
+
+TEST_F(SchemaSourceTest, ADroppedTableStopsTheSourceWithItsName) {
+  create_table(kCars, "Cars");
+  run("INSERT INTO dbo.Cars VALUES (1, N'a')");
+  open({"dbo.Cars"});
+  const std::string position = read(1).back().position;
+  run("DROP TABLE dbo.Cars");
+  EXPECT_EQ(read_to_failure(*this).status, DSTREAM_REOPEN);
+  const Failed gone = open_fails(*this, position);
+  EXPECT_EQ(gone.status, DSTREAM_CONFIG);
+  EXPECT_THAT(gone.message, HasSubstr("dbo.Cars was dropped or renamed since it was read"));
+  EXPECT_THAT(gone.message, HasSubstr("Take it out of tables"));
+}
+
+TEST_F(SchemaSourceTest, ARenamedTableIsToldByItsNewName) {
+  create_table(kCars, "Cars");
+  run("INSERT INTO dbo.Cars VALUES (1, N'a')");
+  open({"dbo.Cars"});
+  const std::string position = read(1).back().position;
+  run("EXEC sp_rename N'dbo.Cars', N'Autos'");
+  run("INSERT INTO dbo.Autos VALUES (2, N'b')");
+  // Nothing is lost meanwhile: it is captured as before.
+  EXPECT_THAT(texts(read(1)), ElementsAre("i Cars after 2|b $"));
+  const Failed renamed = open_fails(*this, position);
+  EXPECT_EQ(renamed.status, DSTREAM_CONFIG);
+  EXPECT_THAT(renamed.message, HasSubstr("dbo.Cars was renamed to dbo.Autos"));
+  EXPECT_THAT(renamed.message, HasSubstr("dbo_Cars"));
+  open({"dbo.Autos"});
+  EXPECT_THAT(texts(read(2)), ElementsAre("i Autos after 1|a $", "i Autos after 2|b $"));
+}
+
+TEST_F(SchemaSourceTest, ACaptureInstanceThatIsGoneIsSaidToBe) {
+  create_table(kCars, "Cars");
+  run("INSERT INTO dbo.Cars VALUES (1, N'a')");
+  open({"dbo.Cars"});
+  const std::string position = read(1).back().position;
+  disable_table("Cars");
+  EXPECT_EQ(read_to_failure(*this).status, DSTREAM_REOPEN);
+  const Failed gone = open_fails(*this, position);
+  EXPECT_EQ(gone.status, DSTREAM_CONFIG);
+  EXPECT_THAT(gone.message, HasSubstr("dbo.Cars is not captured any more"));
+  EXPECT_THAT(gone.message, HasSubstr("sys.sp_cdc_enable_table"));
+}
+
 // What is written while the definition changes is captured whole, by one instance or the other.
 TEST_F(SchemaSourceTest, DefinitionsOfSeveralTablesUnderWrites) {
   create_table(kCars, "Cars");

@@ -162,6 +162,13 @@ std::string definitions_statement() {
          " WHERE object_id = ? AND ddl_lsn > ? ORDER BY ddl_lsn;";
 }
 
+std::string gap_statement() {
+  // Both times are the server's local ones.
+  return "SELECT TOP (2) start_lsn, CASE WHEN tran_end_time >= (SELECT create_date FROM"
+         " cdc.change_tables WHERE object_id = ?) THEN 1 ELSE 0 END FROM cdc.lsn_time_mapping"
+         " WHERE start_lsn >= ? ORDER BY start_lsn;";
+}
+
 std::string times_statement() {
   return "SELECT TOP (?) start_lsn, tran_end_time FROM cdc.lsn_time_mapping"
          " WHERE start_lsn >= ? AND start_lsn <= ? ORDER BY start_lsn;";

@@ -64,6 +64,10 @@ std::vector<BindValue> page_values(const CaptureInstance& instance, PageForm for
 // Low end point and newest DDL as a page tells them: parameter object id, twice.
 std::string instance_state_statement();
 
+// Two entries of lsn_time_mapping, and whether an instance was there when their transactions ended:
+// parameters object id, from.
+std::string gap_statement();
+
 // Commit times: parameters count, from, to.
 std::string times_statement();
 

@@ -297,6 +297,19 @@ TEST_F(CdcTest, DefinitionsReachTheChangeTableInOrder) {
             "0|ALTER TABLE t DROP COLUMN a\n");
 }
 
+TEST_F(CdcTest, ARenamedTableIsCapturedAsBefore) {
+  enable("t");
+  ok("INSERT INTO t VALUES (1, N'x', 1)");
+  ok("EXEC sp_rename N'dbo.t', N'u'");
+  ok("INSERT INTO u VALUES (2, N'y', 2)");
+  capture_.scan_all();
+  EXPECT_EQ(changes("id"), "1\n2\n");
+  EXPECT_EQ(driver_.value("SELECT capture_instance, OBJECT_NAME(source_object_id) FROM "
+                          "cdc.change_tables"),
+            "dbo_t|u");
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM cdc.ddl_history"), "0");
+}
+
 TEST_F(CdcTest, ARowFromBeforeItsColumnIsNotChangedByItsNull) {
   enable("t");
   ok("INSERT INTO t VALUES (1, N'x', 1)");

@@ -377,9 +377,6 @@ void rename(ProcedureCall& call) {
                          "as '" +
                          call.text(2) + "'.");
     }
-    if (table->is_tracked) {
-      throw not_understood("sp_rename of a table with Change Data Capture");
-    }
     call.session.lock_table(table, TableLock::kExclusive);
     const std::string from = table->name();
     call.database.rename_table(table, to);
