@@ -41,6 +41,15 @@ MessageSettings read_messages(const JsonObject& pipeline) {
   return out;
 }
 
+OversizePolicy read_on_oversize(const JsonObject& pipeline) {
+  auto name = pipeline->optValue<std::string>("on_oversize", "");
+  return name == "stop"               ? OversizePolicy::kStop
+         : name == "dead_letter"      ? OversizePolicy::kDeadLetter
+         : name == "truncate_columns" ? OversizePolicy::kTruncateColumns
+         : name == "split"            ? OversizePolicy::kSplit
+                                      : OversizePolicy::kOnReject;
+}
+
 RetrySettings read_retry(const JsonObject& pipeline) {
   JsonObject retry = pipeline->getObject("retry");
   RetrySettings out;
@@ -75,6 +84,7 @@ PipelineSettings read_pipeline_keys(const JsonObject& pipeline, const Origins& o
   out.on_reject = pipeline->getValue<std::string>("on_reject") == "dead_letter"
                       ? OnReject::kDeadLetter
                       : OnReject::kStop;
+  out.on_oversize = read_on_oversize(pipeline);
   auto on_data_loss = pipeline->getValue<std::string>("on_data_loss");
   out.on_data_loss = on_data_loss == "continue" ? OnDataLoss::kContinue : OnDataLoss::kStop;
   if (on_data_loss == "resnapshot") {

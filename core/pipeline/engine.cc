@@ -15,6 +15,17 @@ Error unknown_plugin(const char* kind, const ConnectorSettings& connector) {
                connector.place, ExitCode::kUsage};
 }
 
+OnOversize encoder_policy(OversizePolicy policy) {
+  switch (policy) {
+    case OversizePolicy::kTruncateColumns:
+      return OnOversize::kTruncateColumns;
+    case OversizePolicy::kSplit:
+      return OnOversize::kSplit;
+    default:
+      return OnOversize::kRefuse;
+  }
+}
+
 // Says where in the configuration, if the error does not know already.
 Error at_place(Error error, const std::optional<Place>& place) {
   if (!error.place) {
@@ -69,6 +80,13 @@ Result<void> PipelineEngine::make_parts(std::unique_ptr<Encoder> encoder) {
   } else if (!sink->wants_messages()) {
     encoder = nullptr;
   }
+  OversizeEncoder* oversize = nullptr;
+  if (encoder != nullptr && settings_.on_oversize != OversizePolicy::kOnReject) {
+    auto wrapped = std::make_unique<OversizeEncoder>(
+        std::move(encoder), encoder_policy(settings_.on_oversize), settings_.messages);
+    oversize = wrapped.get();
+    encoder = std::move(wrapped);
+  }
   auto store = CheckpointStore::open(*environment_.files, environment_.state_dir, settings_.name,
                                      settings_.source.type);
   if (!store) {
@@ -99,6 +117,16 @@ Result<void> PipelineEngine::make_parts(std::unique_ptr<Encoder> encoder) {
                       settings_.sink.place, ExitCode::kUsage});
   }
   sink_worker_->set_sink(sink_.get());
+  sink_worker_->set_oversize(oversize);
+  if (settings_.on_oversize != OversizePolicy::kOnReject &&
+      (oversize == nullptr || !sink_->message_bytes_max())) {
+    return fail(at_place(Error{"DS-CONFIG-UNSUPPORTED",
+                               "The sink '" + settings_.sink.type +
+                                   "' does not say how large a message may be, so that on_oversize "
+                                   "would do nothing.",
+                               "Remove on_oversize.", std::nullopt, ExitCode::kUsage},
+                         settings_.place));
+  }
   source_worker_ = std::make_unique<SourceWorker>(
       context(2), source_.get(), store_->current() ? store_->current()->position : std::string());
   return {};

@@ -24,6 +24,8 @@ struct ConnectorSettings {
 };
 
 enum class OnReject { kStop, kDeadLetter };
+// A message that is larger than the sink takes. kOnReject: the sink rejects it.
+enum class OversizePolicy { kOnReject, kStop, kDeadLetter, kTruncateColumns, kSplit };
 enum class OnDataLoss { kStop, kContinue };
 
 struct RetrySettings {
@@ -48,6 +50,7 @@ struct PipelineSettings {
   // The sink keeps the position and commits it together with what it belongs to.
   bool exactly_once = false;
   OnReject on_reject = OnReject::kStop;
+  OversizePolicy on_oversize = OversizePolicy::kOnReject;
   OnDataLoss on_data_loss = OnDataLoss::kStop;
 };
 

@@ -6,6 +6,11 @@
 #include "core/pipeline/sink_worker.h"
 
 namespace dstream::core {
+namespace {
+
+constexpr int64_t kOversizeSayNs = 60 * kNanosPerSecond;
+
+}  // namespace
 
 void SinkWorker::apply(const Settled& settled) {
   Delivery* delivery = tracker_.find(settled.delivery_id);
@@ -23,8 +28,9 @@ void SinkWorker::apply(const Settled& settled) {
       tracker_.reject_item(*delivery, settled.first + i, reason, settled.why->error.vendor_code);
     }
     settled_some_ = rejects_pending_ = true;
-    if (context_.settings->on_reject == OnReject::kStop && !reject_) {
+    if (stops_at(reason) && !reject_) {
       reject_ = *settled.why;
+      stops_ = true;
     }
     return;
   }
@@ -63,8 +69,19 @@ void SinkWorker::retire() {
   context_.lifecycle->source_wakeup().notify();  // There may be room in the budget.
 }
 
+bool SinkWorker::stops_at(const Error& reason) const {
+  if (reason.code == kOversizeCode && context_.settings->on_oversize == OversizePolicy::kStop) {
+    return true;
+  }
+  if (reason.code == kOversizeCode &&
+      context_.settings->on_oversize == OversizePolicy::kDeadLetter) {
+    return false;
+  }
+  return context_.settings->on_reject == OnReject::kStop;
+}
+
 bool SinkWorker::store_dead_letters(int64_t now_ns) {
-  if (context_.settings->on_reject == OnReject::kStop) {
+  if (stops_) {
     return true;  // The position stays before the record; the pipeline fails.
   }
   if (now_ns < dead_letter_at_ns_) {
@@ -228,11 +245,36 @@ StepResult SinkWorker::finish(int64_t now_ns) {
   return StepResult::done();
 }
 
+// Counted each time, said at the first and then once a minute.
+void SinkWorker::note_oversize(int64_t now_ns) {
+  if (oversize_ == nullptr) {
+    return;
+  }
+  const OversizeCounts now = oversize_->counts();
+  context_.metrics->oversize_refused.add(
+      static_cast<double>(now.refused - oversize_noted_.refused));
+  context_.metrics->oversize_truncated.add(
+      static_cast<double>(now.truncated - oversize_noted_.truncated));
+  context_.metrics->oversize_split.add(static_cast<double>(now.split - oversize_noted_.split));
+  oversize_noted_ = now;
+  const uint64_t changed = now.truncated + now.split;
+  if (changed > oversize_said_ && now_ns >= oversize_say_at_ns_) {
+    context_.log->write(LogLevel::kWarn,
+                        "Messages were too large for the sink and were made smaller.",
+                        {{"pipeline", context_.settings->name},
+                         {"truncated", std::to_string(now.truncated)},
+                         {"split", std::to_string(now.split)}});
+    oversize_said_ = changed;
+    oversize_say_at_ns_ = now_ns + kOversizeSayNs;
+  }
+}
+
 void SinkWorker::update_gauges(int64_t now_ns) {
   PipelineCounters& counters = *context_.counters;
   counters.records_open.store(tracker_.open_records(), std::memory_order_relaxed);
   context_.metrics->queue_bytes.set(static_cast<double>(context_.budget->used()));
   context_.metrics->in_flight_items.set(static_cast<double>(tracker_.in_flight_items()));
+  note_oversize(now_ns);
   bool covered = counters.records_durable.load(std::memory_order_relaxed) >=
                  counters.records_read.load(std::memory_order_relaxed);
   int64_t age_ns = now_ns - counters.last_durable_ns.load(std::memory_order_relaxed);

@@ -91,6 +91,9 @@ StepResult SinkWorker::step_closed(int64_t now_ns, int64_t due_ns) {
     handle_failure(Call::kOpen, "open", result, now_ns);
     return StepResult::again();
   }
+  if (oversize_ != nullptr) {
+    oversize_->set_limit(sink_->message_bytes_max().value_or(0));
+  }
   if (tracker_.empty() && !sink_->has_poll()) {
     back_off_.succeeded();
   }
@@ -181,8 +184,12 @@ Delivery* SinkWorker::take_batch(int64_t now_ns) {
     tracker_.start(delivery);
     if (!delivery.rejects().empty()) {
       rejects_pending_ = true;
-      if (context_.settings->on_reject == OnReject::kStop) {
-        fail(delivery.rejects().front().reason, now_ns);
+      const auto stopping =
+          std::find_if(delivery.rejects().begin(), delivery.rejects().end(),
+                       [this](const Reject& reject) { return stops_at(reject.reason); });
+      if (stopping != delivery.rejects().end()) {
+        stops_ = true;
+        fail(stopping->reason, now_ns);
         begin_settling(now_ns);
         return nullptr;
       }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/messages/encoder.h"
+#include "core/messages/oversize.h"
 #include "core/pipeline/back_off.h"
 #include "core/pipeline/checkpointer.h"
 #include "core/pipeline/config_refresh.h"
@@ -33,6 +34,8 @@ class SinkWorker final : public SettleHandler {
   ~SinkWorker() override = default;
   // Once, before the first step(): the sink was made with this worker as its SettleHandler.
   void set_sink(GuardedSink* sink) { sink_ = sink; }
+  // Likewise, if the encoder is one: it is told what the sink takes.
+  void set_oversize(OversizeEncoder* oversize) { oversize_ = oversize; }
 
   // At most one plugin call, which may wait for `max_wait_ns`.
   StepResult step(int64_t now_ns, int64_t max_wait_ns);
@@ -70,7 +73,10 @@ class SinkWorker final : public SettleHandler {
   void take_inbox();
   void apply(const Settled& settled);
   void retire();
+  // What is rejected for this reason stops the pipeline, and is no dead letter.
+  bool stops_at(const Error& reason) const;
   bool store_dead_letters(int64_t now_ns);
+  void note_oversize(int64_t now_ns);
 
   // sink_transactions.cc: with exactly_once only, that is if transaction_ is there.
   std::optional<StepResult> step_transaction(int64_t now_ns, int64_t max_wait_ns, int64_t* due_ns);
@@ -100,6 +106,10 @@ class SinkWorker final : public SettleHandler {
   const WorkerContext context_;
   GuardedSink* sink_ = nullptr;
   std::unique_ptr<Encoder> encoder_;
+  OversizeEncoder* oversize_ = nullptr;
+  OversizeCounts oversize_noted_;
+  uint64_t oversize_said_ = 0;
+  int64_t oversize_say_at_ns_ = 0;
   SettleTracker tracker_;
   Checkpointer checkpointer_;
   CheckpointStore* const store_;
@@ -127,6 +137,7 @@ class SinkWorker final : public SettleHandler {
   int written_since_serve_ = 0;  // deliveries, since the last poll() or flush()
   bool settled_some_ = false;    // since the last retire()
   bool rejects_pending_ = false;
+  bool stops_ = false;  // something was rejected that is to stop the pipeline
   uint64_t lowest_unsettled_ = 0;
   uint64_t retried_items_ = 0;        // of this session
   std::optional<CallResult> retry_;   // the first RETRY settle of this session

@@ -33,6 +33,17 @@ class SinkWorkerTest : public ::testing::Test {
                                      messages ? std::make_unique<TestEncoder>(refused) : nullptr);
     worker_->set_sink(sink_.get());
   }
+  void start_with_limit(uint64_t bytes) {
+    start();
+    auto encoder = std::make_unique<OversizeEncoder>(std::make_unique<TestEncoder>(),
+                                                     OnOversize::kRefuse, MessageSettings());
+    OversizeEncoder* oversize = encoder.get();
+    worker_ = std::make_unique<SinkWorker>(parts_.context(), store_.get(), &files_, folder_.path(),
+                                           std::move(encoder));
+    worker_->set_sink(sink_.get());
+    worker_->set_oversize(oversize);
+    sink_->bytes_max = bytes;
+  }
   StepResult step() { return worker_->step(parts_.clock.now_ns, kNanosPerSecond); }
   void settle_down() {
     for (int i = 0; i < 200; ++i) {
@@ -83,6 +94,46 @@ class SinkWorkerTest : public ::testing::Test {
   std::unique_ptr<SinkWorker> worker_;
   int64_t next_ = 1;
 };
+
+// What is too large has a policy of its own, whatever on_reject says.
+TEST_F(SinkWorkerTest, WhatIsTooLargeCanStopThePipelineWhereOthersAreDeadLetters) {
+  parts_.settings.on_reject = OnReject::kDeadLetter;
+  parts_.settings.on_oversize = OversizePolicy::kStop;
+  start_with_limit(1);
+  arrive({{'i', "1"}});
+  settle_down();
+  pass_time(2000);
+  EXPECT_EQ(parts_.error_code(), "DS-ENCODE-OVERSIZE");
+  EXPECT_EQ(stored(), "") << "the position stays before it (I1)";
+  EXPECT_EQ(dead_letters(), "");
+}
+
+TEST_F(SinkWorkerTest, WhatIsTooLargeCanBeADeadLetterWhereOthersStopThePipeline) {
+  parts_.settings.on_reject = OnReject::kStop;
+  parts_.settings.on_oversize = OversizePolicy::kDeadLetter;
+  start_with_limit(1);
+  arrive({{'i', "1"}});
+  settle_down();
+  pass_time(1000);
+  EXPECT_EQ(stored(), "1");
+  EXPECT_NE(dead_letters().find("DS-ENCODE-OVERSIZE"), std::string::npos);
+  EXPECT_EQ(state(), PipelineState::kRunning);
+}
+
+TEST_F(SinkWorkerTest, WhatTheSinkTakesIsAskedForInEachSession) {
+  parts_.settings.on_oversize = OversizePolicy::kDeadLetter;
+  start_with_limit(1);
+  sink_->polls.push_back([] { return call_result(DSTREAM_REOPEN); });
+  settle_down();
+  sink_->bytes_max = 1'000'000;
+  for (int i = 0; i < 10 && count("open") < 2; ++i) {
+    pass_time(1000);
+  }
+  ASSERT_EQ(count("open"), 2);
+  arrive({{'i', "1"}});
+  settle_down();
+  EXPECT_THAT(sink_->written, ElementsAre(1));
+}
 
 TEST_F(SinkWorkerTest, ARefusalInAnOpenSessionHasTheSecretReadAgain) {
   parts_.settings.sink.config_json = "{}";

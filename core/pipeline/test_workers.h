@@ -138,6 +138,9 @@ class ScriptedSink : public GuardedSink {
   std::vector<int64_t> written;       // the numbers of the records offered and taken
   bool polled = true;
 
+  std::optional<uint64_t> bytes_max;
+
+  std::optional<uint64_t> message_bytes_max() override { return bytes_max; }
   // What reconfigure() answers; nothing: it is not offered.
   std::optional<dstream_status> takes_config;
   std::vector<std::string> configs;

@@ -9,6 +9,13 @@ namespace {
 
 MetricLabels labels(const std::string& pipeline) { return {{"pipeline", pipeline}}; }
 
+Counter& oversize_counter(MetricsRegistry& registry, const std::string& pipeline,
+                          const char* action) {
+  return registry.counter("dstream_oversize_records_total",
+                          "Records whose messages were too large for the sink, by what was done.",
+                          {{"pipeline", pipeline}, {"action", action}});
+}
+
 struct StatusText {
   const char* suffix;
   const char* hint;
@@ -62,6 +69,9 @@ PipelineMetrics::PipelineMetrics(MetricsRegistry& registry, const std::string& p
                                     labels(pipeline))),
       dead_letters(registry.counter("dstream_dead_letter_records_total",
                                     "Records put into the dead letters.", labels(pipeline))),
+      oversize_refused(oversize_counter(registry, pipeline, "refused")),
+      oversize_truncated(oversize_counter(registry, pipeline, "truncated")),
+      oversize_split(oversize_counter(registry, pipeline, "split")),
       checkpoint_writes(registry.counter("dstream_checkpoint_writes_total",
                                          "Positions made durable.", labels(pipeline))),
       checkpoint_failures(registry.counter("dstream_checkpoint_failures_total",

@@ -107,6 +107,9 @@ struct PipelineMetrics {
   Counter& sink_records;
   Counter& sink_retries;
   Counter& dead_letters;
+  Counter& oversize_refused;
+  Counter& oversize_truncated;
+  Counter& oversize_split;
   Counter& checkpoint_writes;
   Counter& checkpoint_failures;
   Gauge& checkpoint_age;

@@ -166,6 +166,8 @@ class GuardedSink {
     static_cast<void>(handler);
     return std::nullopt;
   }
+  // The most bytes one message may have, 0 if it knows no limit; nullopt: it does not say. [worker]
+  virtual std::optional<uint64_t> message_bytes_max() { return std::nullopt; }
   // Takes `config_json` in place of what it was made from, for the next open(). OK or an error,
   // after which it has what it had; nullopt: it does not offer that. REQUIRES: not open. [worker]
   virtual std::optional<CallResult> reconfigure(const std::string& config_json) {

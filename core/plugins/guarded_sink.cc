@@ -166,6 +166,8 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
     return extensions_.run_checks(max_wait_ms, handler);
   }
 
+  std::optional<uint64_t> message_bytes_max() override { return extensions_.message_bytes_max(); }
+
   std::optional<CallResult> reconfigure(const std::string& config_json) override {
     DSTREAM_ASSERT(!open_.load());
     return extensions_.reconfigure(config_json);

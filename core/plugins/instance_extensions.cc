@@ -92,6 +92,15 @@ std::optional<CallResult> InstanceExtensions::request_snapshot(const std::string
   });
 }
 
+std::optional<uint64_t> InstanceExtensions::message_bytes_max() {
+  if (limits_ == nullptr) {
+    return std::nullopt;
+  }
+  uint64_t bytes = 0;
+  calls_.run_void("message_bytes_max()", [&] { bytes = limits_->message_bytes_max(self_); });
+  return bytes;
+}
+
 std::optional<CallResult> InstanceExtensions::reconfigure(const std::string& config_json) {
   if (reconfigure_ == nullptr) {
     return std::nullopt;

@@ -15,6 +15,7 @@
 #include "core/plugins/guard.h"
 #include "core/plugins/guarded_call.h"
 #include "dstream/ext/draft/checks.h"
+#include "dstream/ext/draft/limits.h"
 #include "dstream/ext/draft/reconfigure.h"
 #include "dstream/ext/draft/snapshot.h"
 #include "dstream/ext/draft/status.h"
@@ -39,6 +40,7 @@ class InstanceExtensions {
     };
     status_ = static_cast<const dstream_instance_status*>(ask(DSTREAM_EXT_STATUS));
     snapshot_ = static_cast<const dstream_snapshot*>(ask(DSTREAM_EXT_SNAPSHOT));
+    limits_ = static_cast<const dstream_limits*>(ask(DSTREAM_EXT_LIMITS));
     reconfigure_ = static_cast<const dstream_reconfigure*>(ask(DSTREAM_EXT_RECONFIGURE));
     checks_ = static_cast<const dstream_checks*>(ask(DSTREAM_EXT_CHECKS));
     probe_ = static_cast<const dstream_probe*>(ask(DSTREAM_EXT_PROBE));
@@ -49,6 +51,7 @@ class InstanceExtensions {
   std::optional<CallResult> request_snapshot(const std::string& table);
   std::optional<CallResult> run_checks(uint32_t max_wait_ms, const CheckHandler& handler);
   std::optional<CallResult> reconfigure(const std::string& config_json);
+  std::optional<uint64_t> message_bytes_max();
 
  private:
   static void emit(void* context, const dstream_check* check) noexcept;
@@ -60,6 +63,7 @@ class InstanceExtensions {
   const dstream_instance_status* status_ = nullptr;
   const dstream_snapshot* snapshot_ = nullptr;
   const dstream_checks* checks_ = nullptr;
+  const dstream_limits* limits_ = nullptr;
   const dstream_reconfigure* reconfigure_ = nullptr;
   const dstream_probe* probe_ = nullptr;
   // The thread that is inside run_checks(): emit() may come from no other, and never later.

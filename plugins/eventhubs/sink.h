@@ -46,6 +46,7 @@ class Sink final : private ProducerListener {
   // Replaces the settings. Throws as the constructor, and has then changed nothing. REQUIRES: not
   // open.
   void reconfigure(std::string_view config);
+  uint64_t message_bytes_max() const { return settings_.message_bytes_max; }
   // For `dstream doctor`; see checks.h. REQUIRES: not open.
   void check(dstream::Checks& checks);
 

@@ -86,6 +86,7 @@ class TalkingSink {
   std::string status_json() { return "{}"; }
   bool request_snapshot(std::string_view) { return true; }  // sinks do not offer it
   void check(Checks& checks) { checks.ok("resolve", "The name resolves."); }
+  uint64_t message_bytes_max() const { return 1'000'000; }
 };
 
 class CommittingSink {
@@ -131,6 +132,10 @@ TEST(Drafts, AreOfferedByClassesThatHaveTheMethod) {
   EXPECT_FALSE(testing::offers(sink, DSTREAM_EXT_SNAPSHOT));
   EXPECT_TRUE(testing::offers(sink, DSTREAM_EXT_CHECKS));
   EXPECT_FALSE(testing::offers(talking, "dstream.status/2"));
+  EXPECT_TRUE(testing::offers(sink, DSTREAM_EXT_LIMITS));
+  EXPECT_FALSE(testing::offers(talking, DSTREAM_EXT_LIMITS)) << "a source sends no messages";
+  const auto* limits = static_cast<const dstream_limits*>(sink.extension(DSTREAM_EXT_LIMITS));
+  EXPECT_EQ(limits->message_bytes_max(sink.self()), 1'000'000u);
   EXPECT_THROW(testing::status_json(silent), std::invalid_argument);
 }
 

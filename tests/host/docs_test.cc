@@ -77,5 +77,13 @@ TEST(Docs, EveryCommandIsListed) {
   }
 }
 
+TEST(Docs, TheConsumerInTheManualIsTheOneThatIsTested) {
+  const std::string program = page("join_parts.py");
+  const size_t begin = program.find("def join(");
+  ASSERT_NE(begin, std::string::npos);
+  EXPECT_THAT(page("messages.md"),
+              HasSubstr(program.substr(begin, program.find("\n\n\n", begin) - begin)));
+}
+
 }  // namespace
 }  // namespace dstream::host_test

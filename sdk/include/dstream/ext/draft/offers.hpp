@@ -8,7 +8,9 @@
 //   std::string committed_checkpoint();
 //   void begin_transaction();
 //   bool commit_transaction(std::string_view checkpoint, dstream::Millis max_wait);
+//   uint64_t message_bytes_max() const;              dstream.limits/1    [worker], message sinks
 //
+// message_bytes_max(): 0 if no limit is known. Must not throw.
 // status_json(): one JSON object of at most DSTREAM_MAX_STATUS bytes; "" if it cannot tell without
 //   waiting. Never waits for I/O or for a [worker] call.
 // request_snapshot(table): true, the copy is asked for; false, it is already. Throws Error(
@@ -38,6 +40,7 @@
 #include "dstream/abi.h"
 #include "dstream/detail/border.hpp"
 #include "dstream/ext/draft/checks.h"
+#include "dstream/ext/draft/limits.h"
 #include "dstream/ext/draft/reconfigure.h"
 #include "dstream/ext/draft/snapshot.h"
 #include "dstream/ext/draft/status.h"
@@ -127,6 +130,10 @@ concept OffersTransactions = requires(T t, std::string_view text, Millis max_wai
   { t.begin_transaction() } -> std::same_as<void>;
   { t.commit_transaction(text, max_wait) } -> std::same_as<bool>;
 };
+template <class T>
+concept OffersLimits = requires(const T t) {
+  { t.message_bytes_max() } -> std::same_as<uint64_t>;
+};
 
 // `Table` is SourceTable<T> or SinkTable<T>, `Handle` dstream_source or dstream_sink.
 template <class T, class Table, class Handle>
@@ -169,6 +176,7 @@ struct DraftOffers {
       return DSTREAM_OK;
     });
   }
+  static uint64_t message_bytes_max(void* self) noexcept { return impl(self).message_bytes_max(); }
 
   static dstream_status use(void* self, const char* pipeline, dstream_error* error) noexcept {
     return guard(error, [&]() -> dstream_status {
@@ -216,6 +224,10 @@ struct DraftOffers {
     if constexpr (OffersChecks<T>) {
       static constexpr dstream_checks kChecks = {&checks};
       if (id == DSTREAM_EXT_CHECKS) return &kChecks;
+    }
+    if constexpr (OffersLimits<T> && std::same_as<Handle, dstream_sink>) {
+      static constexpr dstream_limits kLimits = {&message_bytes_max};
+      if (id == DSTREAM_EXT_LIMITS) return &kLimits;
     }
     if constexpr (OffersReconfigure<T>) {
       static constexpr dstream_reconfigure kReconfigure = {&reconfigure};

@@ -1,0 +1,76 @@
+// Messages that are larger than the sink takes: a column is cut, or the message is sent in parts,
+// or it is refused. Never silently: headers say what was done, and it is counted.
+//
+// An encoder around the format's own. Sizes are checked when a message is encoded, so that the sink
+// never sees what it would have to reject.
+//
+// Thread rule: [worker] of the sink; counts() [any-thread].
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/messages/encoder.h"
+
+namespace dstream::core {
+
+// The code of the error for a message that is too large and stays so.
+inline constexpr const char* kOversizeCode = "DS-ENCODE-OVERSIZE";
+
+// Headers of what was made smaller; docs/messages.md tells consumers.
+inline constexpr const char* kTruncatedHeader = "dstream-truncated";
+inline constexpr const char* kPartHeader = "dstream-part";
+inline constexpr const char* kPartOfHeader = "dstream-part-of";
+
+enum class OnOversize {
+  kRefuse,           // as a record that cannot be encoded: the pipeline stops or dead-letters it
+  kTruncateColumns,  // the largest columns are cut until it fits
+  kSplit             // several messages, one after the other, with the same key
+};
+
+// What has been done since the start.
+struct OversizeCounts {
+  uint64_t refused = 0;
+  uint64_t truncated = 0;
+  uint64_t split = 0;
+};
+
+// What a message takes of a sink's limit: key, value, headers, and what the protocol adds at most.
+uint64_t message_bytes(const dstream_message& message);
+
+class OversizeEncoder final : public Encoder {
+ public:
+  // Nothing is too large before set_limit().
+  OversizeEncoder(std::unique_ptr<Encoder> inner, OnOversize policy, MessageSettings settings)
+      : inner_(std::move(inner)), policy_(policy), settings_(std::move(settings)) {}
+
+  // What the sink takes; 0: everything. Counts for the next encode().
+  void set_limit(uint64_t bytes) { limit_bytes_ = bytes; }
+  // Errors besides the format's: DS-ENCODE-OVERSIZE.
+  Result<void> encode(const dstream_record& record, uint32_t record_index, Arena& arena,
+                      std::vector<dstream_message>& out) override;
+  OversizeCounts counts() const;
+
+ private:
+  bool fits(const std::vector<dstream_message>& out, size_t from) const;
+  Result<void> truncate(const dstream_record& record, uint32_t record_index, Arena& arena,
+                        std::vector<dstream_message>& out, size_t from);
+  Result<void> split(Arena& arena, std::vector<dstream_message>& out, size_t from);
+  Result<void> split_one(const dstream_message& whole, Arena& arena,
+                         std::vector<dstream_message>& out) const;
+  Error refusal(const dstream_record& record, uint64_t bytes, const std::string& why) const;
+
+  const std::unique_ptr<Encoder> inner_;
+  const OnOversize policy_;
+  const MessageSettings settings_;
+  uint64_t limit_bytes_ = 0;
+  std::vector<dstream_message> parts_;  // keeps its memory
+  std::atomic<uint64_t> refused_{0};
+  std::atomic<uint64_t> truncated_{0};
+  std::atomic<uint64_t> split_{0};
+};
+
+}  // namespace dstream::core
