@@ -33,7 +33,8 @@ struct DeclaredColumn {
 using Columns = std::map<int32_t, std::vector<DeclaredColumn>>;  // by change table
 using Keys = std::map<int32_t, std::vector<std::string>>;        // by change table
 using Definitions = std::map<int32_t, Lsn>;                      // by change table: newest DDL
-using NotNull = std::set<std::pair<int32_t, std::string>>;       // source table and column
+// By source table: its columns now, and whether they can be NULL. Empty if the login sees none.
+using TableColumns = std::map<int32_t, std::map<std::string, bool>>;
 
 int32_t as_int(int64_t value) { return static_cast<int32_t>(value); }
 
@@ -132,18 +133,20 @@ Keys load_keys(Connection& connection) {
 }
 
 // Change tables allow NULL everywhere; whether a column can be NULL says its source table.
-NotNull load_not_null(Connection& connection) {
+TableColumns load_table_columns(Connection& connection) {
   Statement statement(connection,
-                      "SELECT object_id, name FROM sys.columns WHERE is_nullable = 0 AND object_id"
+                      "SELECT object_id, name, is_nullable FROM sys.columns WHERE object_id"
                       " IN (SELECT source_object_id FROM cdc.change_tables)",
                       {}, "Reading sys.columns");
-  NotNull columns;
+  TableColumns columns;
   while (statement.next_row()) {
     int64_t object_id = 0;
     std::string name;
+    int64_t nullable = 0;
     statement.get_int(1, &object_id);
     statement.get_text(2, &name);
-    columns.emplace(as_int(object_id), std::move(name));
+    statement.get_int(3, &nullable);
+    columns[as_int(object_id)][name] = nullable != 0;
   }
   return columns;
 }
@@ -319,7 +322,7 @@ CapturedColumn make_column(const DeclaredColumn& declared, const DescribedColumn
   if (declared.computed) {
     type->fetch = Fetch::kAbsent;
   }
-  return {declared.name, *std::move(type), true};
+  return {declared.name, *std::move(type), true, declared.computed, false};
 }
 
 // What describes captured tables beside cdc.change_tables.
@@ -328,7 +331,7 @@ struct Facts {
   Definitions definitions;
   Columns columns;
   Keys keys;
-  NotNull not_null;
+  TableColumns table_columns;
 };
 
 CaptureInstance make_instance(Connection& connection, const Captured& captured, const Facts& facts,
@@ -352,6 +355,7 @@ CaptureInstance make_instance(Connection& connection, const Captured& captured, 
                                           captured.table.text() +
                                           ". Grant SELECT on schema cdc, or db_owner.");
   }
+  const auto table = facts.table_columns.find(captured.source_object_id);
   for (const DeclaredColumn& column : declared->second) {
     const auto at = described.find(column.name);
     if (at == described.end()) {
@@ -360,8 +364,12 @@ CaptureInstance make_instance(Connection& connection, const Captured& captured, 
     }
     instance.description.columns.push_back(
         make_column(column, at->second, captured.table, clr_form));
-    instance.description.columns.back().nullable =
-        !facts.not_null.contains({captured.source_object_id, column.name});
+    CapturedColumn& added = instance.description.columns.back();
+    if (table != facts.table_columns.end()) {
+      const auto now = table->second.find(column.name);
+      added.dropped = now == table->second.end();
+      added.nullable = added.dropped || now->second;
+    }
   }
   if (const auto key = facts.keys.find(captured.object_id); key != facts.keys.end()) {
     instance.description.key = key_indexes(instance.description.columns, key->second);
@@ -437,7 +445,7 @@ Catalog load_catalog(Connection& connection, const Options& options, const Posit
   // Before the columns: what alters them meanwhile is newer than what is known here.
   Definitions definitions = load_definitions(connection);
   const Facts facts{catalog.database, std::move(definitions), load_columns(connection),
-                    load_keys(connection), load_not_null(connection)};
+                    load_keys(connection), load_table_columns(connection)};
   History history(connection);
   for (auto& [found, wanted, older] : chosen) {
     CatalogTable table;

@@ -76,6 +76,35 @@ TEST_F(SourceTest, SchemaIsThatOfTheCaptureInstance) {
                                    "Seen datetime2(7)?", "Token uniqueidentifier?"));
 }
 
+// Three kinds of columns that a change has no value for, and how each shows.
+TEST_F(SourceTest, ComputedDroppedAndNeverCapturedColumnsAreToldApart) {
+  run("CREATE TABLE dbo.Cars (ID int NOT NULL PRIMARY KEY, Price int NOT NULL, Twice AS Price * 2,"
+      " Old int NULL, Model nvarchar(40) NULL)");
+  enable_table("Cars");
+  run("INSERT INTO dbo.Cars (ID, Price, Old, Model) VALUES (1, 10, 7, N'a')");
+  wait_captured("dbo_Cars", 1);
+  run("ALTER TABLE dbo.Cars DROP COLUMN Old");
+  run("ALTER TABLE dbo.Cars ADD Added int NULL");
+  run("INSERT INTO dbo.Cars (ID, Price, Model, Added) VALUES (2, 20, N'b', 5)");
+  wait_captured("dbo_Cars", 2);
+  open({"dbo.Cars"});
+  Batch batch = read_batch();
+  const dstream_schema* schema = batch[0].raw().schema;
+  std::vector<std::string> columns;
+  for (uint32_t i = 0; i < schema->column_count; ++i) {
+    const dstream_column& column = schema->columns[i];
+    columns.push_back(std::string(column.name) +
+                      ((column.flags & DSTREAM_COLUMN_NULLABLE) != 0 ? "?" : "") +
+                      ((column.flags & DSTREAM_COLUMN_COMPUTED) != 0 ? " computed" : "") +
+                      ((column.flags & DSTREAM_COLUMN_DROPPED) != 0 ? " dropped" : ""));
+  }
+  EXPECT_THAT(columns, ElementsAre("ID", "Price", "Twice? computed", "Old? dropped", "Model?"));
+  reopen("");
+  EXPECT_THAT(texts(read(4)),
+              ElementsAre("i Cars after 1|10|absent|7|a $", HasSubstr("DROP COLUMN Old"),
+                          HasSubstr("ADD Added"), "i Cars after 2|20|absent|null|b $"));
+}
+
 TEST_F(SourceTest, FactsOfAChangeComeWithIt) {
   create_table(kCars, "Cars");
   run("BEGIN TRANSACTION; " + insert_car(1) + "; " + insert_car(2) + "; COMMIT");

@@ -17,7 +17,10 @@ struct Interned {
 };
 
 uint32_t flags_of(const TableDescription& description, size_t column) {
-  uint32_t flags = description.columns[column].nullable ? uint32_t{DSTREAM_COLUMN_NULLABLE} : 0;
+  const CapturedColumn& captured = description.columns[column];
+  uint32_t flags = captured.nullable ? uint32_t{DSTREAM_COLUMN_NULLABLE} : 0;
+  flags |= captured.computed ? uint32_t{DSTREAM_COLUMN_COMPUTED} : 0;
+  flags |= captured.dropped ? uint32_t{DSTREAM_COLUMN_DROPPED} : 0;
   const auto& key = description.key;
   if (std::find(key.begin(), key.end(), static_cast<uint32_t>(column)) != key.end()) {
     flags |= DSTREAM_COLUMN_KEY;
@@ -64,6 +67,7 @@ std::string content_of(const TableDescription& description) {
     add(column.name);
     add(column.type.source_type);
     text += std::to_string(column.type.type) + (column.nullable ? '?' : '!');
+    text += std::string(column.computed ? "c" : "") + (column.dropped ? "d" : "");
   }
   for (const uint32_t index : description.key) {
     text += ',' + std::to_string(index);

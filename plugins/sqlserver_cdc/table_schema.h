@@ -15,6 +15,8 @@ struct CapturedColumn {
   std::string name;
   ColumnType type;
   bool nullable = true;
+  bool computed = false;  // a change table never holds its values
+  bool dropped = false;   // the table no longer has it
 };
 
 // What a capture instance captures.

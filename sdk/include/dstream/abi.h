@@ -172,7 +172,15 @@ typedef struct dstream_value {
 
 /* ---- schemas ------------------------------------------------------------ */
 
-enum { DSTREAM_COLUMN_NULLABLE = 1u << 0, DSTREAM_COLUMN_KEY = 1u << 1 };
+enum {
+  DSTREAM_COLUMN_NULLABLE = 1u << 0,
+  DSTREAM_COLUMN_KEY = 1u << 1,
+  /* The database computes it, and changes do not hold it: ABSENT in each of them. */
+  DSTREAM_COLUMN_COMPUTED = 1u << 2,
+  /* The table no longer has it, though changes still do: what was written before it was dropped has
+   * its value, what was written since has NULL. */
+  DSTREAM_COLUMN_DROPPED = 1u << 3
+};
 
 typedef struct dstream_column {
   const char* name;        /* not empty */
