@@ -1,5 +1,6 @@
 // Every state a server can be in, judged: also those that no stand-in can be put into.
 #include "plugins/sqlserver_cdc/check_rules.h"
+#include "plugins/sqlserver_cdc/check_permissions.h"
 
 #include <gtest/gtest.h>
 
@@ -60,6 +61,30 @@ TEST_F(CheckRules, IsolationAndReplicaAreSaid) {
   lines_.clear();
   judge_database({.name = "shop", .read_only = true}, true, checks_);
   EXPECT_NE(sentence("replica").find("secondary"), std::string::npos);
+}
+
+TEST_F(CheckRules, PermissionsComeWithTheirGrant) {
+  judge_changes_permission("ev]e", false, checks_);
+  judge_state_permission("ev]e", false, checks_);
+  judge_jobs_permission("ev]e", false, false, checks_);
+  judge_table_permission({"dbo", "Orders"}, "ev]e", false, true, checks_);
+  EXPECT_EQ(result("permission.changes"), DSTREAM_CHECK_FAILED);
+  EXPECT_EQ(mend("permission.changes"), "GRANT SELECT ON SCHEMA::cdc TO [ev]]e];");
+  EXPECT_EQ(result("permission.state"), DSTREAM_CHECK_WARNING);
+  EXPECT_TRUE(mend("permission.state").starts_with("GRANT VIEW DATABASE STATE TO [ev]]e];"));
+  EXPECT_EQ(result("permission.jobs"), DSTREAM_CHECK_WARNING);
+  EXPECT_TRUE(mend("permission.jobs").starts_with("USE msdb;\nCREATE USER [ev]]e]"));
+  EXPECT_EQ(result("table.permission"), DSTREAM_CHECK_FAILED);
+  EXPECT_TRUE(mend("table.permission").starts_with("GRANT SELECT ON [dbo].[Orders] TO [ev]]e];"));
+  lines_.clear();
+  judge_changes_permission("eve", std::nullopt, checks_);
+  judge_state_permission("eve", std::nullopt, checks_);
+  judge_jobs_permission("eve", false, true, checks_);
+  judge_table_permission({"dbo", "Orders"}, "eve", std::nullopt, false, checks_);
+  EXPECT_EQ(result("permission.changes"), DSTREAM_CHECK_SKIPPED);
+  EXPECT_EQ(result("permission.state"), DSTREAM_CHECK_SKIPPED);
+  EXPECT_EQ(mend("permission.jobs"), "GRANT SELECT ON cdc.cdc_jobs TO [eve];");
+  EXPECT_EQ(result("table.permission"), DSTREAM_CHECK_WARNING);
 }
 
 TEST_F(CheckRules, AClockThatIsOffIsAWarningInBothDirections) {

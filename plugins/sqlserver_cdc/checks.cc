@@ -10,6 +10,7 @@
 
 #include "plugins/sqlserver_cdc/catalog.h"
 #include "plugins/sqlserver_cdc/check_facts.h"
+#include "plugins/sqlserver_cdc/check_permissions.h"
 #include "plugins/sqlserver_cdc/check_rules.h"
 #include "plugins/sqlserver_cdc/source_error.h"
 
@@ -51,6 +52,7 @@ class SourceChecks {
       checks_.skipped("tables", "Without Change Data Capture there is nothing more to look at.");
       return;
     }
+    look_at_permissions(database.value_or(DatabaseFacts()));
     look_at_capture(database.value_or(DatabaseFacts()));
     look_at_tables();
     look_at_catalog();
@@ -86,6 +88,33 @@ class SourceChecks {
       }
       checks_.skipped(id, std::string(error.what()) + " (" + kSeeState + ")", subject);
     }
+  }
+
+  void look_at_permissions(const DatabaseFacts& database) {
+    const bool azure = database.engine_edition == DatabaseFacts::kAzureDatabase;
+    look("permission.changes", [&] {
+      user_ = load_user(*connection_);
+      judge_changes_permission(user_, load_permission(*connection_, "cdc", "SCHEMA", "SELECT"),
+                               checks_);
+    });
+    look("permission.state", [&] {
+      judge_state_permission(user_,
+                             load_permission(*connection_, quote_identifier(database.name),
+                                             "DATABASE", "VIEW DATABASE STATE"),
+                             checks_);
+    });
+    look("permission.jobs", [&] {
+      bool may = true;
+      try {
+        load_jobs(*connection_, azure);
+      } catch (const SourceError& error) {
+        if (error.status != DSTREAM_DENIED) {
+          throw;
+        }
+        may = false;
+      }
+      judge_jobs_permission(user_, may, azure, checks_);
+    });
   }
 
   void look_at_capture(const DatabaseFacts& database) {
@@ -142,6 +171,15 @@ class SourceChecks {
                          wanted.capture_instance, found, checks_);
         },
         subject);
+    look(
+        "table.permission",
+        [&] {
+          judge_table_permission(
+              wanted.name, user_,
+              load_permission(*connection_, wanted.name.quoted(), "OBJECT", "SELECT"),
+              options_.snapshot != SnapshotMode::kNever, checks_);
+        },
+        subject);
     for (const InstanceFacts& each : found) {
       judge_instance(each, retention_min_, checks_);
       look(
@@ -195,6 +233,7 @@ class SourceChecks {
   const Checks& checks_;
   std::unique_ptr<Connection> connection_;
   std::optional<int64_t> retention_min_;
+  std::string user_;  // of the database
 };
 
 }  // namespace

@@ -47,11 +47,13 @@ class ChecksTest : public SourceFixture {
 TEST_F(ChecksTest, AServerThatIsReady) {
   auto found = look();
   for (const char* id :
-       {"connect",         "replica",      "isolation",      "clock",          "cdc.enabled",
-        "agent",           "capture.job",  "capture.rate",   "cdc.retention",  "capture.scans",
-        "capture.latency", "capture.full", "capture.errors", "table.captured", "table.start",
-        "table.reach",     "table.key",    "table.columns",  "table.net",      "table.shape",
-        "table.large",     "catalog"}) {
+       {"connect",         "replica",         "isolation",          "clock",
+        "cdc.enabled",     "agent",           "capture.job",        "capture.rate",
+        "cdc.retention",   "capture.scans",   "capture.latency",    "capture.full",
+        "capture.errors",  "table.captured",  "table.start",        "table.reach",
+        "table.key",       "table.columns",   "table.net",          "table.shape",
+        "table.large",     "catalog",         "permission.changes", "permission.state",
+        "permission.jobs", "table.permission"}) {
     EXPECT_EQ(found[id].result, DSTREAM_CHECK_OK) << id << ": " << found[id].sentence;
   }
   EXPECT_EQ(found["table.captured"].subject, "dbo.Cars");
@@ -155,6 +157,26 @@ TEST_F(ChecksTest, ALoginThatMaySeeLittle) {
   EXPECT_EQ(found["table.captured"].result, DSTREAM_CHECK_SKIPPED);
   EXPECT_EQ(found["catalog"].result, DSTREAM_CHECK_FAILED);
   EXPECT_THAT(found["catalog"].mend, HasSubstr("GRANT SELECT ON SCHEMA::cdc"));
+}
+
+// Each GRANT that is printed mends what it was printed for.
+TEST_F(ChecksTest, PermissionsThatAreMissingAreNamedWithTheirGrant) {
+  if (is_real()) {
+    GTEST_SKIP() << "makes logins";
+  }
+  run("CREATE LOGIN eve WITH PASSWORD = 'Secret-2', CHECK_POLICY = OFF; "
+      "CREATE USER eve FOR LOGIN eve");
+  const auto mend = [&](const std::string& id, dstream_check_result expected) {
+    const CheckLine line = look("dbo.Cars", url("eve", "Secret-2"))[id];
+    EXPECT_EQ(line.result, expected) << id << ": " << line.sentence;
+    run(line.mend.substr(0, line.mend.find("\n--")));
+    const CheckLine now = look("dbo.Cars", url("eve", "Secret-2"))[id];
+    EXPECT_EQ(now.result, DSTREAM_CHECK_OK) << id << ": " << now.sentence;
+  };
+  mend("permission.changes", DSTREAM_CHECK_FAILED);
+  mend("table.permission", DSTREAM_CHECK_FAILED);
+  auto found = look("dbo.Cars", url("eve", "Secret-2"));
+  EXPECT_EQ(found["catalog"].result, DSTREAM_CHECK_OK) << found["catalog"].sentence;
 }
 
 TEST_F(ChecksTest, ALoginThatIsRefusedAndAServerThatIsNotThere) {
