@@ -120,6 +120,18 @@ void read_librdkafka(const SettingsReader& reader, Settings* out) {
   }
 }
 
+// librdkafka ends a batch at the smaller of the two, so that the sink would wait in vain for the
+// rest of a larger one. Who lowers message_bytes_max alone means both.
+void check_batch_bytes(Settings* out) {
+  if (out->batch.bytes <= out->message_bytes_max) {
+    return;
+  }
+  if (out->batch.bytes != BatchLimits().bytes) {
+    refuse_key("/batch_bytes", "It is above message_bytes_max; raise that as well.");
+  }
+  out->batch.bytes = out->message_bytes_max;
+}
+
 Partitioner partitioner_of(const std::string& name) {
   if (name == "crc32") {
     return Partitioner::kCrc32;
@@ -166,6 +178,7 @@ Settings parse_settings(std::string_view config) {
   reader.duration("linger", &out.linger_ms);
   reader.size("batch_bytes", &out.batch.bytes);
   reader.size("message_bytes_max", &out.message_bytes_max);
+  check_batch_bytes(&out);
   reader.size("in_flight_bytes", &out.in_flight_bytes_max);
   reader.read("max_events_per_second", &out.max_events_per_second);
   reader.size("max_bytes_per_second", &out.max_bytes_per_second);

@@ -47,6 +47,17 @@ TEST(Settings, OfEventHubs) {
   EXPECT_EQ(properties["sasl.password"], kConnection) << "the whole string, unchanged";
 }
 
+TEST(Settings, ABatchIsNotLargerThanAMessageMayBe) {
+  EXPECT_EQ(
+      refusal(event_hubs(R"(,"batch_bytes":"2MiB","message_bytes_max":"1MiB")")).substr(0, 13),
+      "/batch_bytes:");
+  EXPECT_EQ(refusal(event_hubs(R"(,"batch_bytes":"2MiB","message_bytes_max":"2MiB")")), "accepted");
+  // As the host fills in the default.
+  auto properties =
+      properties_of(event_hubs(R"(,"batch_bytes":"1000000B","message_bytes_max":"64KiB")"));
+  EXPECT_EQ(properties["batch.size"], "65536");
+}
+
 TEST(Settings, KeepTheGuarantee) {
   auto properties = properties_of(event_hubs());
   const std::pair<const char*, const char*> expected[] = {
