@@ -185,6 +185,28 @@ class Failover : public ::testing::Test {
   int repeated_ = 0;
 };
 
+// Another secondary takes over that is behind: it is waited for, and not taken for a database that
+// was restored.
+TEST_F(Failover, ASecondaryThatIsBehindIsWaitedFor) {
+  listener_ = std::make_unique<standin::PacketProxy>(static_cast<uint16_t>(ports_[1]));
+  CountingWriter writer(primary_port_);
+  auto host = start_host("ReadOnly");
+  ASSERT_NO_FATAL_FAILURE(wait_arrived(writer.written() + 50, *host));
+  SqlClient(primary_port_, "shop").execute("EXEC dstream.secondary_redo 0");
+  ASSERT_NO_FATAL_FAILURE(wait_arrived(writer.written() + 50, *host));
+  listener_->move_to(static_cast<uint16_t>(ports_[1]));
+  const auto line = host->wait_line("beyond what this secondary replica has so far", kPatience);
+  ASSERT_TRUE(line) << host->output();
+  EXPECT_NE(line->find("backing_off"), std::string::npos) << *line;
+  SqlClient(primary_port_, "shop").execute("EXEC dstream.secondary_redo 1");
+  const int written = writer.stop();
+  ASSERT_NO_FATAL_FAILURE(wait_arrived(written, *host));
+  host->signal(SIGTERM);
+  EXPECT_EQ(host->wait_exit(seconds(40)), 143) << host->output();
+  read_messages();
+  EXPECT_EQ(arrived_, written);
+}
+
 TEST_F(Failover, FromThePrimaryNothingIsLost) { read_through_failovers("ReadWrite"); }
 
 TEST_F(Failover, FromTheSecondaryNothingIsLost) { read_through_failovers("ReadOnly"); }
