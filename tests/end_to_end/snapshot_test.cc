@@ -9,12 +9,12 @@
 
 #include <atomic>
 #include <cstdio>
-#include <fstream>
 #include <map>
 #include <random>
 #include <thread>
 
 #include "tests/end_to_end/child.h"
+#include "tests/end_to_end/line_tail.h"
 #include "tests/end_to_end/sql_client.h"
 #include "tests/host/program.h"
 
@@ -94,16 +94,10 @@ void write(int port, uint64_t seed, const std::atomic<bool>& stopping) {
 // they were.
 class Replica {
  public:
-  void read(std::ifstream& file) {
-    for (std::string line; std::getline(file, line);) {
-      if (file.eof()) {
-        file.clear();
-        file.seekg(-static_cast<std::streamoff>(line.size()), std::ios::end);
-        return;  // half a line: its rest comes
-      }
+  void read(LineTail& messages) {
+    for (std::string line; messages.next(&line);) {
       apply(*Poco::JSON::Parser().parse(line).extract<Object::Ptr>());
     }
-    file.clear();
   }
   const Tables& tables() const { return tables_; }
   size_t copied() const { return copied_; }
@@ -213,10 +207,10 @@ TEST_F(Snapshot, ReplayingTheMessagesGivesTheTablesAcrossKills) {
 
   const Tables expected = source_tables();
   Replica replica;
-  std::ifstream file(folder_.path("changes.jsonl"));
+  LineTail messages(folder_.path("changes.jsonl"));
   const auto deadline = Clock::now() + seconds(60);
   do {
-    replica.read(file);
+    replica.read(messages);
   } while (replica.tables() != expected && !host->wait_exit(milliseconds(50)) &&
            Clock::now() < deadline);
   for (const auto& [name, rows] : expected) {
