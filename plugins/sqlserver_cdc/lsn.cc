@@ -1,25 +1,33 @@
 #include "plugins/sqlserver_cdc/lsn.h"
 
-#include <array>
+#include <bit>
+#include <cstring>
 
 namespace dstream::sqlserver {
 namespace {
 
-constexpr auto kHexPairs = [] {
-  std::array<char, 512> table{};
-  constexpr char digits[] = "0123456789abcdef";
-  for (size_t i = 0; i < 256; ++i) {
-    table[i * 2] = digits[i >> 4];
-    table[i * 2 + 1] = digits[i & 15];
-  }
-  return table;
-}();
+// The number with its highest byte first in memory.
+uint64_t to_big_endian(uint64_t number) {
+  return std::endian::native == std::endian::little ? __builtin_bswap64(number) : number;
+}
 
-char* put_byte(char* out, uint64_t byte) {
-  const char* pair = &kHexPairs[(byte & 0xff) * 2];
-  out[0] = pair[0];
-  out[1] = pair[1];
-  return out + 2;
+// Eight hexadecimal digits at once: each nibble gets a byte, each byte becomes its character.
+char* put_hex8(char* out, uint32_t number) {
+  uint64_t digits = number;
+  digits = (digits << 16 | digits) & 0x0000ffff0000ffff;
+  digits = (digits << 8 | digits) & 0x00ff00ff00ff00ff;
+  digits = (digits << 4 | digits) & 0x0f0f0f0f0f0f0f0f;
+  const uint64_t letters = (digits + 0x0606060606060606) >> 4 & 0x0101010101010101;
+  digits = to_big_endian(digits + 0x3030303030303030 + letters * ('a' - '9' - 1));
+  std::memcpy(out, &digits, sizeof digits);
+  return out + sizeof digits;
+}
+
+char* put_hex4(char* out, uint16_t number) {
+  char digits[8];
+  put_hex8(digits, number);
+  std::memcpy(out, digits + 4, 4);
+  return out + 4;
 }
 
 std::optional<uint64_t> hex_value(std::string_view text) {
@@ -59,32 +67,25 @@ Lsn Lsn::next() const {
 
 Lsn Lsn::from_bytes(const uint8_t* bytes) {
   Lsn lsn;
-  for (size_t i = 0; i < 8; ++i) {
-    lsn.high = lsn.high << 8 | bytes[i];
-  }
+  std::memcpy(&lsn.high, bytes, sizeof lsn.high);
+  lsn.high = to_big_endian(lsn.high);
   lsn.low = static_cast<uint16_t>(bytes[8] << 8 | bytes[9]);
   return lsn;
 }
 
 void Lsn::to_bytes(uint8_t* bytes) const {
-  for (size_t i = 0; i < 8; ++i) {
-    bytes[i] = static_cast<uint8_t>(high >> (56 - 8 * i));
-  }
+  const uint64_t first = to_big_endian(high);
+  std::memcpy(bytes, &first, sizeof first);
   bytes[8] = static_cast<uint8_t>(low >> 8);
   bytes[9] = static_cast<uint8_t>(low);
 }
 
 void Lsn::format(char* out) const {
-  for (int shift = 56; shift >= 32; shift -= 8) {
-    out = put_byte(out, high >> shift);
-  }
+  out = put_hex8(out, static_cast<uint32_t>(high >> 32));
   *out++ = ':';
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    out = put_byte(out, high >> shift);
-  }
+  out = put_hex8(out, static_cast<uint32_t>(high));
   *out++ = ':';
-  out = put_byte(out, static_cast<uint64_t>(low) >> 8);
-  put_byte(out, low);
+  put_hex4(out, low);
 }
 
 std::string Lsn::text() const {
