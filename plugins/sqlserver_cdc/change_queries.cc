@@ -1,5 +1,6 @@
 #include "plugins/sqlserver_cdc/change_queries.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "plugins/sqlserver_cdc/utf16.h"
@@ -201,9 +202,13 @@ void ChangeQueries::read_bounds(Statement& statement, ProbeAnswer& answer) {
   }
 }
 
-PageAnswer ChangeQueries::page(const PageRequest& request) {
-  const CatalogTable& table = catalog_.tables[request.table];
+PageAnswer ChangeQueries::page(const PageRequest& asked) {
+  const CatalogTable& table = catalog_.tables[asked.table];
   const CaptureInstance& instance = table.instance;
+  PageRequest request = asked;
+  if (instance.description.has_large()) {
+    request.rows = std::min(asked.rows, large_rows_max(asked.table));
+  }
   const PageForm form = page_form(instance, request.after, request.same_command);
   if (instance.description.has_large() && mask_order_->is_to_be_asked()) {
     ask_mask_order();

@@ -60,7 +60,7 @@ class ChangeQueries {
   void read_definitions(Statement& statement, ProbeAnswer& answer);
   void read_instances(Statement& statement, ProbeAnswer& answer);
   void ask_definitions(const ProbeRequest& request, ProbeAnswer& answer);
-  PageAnswer page(const PageRequest& request);
+  PageAnswer page(const PageRequest& asked);
   TimesAnswer times(const TimesRequest& request);
   SettleAnswer has_settled(const SettleRequest& request);
   ScanAnswer scans();
@@ -72,13 +72,17 @@ class ChangeQueries {
   // Throws FATAL unless the key of a fetched row follows *last, which it becomes.
   static ChangeKey next_key(const KeyColumns& columns, size_t row, const PageRequest& request,
                             ChangeKey* last);
+  // Rows of a table with large values that a page has room for, by what they took lately: what is
+  // sent beyond that would be thrown away.
+  uint32_t large_rows_max(uint32_t table) const;
   // large_rows.cc: tables with values of no fixed size, row by row. False if the page holds so much
   // memory that it ends before the result does.
   bool read_large_rows(Statement& statement, const CatalogTable& table, const PageRequest& request,
                        PageAnswer& answer);
+  // `expected` are the bytes of values that the chunk has room for at first.
   ChunkPointer decode_large_rows(Statement& statement, BlockReader& reader,
                                  const CatalogTable& table, const PageRequest& request,
-                                 ChangeKey& last, bool* more);
+                                 size_t expected, ChangeKey& last, bool* more);
   // What the server's own function takes for the first byte of an update mask.
   void ask_mask_order();
   // Asked for by itself where the page's own statement was not read to its end.

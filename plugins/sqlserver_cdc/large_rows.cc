@@ -1,6 +1,7 @@
 // Pages of tables that have values of no fixed size.
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -103,6 +104,12 @@ void ChangeQueries::ask_mask_order() {
   }
 }
 
+uint32_t ChangeQueries::large_rows_max(uint32_t table) const {
+  // Slabs are never quite full, and rows differ.
+  const size_t rows = kPageBytes * 3 / 4 / std::max<size_t>(row_bytes_[table], 1);
+  return static_cast<uint32_t>(std::clamp<size_t>(rows, 1, std::numeric_limits<int32_t>::max()));
+}
+
 bool ChangeQueries::read_large_rows(Statement& statement, const CatalogTable& table,
                                     const PageRequest& request, PageAnswer& answer) {
   BlockReader reader(statement, result_columns(table.instance), 1, buffers_);
@@ -114,7 +121,10 @@ bool ChangeQueries::read_large_rows(Statement& statement, const CatalogTable& ta
     }
     ChunkPointer chunk;
     try {
-      chunk = decode_large_rows(statement, reader, table, request, last, &more);
+      // A chunk behind a full one will be full as well; the only one of a quiet table stays small.
+      const size_t row_bytes = std::min(row_bytes_[request.table], kChunkBytes);
+      const size_t expected = answer.chunks.empty() ? row_bytes : kChunkBytes;
+      chunk = decode_large_rows(statement, reader, table, request, expected, last, &more);
     } catch (const BadValue& bad) {
       throw SourceError(DSTREAM_FATAL, statement.doing() + " failed: " + bad.what() + '.');
     }
@@ -128,7 +138,7 @@ bool ChangeQueries::read_large_rows(Statement& statement, const CatalogTable& ta
 // The current row and those after it. *more is set to whether there is one after the last.
 ChunkPointer ChangeQueries::decode_large_rows(Statement& statement, BlockReader& reader,
                                               const CatalogTable& table, const PageRequest& request,
-                                              ChangeKey& last, bool* more) {
+                                              size_t expected, ChangeKey& last, bool* more) {
   const CaptureInstance& instance = table.instance;
   const std::vector<CapturedColumn>& columns = instance.description.columns;
   const std::vector<size_t> fetched = fetched_columns(instance);
@@ -137,9 +147,10 @@ ChunkPointer ChangeQueries::decode_large_rows(Statement& statement, BlockReader&
   const size_t row_size = columns.size() * sizeof(dstream_value);
   // One row more than a chunk has: the two images of an update stay together.
   constexpr size_t kRowsMax = kChunkRowsMax + 1;
-  auto chunk = std::make_shared<Chunk>(
-      pool_, kRowsMax * row_size + std::min(row_bytes_[request.table], kChunkBytes));
-  auto* values = static_cast<dstream_value*>(chunk->arena.allocate(kRowsMax * row_size));
+  const size_t fixed = kRowsMax * row_size;
+  auto chunk =
+      std::make_shared<Chunk>(pool_, std::max(fixed + 64, std::min(fixed + expected, kChunkBytes)));
+  auto* values = static_cast<dstream_value*>(chunk->arena.allocate(fixed));
   chunk->rows.reserve(kRowsMax);
   dstream_value* before = nullptr;  // of an update whose other image comes next
   std::string before_mask;
@@ -177,8 +188,9 @@ ChunkPointer ChangeQueries::decode_large_rows(Statement& statement, BlockReader&
     }
     values += columns.size();
     *more = reader.next() > 0;
-  } while (*more && (before != nullptr ||
-                     (chunk->rows.size() < kChunkRowsMax && chunk->arena.used() < kChunkBytes)));
+  } while (*more &&
+           (before != nullptr || (chunk->rows.size() < kChunkRowsMax &&
+                                  chunk->arena.used() + row_bytes_[request.table] < kChunkBytes)));
   if (before != nullptr) {
     settle(columns, kBefore, before, before_mask, mask_order_->order());
   }
