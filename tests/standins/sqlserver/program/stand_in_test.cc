@@ -80,6 +80,8 @@ TEST_F(StandInTest, ConnectionsAndRequestsCanBeAskedFor) {
   const std::string counts = table("EXEC dstream.request_counts");
   EXPECT_NE(counts.find("logins|1\n"), std::string::npos) << counts;
   EXPECT_NE(counts.find("server_cursors|0\n"), std::string::npos) << counts;
+  const std::string log = table("EXEC dstream.request_log");
+  EXPECT_NE(log.find("|EXEC dstream.request_counts\n"), std::string::npos) << log;
 }
 
 TEST_F(StandInTest, LoginsAreCheckedWithSqlServersNumbers) {

@@ -1,5 +1,6 @@
 #include "tests/standins/sqlserver/sql/fault_procedures.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -68,6 +69,24 @@ void add_request_counts(Engine* engine, const Statistics* statistics) {
     ResultColumn name_column{"name", nvarchar_type(128)};
     ResultColumn value_column{"value", bigint_type()};
     send_rows(call, {name_column, value_column}, rows);
+  });
+  engine->add_procedure("dstream.request_log", [statistics](ProcedureCall& call) {
+    constexpr size_t kTextMax = 200;
+    std::vector<std::vector<SqlValue>> rows;
+    for (const RequestRecord& request : statistics->requests()) {
+      std::string text = request.text;
+      if (text.size() > kTextMax) {
+        size_t end = kTextMax;
+        while ((text[end] & 0xC0) == 0x80) {
+          --end;  // no character is cut
+        }
+        text.resize(end);
+      }
+      std::replace_if(
+          text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+      rows.push_back({SqlValue::of_number(request.session_id), SqlValue::of_text(text)});
+    }
+    send_rows(call, {{"session_id", int_type()}, {"text", nvarchar_type(kTextMax)}}, rows);
   });
 }
 

@@ -1,0 +1,151 @@
+// Yardstick of B2 for values of no fixed size: reads a change table row by row, the columns of
+// fixed size bound, each (max) value by SQLGetData into one buffer, and drops everything.
+//
+// usage: bare_large CONNECTION CAPTURE_INSTANCE      prints one JSON line
+//
+// Text is asked for as UTF-16 and bytes as bytes, as the sqlserver-cdc source asks for them. (max)
+// columns have to be the last ones.
+
+#include <sql.h>
+#include <sqlext.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "tests/bench/bare_odbc.h"
+
+namespace {
+
+constexpr SQLULEN kLongest = 8000;  // beyond it, or 0: of no fixed size
+
+void check(SQLRETURN code, SQLSMALLINT kind, SQLHANDLE handle) {
+  if (SQL_SUCCEEDED(code)) {
+    return;
+  }
+  SQLCHAR state[6] = {};
+  SQLCHAR message[512] = {};
+  SQLINTEGER native = 0;
+  SQLSMALLINT length = 0;
+  SQLGetDiagRec(kind, handle, 1, state, &native, message, sizeof message, &length);
+  std::fprintf(stderr, "bare_large: %s %d %s\n", state, native, message);
+  std::exit(1);
+}
+
+struct LargeColumn {
+  SQLUSMALLINT number = 0;
+  SQLSMALLINT c_type = SQL_C_WCHAR;
+};
+
+// The rest of a value of the current row. Returns its bytes.
+size_t read_value(SQLHSTMT statement, const LargeColumn& column, std::vector<char>& buffer) {
+  size_t bytes = 0;
+  for (;;) {
+    SQLLEN left = 0;
+    const SQLRETURN code = SQLGetData(statement, column.number, column.c_type, buffer.data(),
+                                      static_cast<SQLLEN>(buffer.size()), &left);
+    if (code == SQL_NO_DATA || left == SQL_NULL_DATA) {
+      return bytes;
+    }
+    check(code, SQL_HANDLE_STMT, statement);
+    if (code == SQL_SUCCESS) {
+      return bytes + static_cast<size_t>(left);
+    }
+    bytes += buffer.size();  // cut: more follows
+  }
+}
+
+// What is bound, and what is asked for row by row.
+struct Columns {
+  std::vector<std::vector<char>> bound;
+  std::vector<SQLLEN> lengths;
+  std::vector<LargeColumn> large;
+};
+
+void bind(SQLHSTMT statement, Columns& columns) {
+  SQLSMALLINT count = 0;
+  SQLNumResultCols(statement, &count);
+  columns.bound.resize(static_cast<size_t>(count));
+  columns.lengths.resize(static_cast<size_t>(count));
+  for (SQLSMALLINT i = 1; i <= count; ++i) {
+    SQLCHAR name[129];
+    SQLSMALLINT length = 0;
+    SQLSMALLINT type = 0;
+    SQLULEN size = 0;
+    SQLSMALLINT digits = 0;
+    SQLSMALLINT nullable = 0;
+    const auto number = static_cast<SQLUSMALLINT>(i);
+    check(SQLDescribeCol(statement, number, name, sizeof name, &length, &type, &size, &digits,
+                         &nullable),
+          SQL_HANDLE_STMT, statement);
+    const bool is_binary = type == SQL_BINARY || type == SQL_VARBINARY || type == SQL_LONGVARBINARY;
+    const bool is_number = type == SQL_INTEGER || type == SQL_BIGINT;
+    const auto c_type = static_cast<SQLSMALLINT>(is_binary   ? SQL_C_BINARY
+                                                 : is_number ? SQL_C_SBIGINT
+                                                             : SQL_C_WCHAR);
+    if (!is_number && (size == 0 || size > kLongest)) {
+      columns.large.push_back({number, c_type});
+      continue;
+    }
+    const auto index = static_cast<size_t>(i - 1);
+    columns.bound[index].resize(is_number ? 8 : (size + 1) * 2);
+    check(SQLBindCol(statement, number, c_type, columns.bound[index].data(),
+                     static_cast<SQLLEN>(columns.bound[index].size()), &columns.lengths[index]),
+          SQL_HANDLE_STMT, statement);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: bare_large CONNECTION CAPTURE_INSTANCE\n");
+    return 2;
+  }
+  SQLHENV environment = nullptr;
+  SQLHDBC connection = nullptr;
+  SQLHSTMT statement = nullptr;
+  SQLAllocHandle(SQL_HANDLE_ENV, nullptr, &environment);
+  SQLSetEnvAttr(environment, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3), 0);
+  SQLAllocHandle(SQL_HANDLE_DBC, environment, &connection);
+  std::string text = argv[1];
+  check(SQLDriverConnect(connection, nullptr, reinterpret_cast<SQLCHAR*>(text.data()), SQL_NTS,
+                         nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT),
+        SQL_HANDLE_DBC, connection);
+  SQLAllocHandle(SQL_HANDLE_STMT, connection, &statement);
+
+  const double cpu = dstream::bench::process_cpu_seconds();
+  const auto start = std::chrono::steady_clock::now();
+  std::string sql = dstream::bench::whole_table_sql(argv[2]);
+  check(SQLExecDirect(statement, reinterpret_cast<SQLCHAR*>(sql.data()), SQL_NTS), SQL_HANDLE_STMT,
+        statement);
+  Columns columns;
+  bind(statement, columns);
+  std::vector<char> buffer(16 << 10);
+  unsigned long long rows = 0;
+  unsigned long long bytes = 0;
+  for (;;) {
+    const SQLRETURN code = SQLFetch(statement);
+    if (code == SQL_NO_DATA) {
+      break;
+    }
+    check(code, SQL_HANDLE_STMT, statement);
+    ++rows;
+    for (const LargeColumn& column : columns.large) {
+      bytes += read_value(statement, column, buffer);
+    }
+  }
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::printf(
+      "{\"rows\":%llu,\"seconds\":%.4f,\"cpu_seconds\":%.4f,\"peak_kib\":%ld,\"bytes\":%llu}\n",
+      rows, seconds, dstream::bench::process_cpu_seconds() - cpu, dstream::bench::peak_memory_kib(),
+      bytes);
+  SQLFreeHandle(SQL_HANDLE_STMT, statement);
+  SQLDisconnect(connection);
+  SQLFreeHandle(SQL_HANDLE_DBC, connection);
+  SQLFreeHandle(SQL_HANDLE_ENV, environment);
+  return 0;
+}
