@@ -95,10 +95,11 @@ void ChangeBatch::set_headers(dstream_record& record, const Change& change, uint
 
 void ChangeBatch::set_position(dstream_record& record, const ChangeKey& key,
                                const RecordFacts& facts, const PositionWriter& positions) {
+  position_commit_.set(key.commit, facts.commit_time_ms);
   char* start = held_->arena.reserve(positions.size_max(facts.table_json.size()));
   char* end = facts.transaction_end
-                  ? positions.write_complete(start, key.commit, facts.commit_time_ms)
-                  : positions.write(start, key, facts.table_json, facts.commit_time_ms,
+                  ? positions.write_complete(start, position_commit_)
+                  : positions.write(start, position_commit_, key, facts.table_json,
                                     facts.transaction_seq, facts.serial);
   held_->arena.use(end);
   record.position = as_bytes(start, end);
@@ -148,7 +149,8 @@ void ChangeBatch::add_watermark(Lsn commit, int64_t commit_time_ms,
   dstream_record& record = next_record();
   record.op = DSTREAM_OP_WATERMARK;
   char* start = held_->arena.reserve(positions.size_max(0));
-  char* end = positions.write_complete(start, commit, commit_time_ms);
+  position_commit_.set(commit, commit_time_ms);
+  char* end = positions.write_complete(start, position_commit_);
   held_->arena.use(end);
   record.position = as_bytes(start, end);
   unplaced_.positions.reset();

@@ -103,6 +103,7 @@ class ChangeBatch {
   int64_t read_time_ns_;
   Lsn commit_;  // commit_text_ is its text
   dstream_bytes commit_text_{};
+  CommitText position_commit_;
 };
 
 }  // namespace dstream::sqlserver

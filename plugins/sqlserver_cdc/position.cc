@@ -51,9 +51,9 @@ char* put_commit(char* out, Lsn commit, int64_t time_ms) {
   return time_ms == 0 ? out : put_number(put(out, ",\"time\":"), time_ms);
 }
 
-char* put_key(char* out, const ChangeKey& key, int64_t time_ms, std::string_view table_json,
-              uint64_t count, uint32_t serial) {
-  out = put_commit(out, key.commit, time_ms);
+// The rest of a key, behind its transaction.
+char* put_key(char* out, const ChangeKey& key, std::string_view table_json, uint64_t count,
+              uint32_t serial) {
   out = put_number(put(out, ",\"command\":"), key.command);
   out = put_lsn(put(out, ",\"seq\":"), key.sequence);
   out = put_number(put(out, ",\"op\":"), key.operation);
@@ -102,16 +102,13 @@ std::string copies_json(const CopyPosition& copies) {
 
 std::string entry_json(const PositionEntry& entry, const CopyPosition& copies) {
   std::string out;
-  if (entry.key.is_end_of_transaction()) {
-    out.resize(100);
-    out.resize(
-        static_cast<size_t>(put_commit(out.data(), entry.key.commit, entry.time_ms) - out.data()));
-    out += ',';
-  } else if (!entry.key.is_beginning()) {
+  if (!entry.key.is_beginning()) {
     const std::string table = json_string(entry.last ? entry.last->text() : "");
     out.resize(200 + table.size());
-    char* end =
-        put_key(out.data(), entry.key, entry.time_ms, table, entry.transaction_count, entry.serial);
+    char* end = put_commit(out.data(), entry.key.commit, entry.time_ms);
+    if (!entry.key.is_end_of_transaction()) {
+      end = put_key(end, entry.key, table, entry.transaction_count, entry.serial);
+    }
     out.resize(static_cast<size_t>(end - out.data()));
     out += ',';
   }
@@ -326,14 +323,24 @@ size_t PositionWriter::size_max(size_t name_size) const {
   return fixed + name_size + suffix_.size();
 }
 
-char* PositionWriter::write(char* out, const ChangeKey& key, std::string_view table_json,
-                            int64_t time_ms, uint64_t transaction_count, uint32_t serial) const {
-  out = put_key(put(put(out, start_), ","), key, time_ms, table_json, transaction_count, serial);
-  return put(out, suffix_);
+void CommitText::set(Lsn commit, int64_t time_ms) {
+  if (size_ != 0 && commit_ == commit && time_ms_ == time_ms) {
+    return;
+  }
+  commit_ = commit;
+  time_ms_ = time_ms;
+  size_ = static_cast<size_t>(put_commit(text_.data(), commit, time_ms) - text_.data());
 }
 
-char* PositionWriter::write_complete(char* out, Lsn commit, int64_t time_ms) const {
-  return put(put_commit(put(put(out, start_), ","), commit, time_ms), suffix_);
+char* PositionWriter::write(char* out, const CommitText& commit, const ChangeKey& key,
+                            std::string_view table_json, uint64_t transaction_count,
+                            uint32_t serial) const {
+  out = put(put(put(out, start_), ","), commit.text());
+  return put(put_key(out, key, table_json, transaction_count, serial), suffix_);
+}
+
+char* PositionWriter::write_complete(char* out, const CommitText& commit) const {
+  return put(put(put(put(out, start_), ","), commit.text()), suffix_);
 }
 
 int64_t datetime_ms(int64_t since_1970_ns) {

@@ -31,6 +31,7 @@
 // a version means: positions are stored in checkpoints.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -94,6 +95,21 @@ struct Position {
 // newer version: the host must not start over by itself (I5).
 Position parse_position(std::string_view text);
 
+// The part of a position that is the same for all changes of a transaction, "lsn" and "time",
+// written once for all of them.
+class CommitText {
+ public:
+  // Nothing to do if they are those of the last call.
+  void set(Lsn commit, int64_t time_ms);
+  std::string_view text() const { return {text_.data(), size_}; }
+
+ private:
+  Lsn commit_;
+  int64_t time_ms_ = 0;
+  std::array<char, 72> text_{};
+  size_t size_ = 0;
+};
+
 // Writes positions of one moving entry fast: everything but the key is prepared once.
 //
 // Thread rule: one thread. No allocation in write().
@@ -107,10 +123,10 @@ class PositionWriter {
   // Bytes that one write() needs at most, for a table name of `name_size` bytes.
   size_t size_max(size_t name_size) const;
   // Inside a transaction. `table_json` is json_string(name). Returns the end of what was written.
-  char* write(char* out, const ChangeKey& key, std::string_view table_json, int64_t time_ms,
-              uint64_t transaction_count, uint32_t serial) const;
+  char* write(char* out, const CommitText& commit, const ChangeKey& key,
+              std::string_view table_json, uint64_t transaction_count, uint32_t serial) const;
   // At the end of the transaction `commit`, or complete up to it.
-  char* write_complete(char* out, Lsn commit, int64_t time_ms) const;
+  char* write_complete(char* out, const CommitText& commit) const;
 
  private:
   std::string_view start_;

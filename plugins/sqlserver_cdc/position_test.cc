@@ -31,6 +31,13 @@ Position golden_position() {
   return position;
 }
 
+CommitText commit_of(const ChangeKey& key, int64_t time_ms) {
+  CommitText commit;
+  commit.set(Lsn{}, 1);  // another one first: it must not stay
+  commit.set(key.commit, time_ms);
+  return commit;
+}
+
 // Stored in checkpoints: this text must be readable for ever.
 constexpr char kGolden[] =
     R"({"v":1,"lsn":"00000027:000001f4:0003","command":1,"seq":"00000027:000001f0:0002","op":4,)"
@@ -69,7 +76,7 @@ TEST(Position, GoldenCopies) {
   EXPECT_EQ(parse_position(kGoldenCopies), position);
   const PositionWriter writer(position.entries[0].tables, {position.entries[1]}, position.copies);
   std::string text(writer.size_max(0), 'x');
-  const char* end = writer.write_complete(text.data(), position.entries[0].key.commit, 0);
+  const char* end = writer.write_complete(text.data(), commit_of(position.entries[0].key, 0));
   EXPECT_EQ(text.substr(0, static_cast<size_t>(end - text.data())), kGoldenCopies);
 }
 
@@ -90,7 +97,8 @@ TEST(Position, GoldenTimesOfTransactions) {
   const PositionWriter writer(moving.tables, {position.entries[1], position.entries[2]});
   const std::string name = json_string(kPersons.text());
   std::string text(writer.size_max(name.size()), 'x');
-  const char* end = writer.write(text.data(), moving.key, name, moving.time_ms, 17, 2);
+  const char* end =
+      writer.write(text.data(), commit_of(moving.key, moving.time_ms), moving.key, name, 17, 2);
   EXPECT_EQ(std::string(std::as_const(text).data(), end), kGoldenTimes);
 }
 
@@ -118,12 +126,12 @@ TEST(Position, FastWriterWritesTheSame) {
   const PositionWriter writer(moving.tables, {position.entries[1], position.entries[2]});
   const std::string name = json_string(kPersons.text());
   std::string text(writer.size_max(name.size()), 'x');
-  char* end = writer.write(text.data(), moving.key, name, 0, 17, 2);
+  char* end = writer.write(text.data(), commit_of(moving.key, 0), moving.key, name, 17, 2);
   EXPECT_EQ(std::string(text.data(), end), kGolden);
 
   Position complete = position;
   complete.entries[0] = {ChangeKey::end_of(moving.key.commit), {}, 0, 0, moving.tables};
-  end = writer.write_complete(text.data(), moving.key.commit, 0);
+  end = writer.write_complete(text.data(), commit_of(moving.key, 0));
   EXPECT_EQ(std::string(text.data(), end), position_text(complete));
 }
 
@@ -133,7 +141,8 @@ TEST(Position, LongestKeyFits) {
   const ChangeKey key{Lsn::max(), std::numeric_limits<int32_t>::min(), Lsn::max(),
                       std::numeric_limits<int32_t>::min()};
   std::vector<char> text(writer.size_max(name.size()) + 100, 'x');
-  const char* end = writer.write(text.data(), key, name, INT64_MIN, UINT64_MAX, UINT32_MAX);
+  const char* end =
+      writer.write(text.data(), commit_of(key, INT64_MIN), key, name, UINT64_MAX, UINT32_MAX);
   EXPECT_LE(static_cast<size_t>(end - text.data()), writer.size_max(name.size()));
 }
 
