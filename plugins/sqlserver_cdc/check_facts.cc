@@ -151,6 +151,19 @@ DatabaseFacts load_database(Connection& connection) {
   return facts;
 }
 
+bool load_is_owner(Connection& connection) {
+  Statement statement(connection,
+                      "SELECT CASE WHEN IS_ROLEMEMBER(N'db_owner') = 1"
+                      " OR IS_SRVROLEMEMBER(N'sysadmin') = 1 THEN 1 ELSE 0 END",
+                      {}, "Looking at the login's roles");
+  int64_t is_owner = 0;
+  if (statement.next_row()) {
+    statement.get_int(1, &is_owner);
+  }
+  read_to_the_end(statement);
+  return is_owner != 0;
+}
+
 bool load_encryption(Connection& connection) {
   Statement statement(connection,
                       "SELECT encrypt_option FROM sys.dm_exec_connections"

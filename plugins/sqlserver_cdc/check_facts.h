@@ -29,6 +29,9 @@ struct DatabaseFacts {
 };
 DatabaseFacts load_database(Connection& connection);
 
+// True if the login is db_owner or sysadmin.
+bool load_is_owner(Connection& connection);
+
 // The encryption of this connection, as the server sees it.
 bool load_encryption(Connection& connection);
 

@@ -102,6 +102,22 @@ void judge_database(const DatabaseFacts& facts, bool read_only_intent, const Che
   }
 }
 
+void judge_manage(bool is_owner, bool read_only_intent, const Checks& checks) {
+  if (read_only_intent) {
+    checks.failed("cdc.manage",
+                  "capture_instances: manage changes the database, and application_intent is "
+                  "ReadOnly.",
+                  "Leave out application_intent, or say capture_instances: follow.");
+  } else if (is_owner) {
+    checks.ok("cdc.manage", "The login may create and drop capture instances.");
+  } else {
+    checks.failed("cdc.manage",
+                  "capture_instances: manage needs db_owner, which the login is not: columns that "
+                  "are added stay out of the stream.",
+                  "ALTER ROLE db_owner ADD MEMBER ...;   or say capture_instances: follow");
+  }
+}
+
 void judge_agent(const std::optional<bool>& runs, const Checks& checks) {
   if (!runs) {
     checks.skipped("agent", "The server lists no SQL Server Agent.");

@@ -19,6 +19,8 @@ void judge_certificate(const OdbcConnection& target, const Checks& checks);
 void judge_encryption(bool encrypted, const Checks& checks);
 // replica, isolation, clock, cdc.enabled
 void judge_database(const DatabaseFacts& facts, bool read_only_intent, const Checks& checks);
+// cdc.manage: may the login create and drop capture instances, as the configuration asks it to?
+void judge_manage(bool is_owner, bool read_only_intent, const Checks& checks);
 // agent
 void judge_agent(const std::optional<bool>& runs, const Checks& checks);
 // capture.job, capture.rate, cdc.retention

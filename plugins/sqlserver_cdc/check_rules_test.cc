@@ -52,6 +52,18 @@ TEST_F(CheckRules, ADatabaseWithoutCdcFails) {
   EXPECT_EQ(result("clock"), DSTREAM_CHECK_OK);
 }
 
+TEST_F(CheckRules, ManagingInstancesNeedsAnOwnerThatMayWrite) {
+  judge_manage(true, false, checks_);
+  EXPECT_EQ(result("cdc.manage"), DSTREAM_CHECK_OK);
+  lines_.clear();
+  judge_manage(false, false, checks_);
+  EXPECT_EQ(result("cdc.manage"), DSTREAM_CHECK_FAILED);
+  EXPECT_NE(mend("cdc.manage").find("ALTER ROLE db_owner"), std::string::npos);
+  lines_.clear();
+  judge_manage(true, true, checks_);
+  EXPECT_EQ(result("cdc.manage"), DSTREAM_CHECK_FAILED);
+}
+
 TEST_F(CheckRules, IsolationAndReplicaAreSaid) {
   judge_database({.name = "shop", .snapshot_isolation = true, .read_committed_snapshot = true},
                  true, checks_);

@@ -105,6 +105,14 @@ inline constexpr char kConfigSchema[] =
     R"json(consistent. when_gap: as initial, and a table whose changes were cleaned up )json"
     R"json(before they were read is truncated and copied anew instead of being data loss."
     },
+    "capture_instances": {
+      "type": "string",
+      "enum": ["follow", "manage"],
+      "default": "follow",
+      "description": "follow: of several capture instances the newest is read, each )json"
+    R"json(from where it begins. manage: also creates one when the columns of a table have )json"
+    R"json(changed, and drops the old one when all of it is delivered; needs db_owner."
+    },
     "connections": {
       "type": "integer",
       "minimum": 1,

@@ -111,6 +111,9 @@ Options read(const Object& object) {
   options.poll = object.optValue<std::string>("poll", "interval") == "adaptive"
                      ? PollMode::kAdaptive
                      : PollMode::kInterval;
+  options.instances = object.optValue<std::string>("capture_instances", "follow") == "manage"
+                          ? InstanceMode::kManage
+                          : InstanceMode::kFollow;
   options.connections = object.optValue<uint32_t>("connections", options.connections);
   options.login_timeout = seconds(object, "login_timeout", options.login_timeout);
   options.query_timeout = seconds(object, "query_timeout", options.query_timeout);

@@ -27,6 +27,11 @@ enum class PollMode {
   kAdaptive  // just after the scans of the capture job, where they have a rhythm that can be seen
 };
 
+enum class InstanceMode {
+  kFollow,
+  kManage  // creates and drops them: see instance_manager.h
+};
+
 // Which tables are copied before their changes go out.
 enum class SnapshotMode {
   kNever,
@@ -44,6 +49,7 @@ struct Options {
   ClrForm clr_form = ClrForm::kBytes;
   SnapshotMode snapshot = SnapshotMode::kInitial;
   PollMode poll = PollMode::kInterval;
+  InstanceMode instances = InstanceMode::kFollow;
   uint32_t connections = 4;
   std::chrono::seconds login_timeout{10};
   std::chrono::seconds query_timeout{30};

@@ -217,6 +217,7 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
       std::make_unique<ChangeStream>(std::move(tables), position, settings, *fetcher_, *copies_);
   recorded_ = stream_->copies().progress();
   fetcher_->set_groups(stream_->groups());
+  manage_instances();
 }
 
 void Source::note_instance(const CatalogTable& table, StreamTable& stream_table) {
@@ -279,6 +280,21 @@ dstream_batch* Source::read(uint32_t records_max, Millis wait) {
 
 void Source::check(const Checks& checks) const { run_checks(options_, target_, checks); }
 
+// When a stream begins, which is also after DDL, and when something more can be dropped.
+void Source::manage_instances() {
+  if (options_.instances != InstanceMode::kManage) {
+    return;
+  }
+  if (manager_ == nullptr) {
+    const Host host = host_;
+    manager_ = std::make_unique<InstanceManager>(
+        target_, options_,
+        [host](dstream_log_level level, const std::string& line) { host.log(level, line); });
+  }
+  const auto& superseded = instances_.superseded();
+  manager_->look({superseded.begin(), superseded.end()});
+}
+
 void Source::commit(std::string_view text) {
   const bool waits = stream_ != nullptr && stream_->waits_for_commit();
   if (!waits && !instances_.waits_for_commit()) {
@@ -288,7 +304,8 @@ void Source::commit(std::string_view text) {
   if (waits) {
     stream_->committed(position);
   }
-  for (const auto& [table, instance] : instances_.committed(position)) {
+  const InstanceLog::Superseded fresh = instances_.committed(position);
+  for (const auto& [table, instance] : fresh) {
     host_.log(DSTREAM_LOG_INFO,
               "Capture instance " + instance + " of " + table.text() +
                   " is not read any more and can be dropped, unless somebody else reads it: EXEC "
@@ -297,6 +314,9 @@ void Source::commit(std::string_view text) {
                   ", @capture_instance = " + quote_literal(instance) + ";");
   }
   status_.set_superseded(instances_.superseded());
+  if (!fresh.empty()) {
+    manage_instances();
+  }
 }
 
 void Source::close_connections() {
@@ -306,6 +326,7 @@ void Source::close_connections() {
 }
 
 void Source::close() {
+  manager_.reset();
   close_connections();
   signal_.reset();
 }

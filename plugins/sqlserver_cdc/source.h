@@ -9,6 +9,7 @@
 #include "plugins/sqlserver_cdc/change_stream.h"
 #include "plugins/sqlserver_cdc/copy_pool.h"
 #include "plugins/sqlserver_cdc/instance_log.h"
+#include "plugins/sqlserver_cdc/instance_manager.h"
 #include "plugins/sqlserver_cdc/metrics.h"
 #include "plugins/sqlserver_cdc/odbc_fetcher.h"
 #include "plugins/sqlserver_cdc/options.h"
@@ -53,6 +54,7 @@ class Source {
   bool has_reloaded();
   // Goes on with what the server says of the tables now.
   void reload();
+  void manage_instances();
   void note_instance(const CatalogTable& table, StreamTable& stream_table);
   void log_start(const CatalogTable& table);
   void log_copies();
@@ -70,6 +72,7 @@ class Source {
   SourceStatus status_;
   Position opening_;  // where the stream begins that connect() is for
   InstanceLog instances_;
+  std::unique_ptr<InstanceManager> manager_;  // where instances are managed
   std::shared_ptr<SlabPool> pool_;
   std::shared_ptr<ConnectionShares> shares_;
   std::unique_ptr<OdbcFetcher> fetcher_;
