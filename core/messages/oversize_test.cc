@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <string_view>
 
 #include "core/messages/column_cut.h"
 #include "core/messages/test_record.h"
@@ -51,9 +52,9 @@ class OversizeTest : public ::testing::Test {
     out_.clear();
     return encoder_->encode(record.raw, 7, arena_, out_);
   }
-  // A row of dbo.People: ID, Name, Notes, Photo, Cv.
-  static TestRecord::Row row(int64_t id, const std::string& notes, const std::string& photo = "",
-                             const std::string& cv = "") {
+  // A row of dbo.People: ID, Name, Notes, Photo, Cv. The texts are borrowed.
+  static TestRecord::Row row(int64_t id, std::string_view notes, std::string_view photo = "",
+                             std::string_view cv = "") {
     return {test::number(id), test::text("Ada"), test::text(notes), test::binary(photo),
             test::text(cv, DSTREAM_XML)};
   }
