@@ -41,10 +41,34 @@ class Doctor {
     check_plugin("source", *source, [&] { return core::make_source(*source, options); });
     options.config_json = pipeline.sink.config_json;
     const core::LoadedConnector* sink = session_.plugins.find_sink(pipeline.sink.type);
-    check_plugin("sink", *sink, [&] { return core::make_sink(*sink, options, &settles_); });
+    check_plugin("sink", *sink, [&]() -> core::Result<std::unique_ptr<core::GuardedSink>> {
+      auto made = core::make_sink(*sink, options, &settles_);
+      if (made && pipeline.exactly_once) {
+        core::Result<void> used = use_transactions(**made, pipeline);
+        if (!used) {
+          return core::fail(used.error());
+        }
+      }
+      return made;
+    });
   }
 
  private:
+  // So that the sink looks at what it takes to deliver exactly once.
+  static core::Result<void> use_transactions(core::GuardedSink& sink,
+                                             const core::PipelineSettings& pipeline) {
+    if (!sink.offers_transactions()) {
+      return core::fail("DS-DELIVERY-UNSUPPORTED",
+                        "The sink '" + pipeline.sink.type + "' cannot deliver exactly once.",
+                        "delivery: at_least_once");
+    }
+    const core::CallResult used = sink.use_transactions(pipeline.name);
+    if (!used.ok()) {
+      return core::fail("DS-SINK-CONFIG", std::string(used.message()), "");
+    }
+    return {};
+  }
+
   template <class Make>
   void check_plugin(const std::string& side, const core::LoadedConnector& loaded, Make&& make) {
     auto add = [&](const core::InstanceCheck& check) { report_->add(side, check); };

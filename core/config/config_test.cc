@@ -282,9 +282,15 @@ TEST(ConfigBadInput, EmptyFileAndNoPipelines) {
   EXPECT_EQ(Loaded("pipelines: []\n").brief(), "0:0 DS-CONFIG-NO-PIPELINES");
 }
 
+TEST(ConfigKeys, DeliveryIsAtLeastOnceUnlessWritten) {
+  const std::string start =
+      "name: a\nsource: {type: numbers, connection: x}\nsink: {type: lines}\n";
+  EXPECT_FALSE(Loaded(start).pipelines().at(0).exactly_once);
+  EXPECT_TRUE(Loaded(start + "delivery: exactly_once\n").pipelines().at(0).exactly_once);
+}
+
 TEST(ConfigBadInput, WhatThisVersionCannotDo) {
   std::string start = "name: a\nsource: {type: numbers, connection: x}\nsink: {type: lines}\n";
-  EXPECT_EQ(Loaded(start + "delivery: exactly_once\n").brief(), "4:11 DS-CONFIG-UNSUPPORTED");
   EXPECT_EQ(Loaded(start + "on_data_loss: resnapshot\n").brief(), "4:15 DS-CONFIG-UNSUPPORTED");
   EXPECT_EQ(Loaded(start + "retry: {backoff_min: 2m}\n").brief(), "4:1 DS-CONFIG-VALUE");
 }

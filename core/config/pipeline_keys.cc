@@ -92,12 +92,7 @@ PipelineSettings read_pipeline_keys(const JsonObject& pipeline, const Origins& o
                 "Write stop or continue, and `snapshot: when_gap` at a source sqlserver-cdc.",
                 errors);
   }
-  if (pipeline->getValue<std::string>("delivery") == "exactly_once") {
-    unsupported(origins, pointer + "/delivery", "this version cannot deliver exactly once.",
-                "Write at_least_once; every message carries an id by which a consumer can drop "
-                "duplicates.",
-                errors);
-  }
+  out.exactly_once = pipeline->getValue<std::string>("delivery") == "exactly_once";
   return out;
 }
 

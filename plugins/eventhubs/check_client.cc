@@ -158,40 +158,13 @@ CheckClient::TopicState CheckClient::ask_for_topic(const std::string& name,
   return state;
 }
 
-std::optional<std::map<std::string, std::string>> CheckClient::topic_config(
-    const std::string& name, const dstream::Checks& checks, std::string* reason) {
-  const int wait_ms = milliseconds(std::min(checks.left(), 10 * kAskMax));
-  Owned<rd_kafka_queue_t> answers(rd_kafka_queue_new(handle_.get()), &rd_kafka_queue_destroy);
-  Owned<rd_kafka_AdminOptions_t> options(
-      rd_kafka_AdminOptions_new(handle_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS),
-      &rd_kafka_AdminOptions_destroy);
-  char error[512] = "";
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), wait_ms, error, sizeof error);
-  rd_kafka_ConfigResource_t* resource =
-      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str());
-  rd_kafka_DescribeConfigs(handle_.get(), &resource, 1, options.get(), answers.get());
-  rd_kafka_ConfigResource_destroy(resource);
-  Owned<rd_kafka_event_t> event(rd_kafka_queue_poll(answers.get(), wait_ms + kServeMs),
-                                &rd_kafka_event_destroy);
-  const rd_kafka_DescribeConfigs_result_t* result =
-      event == nullptr ? nullptr : rd_kafka_event_DescribeConfigs_result(event.get());
-  size_t count = 0;
-  const rd_kafka_ConfigResource_t** found =
-      result == nullptr ? nullptr : rd_kafka_DescribeConfigs_result_resources(result, &count);
-  if (count != 1 || rd_kafka_ConfigResource_error(found[0]) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    const char* why = count == 1         ? rd_kafka_ConfigResource_error_string(found[0])
-                      : event == nullptr ? "no answer"
-                                         : rd_kafka_event_error_string(event.get());
-    *reason = scrubber_.clean(why != nullptr ? why : "no answer");
-    return std::nullopt;
-  }
-  std::map<std::string, std::string> out;
-  const rd_kafka_ConfigEntry_t** entries = rd_kafka_ConfigResource_configs(found[0], &count);
-  for (size_t i = 0; i < count; ++i) {
-    const char* value = rd_kafka_ConfigEntry_value(entries[i]);
-    out[rd_kafka_ConfigEntry_name(entries[i])] = value == nullptr ? "" : value;
-  }
-  return out;
+std::optional<TopicConfig> CheckClient::topic_config(const std::string& name,
+                                                     const dstream::Checks& checks,
+                                                     std::string* reason) {
+  auto found = describe_topic(handle_.get(), name,
+                              milliseconds(std::min(checks.left(), 10 * kAskMax)), reason);
+  *reason = scrubber_.clean(*reason);
+  return found;
 }
 
 bool CheckClient::wait_for_producer_id(const dstream::Checks& checks, Millis max_wait) {

@@ -5,7 +5,6 @@
 
 #include <librdkafka/rdkafka.h>
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 #include "dstream/plugin.hpp"
 #include "producer.h"
 #include "settings.h"
+#include "topic_admin.h"
 
 namespace eventhubs {
 
@@ -42,9 +42,8 @@ class CheckClient {
 
   TopicState ask_for_topic(const std::string& name, const dstream::Checks& checks);
   // The topic's configuration as the broker tells it; nullopt, and why, if it does not.
-  std::optional<std::map<std::string, std::string>> topic_config(const std::string& name,
-                                                                 const dstream::Checks& checks,
-                                                                 std::string* reason);
+  std::optional<TopicConfig> topic_config(const std::string& name, const dstream::Checks& checks,
+                                          std::string* reason);
   // Until the broker has given this idempotent producer its id. False: trouble() may say why not.
   bool wait_for_producer_id(const dstream::Checks& checks, dstream::Millis max_wait);
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "check_client.h"
+#include "coordinator_probe.h"
 #include "error_class.h"
 #include "http_call.h"
 #include "token_request.h"
@@ -116,7 +117,7 @@ class SinkChecks {
     check_api(client);
     check_topic(client);
     check_compression();
-    checks_.skipped("transactions", "Delivery is at least once; transactions are not used.");
+    check_transactions();
   }
 
  private:
@@ -311,6 +312,26 @@ class SinkChecks {
                       "batch_bytes: " + text + "B", name);
     } else {
       checks_.ok("message.size", "The topic takes batches of " + text + " bytes.", name);
+    }
+  }
+
+  void check_transactions() const {
+    if (!settings_.transactional) {
+      checks_.skipped("transactions", "Delivery is at least once; transactions are not used.");
+      return;
+    }
+    const CoordinatorAnswer answer =
+        probe_coordinator(settings_, scrubber_, host_, std::min(checks_.left(), wait_));
+    if (answer.works) {
+      checks_.ok("transactions", "The cluster takes transactions.");
+    } else if (answer.refused) {
+      checks_.failed("transactions", describe_refusal(settings_, answer),
+                     "delivery: at_least_once");
+    } else {
+      checks_.failed("transactions",
+                     "There is no coordinator for transactions: " +
+                         (answer.text.empty() ? "no answer" : answer.text) + ".",
+                     "Look at the brokers; with Event Hubs at the tier of the namespace.");
     }
   }
 

@@ -31,8 +31,52 @@ std::map<std::string, CheckLine> look(const std::string& config) {
   return out;
 }
 
+// What a namespace of the Standard tier does.
+void refuse_transactions(MockKafka& mock) {
+  constexpr int kInvalidRequest = 42;
+  mock.push_errors(KafkaRequest::kFindCoordinator, std::vector<int>(100, kInvalidRequest));
+}
+
 std::string config_for(const std::string& brokers, const std::string& more = "") {
   return R"({"brokers":")" + brokers + R"(","connect_timeout":"5s")" + more + "}";
+}
+
+TEST(SinkChecksMock, SaysWhetherThereAreTransactions) {
+  for (const bool refused : {false, true}) {
+    MockKafka mock;
+    if (refused) {
+      refuse_transactions(mock);
+    }
+    dstream::testing::FakeHost host(config_for(mock.brokers()));
+    dstream::testing::SinkDriver sink(
+        *dstream::testing::find_connector(dstream_plugin_v1, "eventhubs"), host);
+    const dstream::testing::Transactions transactions(sink);
+    for (const CheckLine& line : dstream::testing::run_checks(sink)) {
+      if (line.id == "transactions") {
+        EXPECT_EQ(line.result, refused ? DSTREAM_CHECK_FAILED : DSTREAM_CHECK_OK) << line.sentence;
+        EXPECT_EQ(line.sentence.find("INVALID_REQUEST") != std::string::npos, refused)
+            << line.sentence;
+      }
+    }
+  }
+}
+
+TEST(SinkChecksMock, APipelineStopsWhereThereAreNoTransactions) {
+  MockKafka mock;
+  refuse_transactions(mock);
+  dstream::testing::FakeHost host(R"({"brokers":")" + mock.brokers() +
+                                  R"(","connect_timeout":"1s"})");
+  dstream::testing::SinkDriver sink(
+      *dstream::testing::find_connector(dstream_plugin_v1, "eventhubs"), host);
+  const dstream::testing::Transactions transactions(sink);
+  try {
+    sink.open();
+    FAIL() << "It opened.";
+  } catch (const dstream::testing::CallFailed& failed) {
+    EXPECT_EQ(failed.status, DSTREAM_CONFIG) << failed.what();
+    EXPECT_NE(std::string(failed.what()).find("take no transactions"), std::string::npos)
+        << failed.what();
+  }
 }
 
 TEST(SinkChecksMock, AClusterWithTheTopicIsFine) {

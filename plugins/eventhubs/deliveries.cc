@@ -87,6 +87,10 @@ uint32_t Deliveries::settle_prefix(const dstream::Host& host, Run& run) {
   const auto number = static_cast<uint32_t>(&run - runs_.data());
   while (run.settled < count && run.states[run.settled] != State::kAccepted) {
     uint32_t end = run.settled;
+    if (run.states[end] == State::kSettled) {
+      ++run.settled;
+      continue;
+    }
     while (end < count && run.states[end] == State::kDelivered) {
       ++end;
     }
@@ -141,6 +145,25 @@ uint32_t Deliveries::settle_all(const dstream::Host& host, const ItemError& item
   }
   clear();
   return again;
+}
+
+void Deliveries::settle_rejected(const dstream::Host& host) {
+  for (const auto& [ticket, reason] : rejections_) {
+    Run& run = runs_[run_index(ticket)];
+    const dstream_error error = make_error(reason, 0);
+    host.settle(run.delivery_id, item_index(ticket), 1, DSTREAM_REJECTED, &error);
+    run.states[item_index(ticket) - run.first] = State::kSettled;
+    --open_items_;
+  }
+  rejections_.clear();
+}
+
+void Deliveries::forget_delivered() {
+  for (Run& run : runs_) {
+    for (State& state : run.states) {
+      state = run.in_use && state == State::kDelivered ? State::kAccepted : state;
+    }
+  }
 }
 
 void Deliveries::release(uint32_t index) {

@@ -46,11 +46,15 @@ class Deliveries {
   // Settles everything: what is done as it was done, the rest RETRY with this error. Returns how
   // many are to be written again.
   uint32_t settle_all(const dstream::Host& host, const ItemError& error, uint32_t retry_after_ms);
+  // In a transaction: settles what was rejected, and nothing else. The rest waits for the commit.
+  void settle_rejected(const dstream::Host& host);
+  // The transaction failed: what was delivered in it was not.
+  void forget_delivered();
   // Forgets everything without a word: after close() nothing may be settled.
   void clear();
 
  private:
-  enum class State : uint8_t { kAccepted, kDelivered, kRejected };
+  enum class State : uint8_t { kAccepted, kDelivered, kRejected, kSettled };
 
   // A run of accepted items of one delivery.
   struct Run {

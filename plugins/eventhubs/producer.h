@@ -74,6 +74,8 @@ class Producer {
   void purge_queue();
   // Ends every message with an error report, also those whose fate is not known.
   void purge();
+  // For transactions and topics, whose calls go to librdkafka directly.
+  rd_kafka_t* handle() const { return handle_; }
 
  private:
   static void on_log(const rd_kafka_t* handle, int level, const char* facility, const char* text);

@@ -141,6 +141,24 @@ Properties make_properties(const Settings& settings, const BatchLimits& batch) {
           {"queue.buffering.max.messages", "1000000"},
           {"queue.buffering.max.kbytes", "2097151"},
       });
+  if (settings.transactional) {
+    out.insert(out.end(),
+               {// Any failed message fails its transaction, so nothing behind a gap is ever seen.
+                {"enable.gapless.guarantee", "false"},
+                {"transactional.id", settings.transactional_id},
+                {"transaction.timeout.ms", std::to_string(kTransactionTimeoutMs)},
+                // librdkafka wants them within the transaction's.
+                {"message.timeout.ms", std::to_string(kTransactionTimeoutMs)},
+                {"socket.timeout.ms", std::to_string(kTransactionTimeoutMs)},
+                {"request.timeout.ms", std::to_string(kTransactionTimeoutMs / 2)}});
+  }
+  out.insert(out.end(), settings.librdkafka.begin(), settings.librdkafka.end());
+  return out;
+}
+
+Properties make_connection_properties(const Settings& settings) {
+  Properties out;
+  add_connection(settings, &out);
   out.insert(out.end(), settings.librdkafka.begin(), settings.librdkafka.end());
   return out;
 }

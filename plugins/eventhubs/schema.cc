@@ -4,7 +4,8 @@ namespace eventhubs {
 
 // `topic` has no default here: whether it was written decides what a connection string with an
 // EntityPath means. The host's default template applies when it was not.
-constexpr char kConfigSchema[] = R"json({
+constexpr char kConfigSchema[] =
+    R"json({
   "$schema": "http://json-schema.org/draft-07/schema#",
   "type": "object",
   "additionalProperties": false,
@@ -28,7 +29,7 @@ constexpr char kConfigSchema[] = R"json({
         "method": {
           "enum": ["client_secret", "workload_identity", "managed_identity"],
           "description": "Who we are: an application and its secret; one and a token file; )json"
-                                 R"json(the identity of this machine or service."
+    R"json(the identity of this machine or service."
         },
         "tenant_id": {
           "type": "string", "minLength": 1, "maxLength": 255,
@@ -37,7 +38,7 @@ constexpr char kConfigSchema[] = R"json({
         "client_id": {
           "type": "string", "minLength": 1, "maxLength": 255,
           "description": "Application, or user-assigned identity. Default for )json"
-                                 R"json(workload_identity: AZURE_CLIENT_ID."
+    R"json(workload_identity: AZURE_CLIENT_ID."
         },
         "client_secret": {
           "type": "string", "minLength": 1, "x-secret": true,
@@ -46,7 +47,7 @@ constexpr char kConfigSchema[] = R"json({
         "token_file": {
           "type": "string", "minLength": 1,
           "description": "The platform's token, read anew each time. Default: )json"
-                                 R"json(AZURE_FEDERATED_TOKEN_FILE."
+    R"json(AZURE_FEDERATED_TOKEN_FILE."
         },
         "scope": {
           "type": "string", "minLength": 1, "maxLength": 1024,
@@ -55,7 +56,7 @@ constexpr char kConfigSchema[] = R"json({
         "authority": {
           "type": "string", "minLength": 1, "maxLength": 1024,
           "description": "Entra ID of the cloud. Default: AZURE_AUTHORITY_HOST, else )json"
-                                 R"json(https://login.microsoftonline.com."
+    R"json(https://login.microsoftonline.com."
         },
         "token_url": {
           "type": "string", "minLength": 1, "maxLength": 2048,
@@ -138,7 +139,7 @@ constexpr char kConfigSchema[] = R"json({
     "max_events_per_second": {
       "type": "integer", "minimum": 0, "maximum": 1000000000, "default": 0,
       "description": "No more messages a second than this, so that others keep their share of )json"
-                                 R"json(the namespace. 0: as many as the broker takes."
+    R"json(the namespace. 0: as many as the broker takes."
     },
     "max_bytes_per_second": {
       "type": "string", "format": "size", "x-maximum": "4GiB", "default": "0B",
@@ -155,6 +156,17 @@ constexpr char kConfigSchema[] = R"json({
     "auto_create_topics": {
       "type": "boolean", "default": false,
       "description": "Let the broker create a missing topic, if it does so."
+    },
+    "transactional_id": {
+      "type": "string", "minLength": 1, "maxLength": 200,
+      "description": "Name of this pipeline among those of the cluster, with delivery: )json"
+    R"json(exactly_once. Whoever starts under it ends the one before. )json"
+    R"json(Default: dstream.PIPELINE."
+    },
+    "checkpoint_topic": {
+      "type": "string", "minLength": 1, "maxLength": 249, "default": "dstream-checkpoints",
+      "description": "Compacted topic that keeps the positions of pipelines with delivery: )json"
+    R"json(exactly_once. Made if it is missing and that is allowed."
     },
     "connect_timeout": {
       "type": "string", "format": "duration", "x-minimum": "100ms", "x-maximum": "5m",

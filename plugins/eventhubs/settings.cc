@@ -187,6 +187,8 @@ Settings parse_settings(std::string_view config) {
   reader.read("partitioner", &partitioner);
   out.partitioner = partitioner_of(partitioner);
   reader.read("auto_create_topics", &out.auto_create_topics);
+  reader.read("transactional_id", &out.transactional_id);
+  reader.read("checkpoint_topic", &out.checkpoint_topic);
   reader.duration("connect_timeout", &out.connect_timeout_ms);
   reader.duration("backoff_min", &out.backoff_min_ms);
   reader.duration("backoff_max", &out.backoff_max_ms);

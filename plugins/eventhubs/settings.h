@@ -34,6 +34,9 @@ enum class Partitioner { kMurmur2, kCrc32, kFnv1a };
 
 using Properties = std::vector<std::pair<std::string, std::string>>;
 
+// What the broker waits for before it gives an open transaction up.
+inline constexpr int kTransactionTimeoutMs = 60'000;
+
 struct Settings {
   std::string brokers;                         // host:port,...
   std::optional<ConnectionString> event_hubs;  // without text and key if tokens are used
@@ -51,6 +54,9 @@ struct Settings {
   std::string compression = "none";
   Partitioner partitioner = Partitioner::kMurmur2;
   bool auto_create_topics = false;
+  std::string transactional_id;  // empty: after the pipeline
+  std::string checkpoint_topic = "dstream-checkpoints";
+  bool transactional = false;  // the host has asked for transactions
   uint32_t connect_timeout_ms = 10'000;
   uint32_t backoff_min_ms = 1'000;
   uint32_t backoff_max_ms = 30'000;
@@ -69,6 +75,9 @@ Settings parse_settings(std::string_view config);
 // Every librdkafka property, in order; later ones win. `batch` may be smaller than the settings'
 // own (see sink.h).
 Properties make_properties(const Settings& settings, const BatchLimits& batch);
+
+// Those of them that say how to connect, for clients that do not write.
+Properties make_connection_properties(const Settings& settings);
 
 // Why the property may not be set under `librdkafka`; empty if it may.
 std::string refusal_of_property(std::string_view name);

@@ -89,6 +89,9 @@ void Sink::open() {
   opening_ = true;
   try {
     wait_for_cluster();
+    if (settings_.transactional) {
+      open_transactions();
+    }
   } catch (...) {
     close();
     throw;
@@ -116,10 +119,14 @@ void Sink::stop_producer() {
   next_flush_ns_ = 0;
   flush_again_ns_ = 0;
   limited_since_ns_ = limited_until_ns_ = 0;
+  transaction_ = {};
   producer_.reset();
 }
 
 void Sink::close() {
+  if (producer_ != nullptr && transaction_.open) {
+    abort_transaction();
+  }
   if (producer_ != nullptr) {
     stop_producer();
   }
@@ -132,6 +139,8 @@ void Sink::close() {
   trouble_.reset();
   denied_.reset();
   misconfigured_.reset();
+  ended_.reset();
+  fenced_ = false;
 }
 
 void Sink::check(dstream::Checks& checks) { run_checks(settings_, scrubber_, host_, checks); }
@@ -195,7 +204,8 @@ uint32_t Sink::write(const dstream::Delivery& delivery, uint32_t first) {
 
 // False: there is no room, or it is not known yet where the message goes.
 bool Sink::accept(const dstream_message& message) {
-  if (state_ != State::kRunning || misconfigured_ || deliveries_.open_items() >= kOpenItemsMax) {
+  if (state_ != State::kRunning || misconfigured_ ||
+      (deliveries_.open_items() >= kOpenItemsMax && !settings_.transactional)) {
     return false;
   }
   Topic* topic = nullptr;
@@ -392,6 +402,10 @@ void Sink::serve(int64_t deadline_ns, bool hurry) {
 }
 
 void Sink::settle_done() {
+  if (settings_.transactional) {
+    deliveries_.settle_rejected(host_);
+    return;
+  }
   if (const uint32_t delivered = deliveries_.settle_done(host_); delivered > 0) {
     metrics_.delivered_messages.add(delivered);
     metrics_.delivered_bytes.add(static_cast<double>(std::exchange(delivered_bytes_, 0)));

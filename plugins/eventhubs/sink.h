@@ -43,6 +43,14 @@ class Sink final : private ProducerListener {
   // Sends partial batches, too. True if nothing is unsettled.
   bool flush(dstream::Millis max_wait);
   void close();
+
+  // dstream.transactions/1; see dstream/ext/draft/transactions.h.
+  void use_transactions(std::string_view pipeline);
+  std::string committed_checkpoint();
+  // Throws dstream::Error: REOPEN, FATAL if another host runs the pipeline.
+  void begin_transaction();
+  // False: not everything is with the broker yet, or its answer is not there.
+  bool commit_transaction(std::string_view checkpoint, dstream::Millis max_wait);
   // Replaces the settings. Throws as the constructor, and has then changed nothing. REQUIRES: not
   // open.
   void reconfigure(std::string_view config);
@@ -65,6 +73,14 @@ class Sink final : private ProducerListener {
     Topic* topic;
     Line* line;
   };
+  struct Transaction {
+    rd_kafka_topic_t* topic = nullptr;  // of the checkpoints; the producer's
+    bool open = false;
+    int64_t begun_ns = 0;
+    bool checkpoint_sent = false;
+    bool checkpoint_delivered = false;
+    bool committing = false;  // a commit was asked for, and its answer has not come
+  };
 
   // sink.cc
   void start_producer();
@@ -83,6 +99,19 @@ class Sink final : private ProducerListener {
   void ask_for_topics(int64_t deadline_ns);
   void make_ready(Topic& topic, const Producer::TopicAnswer& answer);
   int64_t read_clock();
+
+  // sink_transactions.cc
+  void open_transactions();
+  void find_coordinator();
+  void make_checkpoint_topic();
+  void check_checkpoint_topic();
+  bool send_checkpoint(std::string_view checkpoint);
+  void on_checkpoint_report(const rd_kafka_message_t& message);
+  bool is_transaction_delivered() const;
+  void fail_transaction(rd_kafka_error_t* error, const char* doing);
+  bool is_fenced() const;
+  void abort_transaction();
+  void throw_ended_session() const;
 
   // sink_failure.cc
   void on_report(const rd_kafka_message_t& message) override;
@@ -135,6 +164,13 @@ class Sink final : private ProducerListener {
   std::optional<Failure> denied_;         // until something works again
   std::optional<Failure> misconfigured_;  // until close()
   uint64_t delivered_bytes_ = 0;          // since the last poll
+
+  Transaction transaction_;
+  // What outlives a session: where our newest checkpoint stands, committed or not. One behind it is
+  // another host's. -1: not known.
+  int64_t checkpoint_offset_ = -1;
+  std::optional<Failure> ended_;  // why the session of transactions is over
+  bool fenced_ = false;           // because another host has begun one
 };
 
 }  // namespace eventhubs

@@ -39,6 +39,10 @@ int wait_ms(int64_t from_ns, int64_t until_ns) {
 void Sink::on_report(const rd_kafka_message_t& message) {
   const auto ticket = reinterpret_cast<Ticket>(message._private);
   auto* topic = static_cast<Topic*>(rd_kafka_topic_opaque(message.rkt));
+  if (topic == nullptr) {
+    on_checkpoint_report(message);
+    return;
+  }
   Line& line = topic->lines[static_cast<size_t>(message.partition)];
   --sent_messages_;
   if (const uint64_t bytes = line.reported(); bytes > 0) {
@@ -200,7 +204,17 @@ void Sink::finish_failing() {
     }
   }
   const uint32_t delay_ms = delay_after_failure();
+  if (settings_.transactional) {
+    fenced_ = is_fenced();
+    ended_ = failure;
+    deliveries_.forget_delivered();
+  }
   stop_producer();
+  if (fenced_) {
+    state_ = State::kBackingOff;
+    failure_.reset();
+    return;  // Whoever took over goes on from what is committed; nothing is to be written again.
+  }
   // In one go, with nothing under way any more: the host writes again from the lowest unsettled
   // item and finds the same order as before (I3).
   const std::string text = describe(failure);
@@ -228,7 +242,7 @@ void Sink::resume(int64_t deadline_ns) {
     stop.wait_for(dstream::Millis(wait));
     read_clock();
   }
-  if (now_ns_ >= resume_ns_ && !misconfigured_) {
+  if (now_ns_ >= resume_ns_ && !misconfigured_ && !settings_.transactional) {
     start_producer();
     denied_.reset();
     state_ = State::kRunning;
@@ -236,12 +250,16 @@ void Sink::resume(int64_t deadline_ns) {
 }
 
 void Sink::throw_pending() const {
+  if (fenced_) {
+    throw_ended_session();
+  }
   if (misconfigured_) {
     throw Error(DSTREAM_CONFIG, describe(*misconfigured_), misconfigured_->code);
   }
   if (denied_) {
     throw Error(DSTREAM_DENIED, describe(*denied_), denied_->code);
   }
+  throw_ended_session();
 }
 
 std::string Sink::describe(const Failure& failure) const {

@@ -40,8 +40,8 @@ class TopicsTest : public testing::Test {
   TestHost host_;
   Silent silent_;
   Metrics metrics_{dstream::Host(host_.raw())};
-  Producer producer_{settings_, settings_.batch, dstream::Host(host_.raw()), scrubber_, metrics_,
-                     silent_};
+  Producer producer_{settings_, settings_.batch, dstream::Host(host_.raw()),
+                     scrubber_, metrics_,        silent_};
 };
 
 // Values of org.apache.kafka.common.utils.Utils.murmur2, as Kafka's own test lists them.

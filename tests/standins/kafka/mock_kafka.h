@@ -23,6 +23,7 @@ enum class KafkaRequest : int16_t {
   kProduce = 0,
   kFetch = 1,
   kMetadata = 3,
+  kFindCoordinator = 10,
   kInitProducerId = 22,
 };
 
