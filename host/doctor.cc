@@ -8,6 +8,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/metrics.h"
+#include "core/pipeline/worker.h"
 #include "core/plugins/guard.h"
 #include "host/commands.h"
 #include "host/doctor_report.h"
@@ -64,7 +65,8 @@ class Doctor {
     }
     const core::CallResult used = sink.use_transactions(pipeline.name);
     if (!used.ok()) {
-      return core::fail("DS-SINK-CONFIG", std::string(used.message()), "");
+      return core::fail(
+          core::plugin_error(core::Role::kSink, pipeline.sink.type, "transactions", used));
     }
     return {};
   }
