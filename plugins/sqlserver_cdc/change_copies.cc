@@ -29,8 +29,15 @@ void ChangeStream::begin_copies(const Position& position) {
     }
     // Nothing of a table leaves before its beginning is durable: a position without one says that
     // nothing has left.
-    if (copies_.wants(i) && (known == nullptr || known->key.is_beginning())) {
+    if (!copies_.wants(i)) {
+      continue;
+    }
+    const TableCopy* copy = position.copies.find(tables_[i].facts.name);
+    if (known == nullptr || known->key.is_beginning()) {
       unanchored_.push_back(i);
+    } else if (copy != nullptr && copy->waiting()) {
+      // The host may have gone on from a position that it has read and not stored yet.
+      announced_.emplace_back(i, tables_[i].complete);
     }
   }
 }

@@ -72,6 +72,7 @@ struct Plan {
   bool gaps = false;
   uint32_t chunk_rows = 3;
   uint32_t connections = 3;
+  uint32_t checkpoint_one_in = 3;  // of the positions that leave
 };
 
 class Run {
@@ -128,6 +129,11 @@ class Run {
           kill();
         }
         break;
+      case 14:
+        if (plan_.kills && random_() % 3 == 0) {
+          open();
+        }
+        break;
       case 4:
         if (plan_.gaps && random_() % 4 == 0) {
           database_.clean_up();
@@ -140,7 +146,7 @@ class Run {
         }
         break;
       case 6:
-        if (random_() % 2 == 0) {
+        if (random_() % plan_.checkpoint_one_in < 2) {
           stored_ = last_position_;
         }
         if (!stored_.empty()) {
@@ -186,7 +192,7 @@ class Run {
       replica_.apply(record);
       if (record.position.size > 0) {
         last_position_ = text_of(record.position);
-        if (random_() % 3 == 0) {
+        if (random_() % plan_.checkpoint_one_in == 0) {
           stored_ = last_position_;
         }
       }
@@ -194,8 +200,13 @@ class Run {
     batch->release(batch);
   }
 
-  void kill() { open(); }
+  // The process ends: what was not stored is forgotten.
+  void kill() {
+    last_position_ = stored_;
+    open();
+  }
 
+  // The connection is lost: the host goes on from what it has read, stored or not.
   void open() {
     stream_.reset();
     changes_ = std::make_unique<MemoryChangeFetcher>(database_);
@@ -212,9 +223,11 @@ class Run {
       tables.push_back(table);
     }
     const StreamSettings settings{plan_.chunk_rows, size_t{1} << 20, plan_.mode, plan_.connections};
-    last_position_ = stored_;
-    stream_ = std::make_unique<ChangeStream>(std::move(tables), parse_position(stored_), settings,
-                                             *changes_, *rows_);
+    stream_ = std::make_unique<ChangeStream>(std::move(tables), parse_position(last_position_),
+                                             settings, *changes_, *rows_);
+    if (!stored_.empty()) {
+      stream_->committed(parse_position(stored_));  // as the source has been told before
+    }
     database_.groups = stream_->groups();
   }
 
@@ -270,6 +283,7 @@ TEST(Snapshot, ReplayingTheRecordsGivesTheTables) { prove({}); }
 TEST(Snapshot, ManyChunksOfATableAtOnce) { prove({SnapshotMode::kInitial, true, false, 2, 8}); }
 TEST(Snapshot, OneConnection) { prove({SnapshotMode::kInitial, true, false, 5, 1}); }
 TEST(Snapshot, GapsAreCopiedAgain) { prove({SnapshotMode::kWhenGap, true, true, 3, 3}); }
+TEST(Snapshot, CheckpointsThatComeLate) { prove({SnapshotMode::kInitial, true, false, 3, 3, 60}); }
 TEST(Snapshot, OnlyEndsWhereTheCopiesAreConsistent) {
   prove({SnapshotMode::kOnly, false, false, 3, 3});
 }

@@ -215,6 +215,9 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
                                 options_.copy_connections(), options_.poll};
   stream_ =
       std::make_unique<ChangeStream>(std::move(tables), position, settings, *fetcher_, *copies_);
+  if (stream_->waits_for_commit() && !committed_.empty()) {
+    stream_->committed(parse_position(committed_));
+  }
   recorded_ = stream_->copies().progress();
   fetcher_->set_groups(stream_->groups());
   manage_instances();
@@ -296,6 +299,7 @@ void Source::manage_instances() {
 }
 
 void Source::commit(std::string_view text) {
+  committed_ = text;
   const bool waits = stream_ != nullptr && stream_->waits_for_commit();
   if (!waits && !instances_.waits_for_commit()) {
     return;

@@ -70,7 +70,8 @@ class Source {
   OdbcConnection target_;
   StopSignal signal_;
   SourceStatus status_;
-  Position opening_;  // where the stream begins that connect() is for
+  std::string committed_;  // the newest position that the host has said is durable
+  Position opening_;       // where the stream begins that connect() is for
   InstanceLog instances_;
   std::unique_ptr<InstanceManager> manager_;  // where instances are managed
   std::shared_ptr<SlabPool> pool_;
