@@ -109,6 +109,9 @@ SinkDriver::Result SinkDriver::call(dstream_status status) const {
 }
 
 SinkDriver::Result SinkDriver::open() {
+  if (sink_ == nullptr) {
+    return created_;
+  }
   ++sessions_;
   Result result = call(api().open(sink_, &error_));
   open_ = result.status == DSTREAM_OK;

@@ -312,14 +312,14 @@ TEST(SinkMock, WaitsForATopicThatIsBeingMade) {
 TEST(SinkMock, RejectsWhatIsTooLargeAndDeliversTheRest) {
   MockKafka mock;
   mock.create_topic("orders", 1);
-  SinkDriver driver(config_for(mock.brokers(), R"(,"message_bytes_max":"2KiB")"));
+  SinkDriver driver(config_for(mock.brokers(), R"(,"message_bytes_max":"4KiB")"));
   ASSERT_EQ(driver.open().status, DSTREAM_OK);
   driver.add_numbered(0, 10, 1);
-  driver.add({.key = "large", .value = std::string(3000, 'x')});
+  driver.add({.key = "large", .value = std::string(5000, 'x')});
   driver.add_numbered(10, 10, 1);
   ASSERT_EQ(driver.run().status, DSTREAM_OK) << driver.breach();
   EXPECT_EQ(driver.rejected(), std::vector<size_t>{10});
-  EXPECT_NE(driver.reject_message().find("message_bytes_max is 2048"), std::string::npos)
+  EXPECT_NE(driver.reject_message().find("message_bytes_max is 4096"), std::string::npos)
       << driver.reject_message();
   std::vector<KafkaRecord> records = read_all(mock.brokers(), "orders");
   EXPECT_EQ(check_stream(records, 20, 1).problem, "");
