@@ -28,8 +28,10 @@ BANNED = [
 ]
 
 
-def tracked(root):
-    names = subprocess.run(["git", "-C", root, "ls-files"], check=True, capture_output=True, text=True)
+def files_of(root):
+    """Files of the tree, also those that are not added yet."""
+    command = ["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, check=True, capture_output=True, text=True)
     return [n for n in names.stdout.splitlines() if (pathlib.Path(root) / n).is_file()]
 
 
@@ -65,7 +67,7 @@ def long_functions(lines):
 def main():
     root = sys.argv[1] if len(sys.argv) > 1 else "."
     broken = []
-    for name in tracked(root):
+    for name in files_of(root):
         path = pathlib.Path(root) / name
         if path.suffix not in CODE + SCRIPTS and path.name not in ("CMakeLists.txt", "dev", "run"):
             continue
