@@ -125,9 +125,8 @@ class SourceChecks {
       look("agent", [&] { judge_agent(load_agent(*connection_), checks_); });
     }
     if (options_.instances == InstanceMode::kManage) {
-      look("cdc.manage", [&] {
-        judge_manage(load_is_owner(*connection_), connection_->read_only(), checks_);
-      });
+      look("cdc.manage",
+           [&] { judge_manage(load_is_owner(*connection_), connection_->read_only(), checks_); });
     }
     std::optional<JobFacts::Capture> job;
     look("capture.job", [&] {
