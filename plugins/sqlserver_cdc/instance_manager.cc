@@ -137,6 +137,7 @@ std::vector<ManagedTable> load_managed(Connection& connection,
     table.instances.push_back(std::move(instance));
   }
   std::vector<ManagedTable> all;
+  all.reserve(tables.size());
   for (auto& [name, table] : tables) {
     all.push_back(std::move(table));
   }

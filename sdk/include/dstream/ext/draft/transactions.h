@@ -22,9 +22,7 @@ extern "C" {
 #endif
 
 #define DSTREAM_EXT_TRANSACTIONS "dstream.transactions/1"
-#define DSTREAM_MAX_CHECKPOINT                                       \
-  262144u /* bytes in one checkpoint: a position and what is with it \
-           */
+#define DSTREAM_MAX_CHECKPOINT 262144u /* bytes: a position and what goes with it */
 
 typedef struct dstream_transactions {
   /* The sessions to come write in transactions, on behalf of `pipeline`. Its name is the owner's:
