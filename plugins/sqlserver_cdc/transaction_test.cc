@@ -9,16 +9,10 @@
 #include <random>
 
 #include "plugins/sqlserver_cdc/fault_fixture.h"
+#include "tests/sanitized.h"
 
 namespace dstream::sqlserver {
 namespace {
-
-constexpr bool kSanitized =
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    true;
-#else
-    false;
-#endif
 
 uint64_t test_seed() {
   const char* text = std::getenv("DSTREAM_TEST_SEED");

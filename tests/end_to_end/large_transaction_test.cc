@@ -123,7 +123,7 @@ TEST_F(LargeTransaction, AMillionRowsArriveAcrossKills) {
   host->signal(SIGTERM);
   EXPECT_EQ(host->wait_exit(seconds(40)), 143) << host->output();
   EXPECT_GT(inside, 0u);
-  if (!host_test::kSanitized) {
+  if (!kSanitized) {
     EXPECT_LT(peak, 150 * kMiB);
   }
   std::printf("%llu kills inside the transaction, %d rows came again, %lld MiB at most\n",

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/config/schema_view.h"
+#include "tests/sanitized.h"
 
 namespace dstream::host_test {
 
@@ -28,20 +29,6 @@ Ended call(const std::vector<std::string>& arguments,
 
 // `text` as JSON; a failure of the test and an empty object if it is none.
 core::JsonObject parse_json(const std::string& text);
-
-// True in builds whose time and memory say nothing.
-constexpr bool kSanitized =
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-    true;
-#else
-    false;
-#endif
-#else
-    false;
-#endif
 
 // A folder of a test's own, with files; goes away with the test.
 class Folder {
