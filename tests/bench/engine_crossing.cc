@@ -234,7 +234,13 @@ int run() {
   if (::mkdtemp(folder.data()) == nullptr) {
     return 1;
   }
-  core::PipelineEnvironment environment{&clock, files.get(), log.get(), &metrics, &plugins, folder};
+  core::PipelineEnvironment environment;
+  environment.clock = &clock;
+  environment.files = files.get();
+  environment.log = log.get();
+  environment.metrics = &metrics;
+  environment.plugins = &plugins;
+  environment.state_dir = folder;
   core::PipelineSettings settings;
   settings.name = "bench";
   settings.source = {"memory", "{}", std::nullopt};
