@@ -71,14 +71,11 @@ struct WorkerParts {
   BatchQueue queue{&budget, &lifecycle.sink_wakeup()};
 };
 
-class ScriptedSource final : public GuardedSource {
+// What a scripted source and a scripted sink have in common. `Guarded` is the guard's interface.
+template <class Guarded>
+class ScriptedConnector : public Guarded {
  public:
-  // Answers in order; without one, open() and commit() are OK and read() says AGAIN.
-  std::deque<CallResult> opens;
-  std::deque<std::pair<CallResult, dstream_batch*>> reads;
-  std::deque<CallResult> commits;
   std::vector<std::string> calls;
-
   // What reconfigure() answers; nothing: it is not offered.
   std::optional<dstream_status> takes_config;
   std::vector<std::string> configs;
@@ -91,6 +88,14 @@ class ScriptedSource final : public GuardedSource {
     configs.push_back(config_json);
     return call_result(*takes_config);
   }
+};
+
+class ScriptedSource final : public ScriptedConnector<GuardedSource> {
+ public:
+  // Answers in order; without one, open() and commit() are OK and read() says AGAIN.
+  std::deque<CallResult> opens;
+  std::deque<std::pair<CallResult, dstream_batch*>> reads;
+  std::deque<CallResult> commits;
   CallResult open(std::string_view position) override {
     calls.push_back("open " + std::string(position));
     return take(opens, DSTREAM_OK);
@@ -123,7 +128,7 @@ class ScriptedSource final : public GuardedSource {
   }
 };
 
-class ScriptedSink : public GuardedSink {
+class ScriptedSink : public ScriptedConnector<GuardedSink> {
  public:
   explicit ScriptedSink(bool messages) : messages_(messages) {}
 
@@ -133,7 +138,6 @@ class ScriptedSink : public GuardedSink {
       writes;
   std::deque<std::function<CallResult()>> polls;
   std::function<void()> on_close;
-  std::vector<std::string> calls;
   std::deque<uint64_t> delivery_ids;  // of the writes, in order
   std::vector<int64_t> written;       // the numbers of the records offered and taken
   bool polled = true;
@@ -141,18 +145,6 @@ class ScriptedSink : public GuardedSink {
   std::optional<uint64_t> bytes_max;
 
   std::optional<uint64_t> message_bytes_max() override { return bytes_max; }
-  // What reconfigure() answers; nothing: it is not offered.
-  std::optional<dstream_status> takes_config;
-  std::vector<std::string> configs;
-
-  std::optional<CallResult> reconfigure(const std::string& config_json) override {
-    calls.emplace_back("reconfigure");
-    if (!takes_config) {
-      return std::nullopt;
-    }
-    configs.push_back(config_json);
-    return call_result(*takes_config);
-  }
   CallResult open() override {
     calls.emplace_back("open");
     if (opens.empty()) {
