@@ -22,16 +22,7 @@ namespace {
 constexpr SQLULEN kLongest = 8000;  // beyond it, or 0: of no fixed size
 
 void check(SQLRETURN code, SQLSMALLINT kind, SQLHANDLE handle) {
-  if (SQL_SUCCEEDED(code)) {
-    return;
-  }
-  SQLCHAR state[6] = {};
-  SQLCHAR message[512] = {};
-  SQLINTEGER native = 0;
-  SQLSMALLINT length = 0;
-  SQLGetDiagRec(kind, handle, 1, state, &native, message, sizeof message, &length);
-  std::fprintf(stderr, "bare_large: %s %d %s\n", state, native, message);
-  std::exit(1);
+  dstream::bench::check_odbc(code, kind, handle, "bare_large");
 }
 
 struct LargeColumn {

@@ -120,20 +120,23 @@ void BareReader::bind() {
   }
 }
 
-void BareReader::check(SQLRETURN code, const char* what) {
-  if (code == SQL_SUCCESS || code == SQL_SUCCESS_WITH_INFO) {
+void check_odbc(SQLRETURN code, SQLSMALLINT kind, SQLHANDLE handle, const char* what) {
+  if (SQL_SUCCEEDED(code)) {
     return;
   }
-  SQLHANDLE handle = statement_ != nullptr ? statement_ : connection_;
-  SQLSMALLINT kind = statement_ != nullptr ? SQL_HANDLE_STMT : SQL_HANDLE_DBC;
-  SQLCHAR state[6];
-  SQLCHAR message[512];
+  SQLCHAR state[6] = {};
+  SQLCHAR message[512] = {};
   SQLINTEGER native = 0;
   SQLSMALLINT length = 0;
-  if (SQLGetDiagRec(kind, handle, 1, state, &native, message, sizeof message, &length) == 0) {
-    std::fprintf(stderr, "%s: %s %d %s\n", what, state, native, message);
-  }
+  SQLGetDiagRec(kind, handle, 1, state, &native, message, sizeof message, &length);
+  std::fprintf(stderr, "%s: %s %d %s\n", what, state, native, message);
   std::exit(1);
+}
+
+void BareReader::check(SQLRETURN code, const char* what) {
+  const bool has_statement = statement_ != nullptr;
+  check_odbc(code, has_statement ? SQL_HANDLE_STMT : SQL_HANDLE_DBC,
+             has_statement ? statement_ : connection_, what);
 }
 
 std::string whole_table_sql(const std::string& capture_instance) {

@@ -33,9 +33,13 @@ struct Column {
   const char* at(size_t row) const { return data.data() + row * width; }
 };
 
+// Exits the program with the driver's words if `code` is a failure: a yardstick has no error
+// policy.
+void check_odbc(SQLRETURN code, SQLSMALLINT kind, SQLHANDLE handle, const char* what);
+
 class BareReader {
  public:
-  // Exits the program with the driver's words if anything fails: a yardstick has no error policy.
+  // Exits the program as check_odbc() does if anything fails.
   explicit BareReader(const std::string& connection, Binding binding = Binding::kAsSource);
   ~BareReader();
   BareReader(const BareReader&) = delete;

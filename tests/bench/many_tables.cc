@@ -76,16 +76,7 @@ class Client {
 
  private:
   static void check(SQLRETURN code, SQLSMALLINT kind, SQLHANDLE handle) {
-    if (SQL_SUCCEEDED(code)) {
-      return;
-    }
-    SQLCHAR state[6] = {};
-    SQLCHAR message[512] = {};
-    SQLINTEGER native = 0;
-    SQLSMALLINT length = 0;
-    SQLGetDiagRec(kind, handle, 1, state, &native, message, sizeof message, &length);
-    std::fprintf(stderr, "many_tables: %s %d %s\n", state, native, message);
-    std::exit(1);
+    dstream::bench::check_odbc(code, kind, handle, "many_tables");
   }
 
   SQLHENV environment_ = nullptr;
