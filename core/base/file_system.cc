@@ -165,6 +165,37 @@ class SystemFileSystem final : public FileSystem {
     return content;
   }
 
+  Result<std::string> read_part(const std::string& path, uint64_t offset, uint64_t size) override {
+    Descriptor file(open_file(path, O_RDONLY));
+    std::string content;
+    if (!file.ok() || ::lseek(file.get(), static_cast<off_t>(offset), SEEK_SET) < 0 ||
+        !read_up_to(file.get(), size, content)) {
+      return failed("read", path);
+    }
+    return content;
+  }
+
+  Result<uint64_t> file_bytes(const std::string& path) override {
+    struct stat facts {};
+    if (::stat(path.c_str(), &facts) != 0) {
+      return failed("read", path);
+    }
+    return static_cast<uint64_t>(facts.st_size);
+  }
+
+  Result<std::vector<std::string>> list_folder(const std::string& path) override {
+    std::vector<std::string> names;
+    std::error_code failure;
+    for (std::filesystem::directory_iterator at(path, failure), end; !failure && at != end;
+         at.increment(failure)) {
+      names.push_back(at->path().filename().string());
+    }
+    if (failure) {
+      return fail(file_error("read folder", path, failure.value()));
+    }
+    return names;
+  }
+
   Result<void> write_durable(const std::string& path, std::string_view bytes) override {
     Descriptor file(open_file(path, O_WRONLY | O_CREAT | O_TRUNC));
     if (!file.ok() || !write_all(file.get(), bytes)) {

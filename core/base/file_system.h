@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/error.h"
 
@@ -37,6 +38,13 @@ class FileSystem {
   virtual Result<std::string> read(const std::string& path, uint64_t size_max) = 0;
   // The last `size` bytes, or all of them if there are fewer.
   virtual Result<std::string> read_last(const std::string& path, uint64_t size) = 0;
+  // `size` bytes from `offset` on; fewer, maybe none, where the file ends before.
+  virtual Result<std::string> read_part(const std::string& path, uint64_t offset,
+                                        uint64_t size) = 0;
+  // How large the file is now.
+  virtual Result<uint64_t> file_bytes(const std::string& path) = 0;
+  // The names in folder `path`, in no order.
+  virtual Result<std::vector<std::string>> list_folder(const std::string& path) = 0;
   // Creates or truncates, writes, fsyncs the file. The folder is not synced.
   virtual Result<void> write_durable(const std::string& path, std::string_view bytes) = 0;
   // Replaces `to` if it exists; atomic for every reader, durable after sync_folder().

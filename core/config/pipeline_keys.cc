@@ -60,6 +60,18 @@ RetrySettings read_retry(const JsonObject& pipeline) {
   return out;
 }
 
+DeadLetterSettings read_dead_letter(const JsonObject& pipeline) {
+  JsonObject keys = pipeline->getObject("dead_letter");
+  auto bytes = parse_size_bytes(keys->getValue<std::string>("file_bytes_max"));
+  DSTREAM_ASSERT(bytes.has_value());
+  DeadLetterSettings out;
+  out.file_bytes_max = *bytes;
+  out.files_max = keys->getValue<uint32_t>("files_max");
+  out.on_full = keys->getValue<std::string>("on_full") == "wait" ? OnDeadLettersFull::kWait
+                                                                 : OnDeadLettersFull::kStop;
+  return out;
+}
+
 }  // namespace
 
 PipelineSettings read_pipeline_keys(const JsonObject& pipeline, const Origins& origins,
@@ -85,6 +97,7 @@ PipelineSettings read_pipeline_keys(const JsonObject& pipeline, const Origins& o
                       ? OnReject::kDeadLetter
                       : OnReject::kStop;
   out.on_oversize = read_on_oversize(pipeline);
+  out.dead_letter = read_dead_letter(pipeline);
   auto on_data_loss = pipeline->getValue<std::string>("on_data_loss");
   out.on_data_loss = on_data_loss == "continue" ? OnDataLoss::kContinue : OnDataLoss::kStop;
   if (on_data_loss == "resnapshot") {

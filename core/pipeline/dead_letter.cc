@@ -1,5 +1,8 @@
 #include "core/pipeline/dead_letter.h"
 
+#include <algorithm>
+#include <charconv>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -8,6 +11,8 @@
 
 namespace dstream::core {
 namespace {
+
+constexpr size_t kNumberDigits = 6;  // at least: names in the order of their numbers
 
 std::string_view view(const dstream_bytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data), bytes.size};
@@ -85,6 +90,30 @@ std::string source_json(const dstream_record& record) {
   return out;
 }
 
+std::string put_aside_path(const std::string& state_dir, const std::string& pipeline,
+                           uint64_t number) {
+  std::string digits = std::to_string(number);
+  if (digits.size() < kNumberDigits) {
+    digits.insert(0, kNumberDigits - digits.size(), '0');
+  }
+  return state_dir + "/" + pipeline + ".dead-letter." + digits + ".jsonl";
+}
+
+// nullopt if the file is another one.
+std::optional<uint64_t> put_aside_number(std::string_view name, const std::string& pipeline) {
+  const std::string prefix = pipeline + ".dead-letter.";
+  constexpr std::string_view kSuffix = ".jsonl";
+  if (name.size() <= prefix.size() + kSuffix.size() || !name.starts_with(prefix) ||
+      !name.ends_with(kSuffix)) {
+    return std::nullopt;
+  }
+  name = name.substr(prefix.size(), name.size() - prefix.size() - kSuffix.size());
+  uint64_t number = 0;
+  auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
+  return failure == std::errc() && end == name.data() + name.size() ? std::optional(number)
+                                                                    : std::nullopt;
+}
+
 }  // namespace
 
 std::string dead_letter_path(const std::string& state_dir, const std::string& pipeline) {
@@ -127,41 +156,94 @@ Result<void> DeadLetterFile::append(const Delivery& delivery, int64_t wall_ns) {
     auto encoder = make_encoder(settings);
     record_encoder_ = encoder ? std::move(*encoder) : nullptr;
   }
-  std::string lines;
+  Result<void> done;
   for (const Reject& each : delivery.rejects()) {
-    lines += format_dead_letter(pipeline_, delivery, each, wall_ns, record_encoder_.get());
+    done =
+        append_line(format_dead_letter(pipeline_, delivery, each, wall_ns, record_encoder_.get()));
+    if (!done) {
+      break;
+    }
   }
-  Result<void> done = append_lines(lines);
-  if (!done) {
-    file_.reset();  // Opened again, so that a line cut short by the failure is ended.
-    return fail("DS-DEAD-LETTER-WRITE",
-                "A rejected record of '" + pipeline_ +
-                    "' cannot be put into the dead letters: " + done.error().message,
-                done.error().hint.empty() ? "It is tried again; the record is kept meanwhile."
-                                          : done.error().hint);
+  if (done && file_ != nullptr) {
+    done = file_->sync();
   }
-  return {};
+  if (done) {
+    return {};
+  }
+  file_.reset();  // Opened again, so that a line cut short by the failure is ended.
+  if (done.error().code == kDeadLettersFullCode) {
+    return done;
+  }
+  return fail("DS-DEAD-LETTER-WRITE",
+              "A rejected record of '" + pipeline_ +
+                  "' cannot be put into the dead letters: " + done.error().message,
+              done.error().hint.empty() ? "It is tried again; the record is kept meanwhile."
+                                        : done.error().hint);
 }
 
-Result<void> DeadLetterFile::append_lines(const std::string& lines) {
+Result<void> DeadLetterFile::append_line(const std::string& line) {
   if (file_ == nullptr) {
     if (Result<void> opened = open(); !opened) {
       return opened;
     }
   }
-  Result<void> done = file_->append(lines);
-  return done ? file_->sync() : done;
+  if (file_bytes_ > 0 && file_bytes_ + line.size() > settings_.file_bytes_max) {
+    Result<void> rotated = file_->sync();
+    if (rotated) {
+      rotated = rotate();
+    }
+    if (rotated) {
+      rotated = open();
+    }
+    if (!rotated) {
+      return rotated;
+    }
+  }
+  Result<void> done = file_->append(line);
+  file_bytes_ += line.size();
+  return done;
+}
+
+Result<void> DeadLetterFile::rotate() {
+  auto names = files_.list_folder(state_dir_);
+  if (!names) {
+    return fail(names.error());
+  }
+  uint32_t files = 1;
+  uint64_t newest = 0;
+  for (const std::string& name : *names) {
+    if (auto number = put_aside_number(name, pipeline_)) {
+      ++files;
+      newest = std::max(newest, *number);
+    }
+  }
+  if (files >= settings_.files_max) {
+    return fail(kDeadLettersFullCode,
+                "The dead letters of '" + pipeline_ + "' are full: " + std::to_string(files) +
+                    " file(s) of " + std::to_string(settings_.file_bytes_max) + " bytes.",
+                "Look at them, send them again with `dstream replay`, move files away; or raise "
+                "dead_letter.files_max. The position stays before the record.");
+  }
+  file_.reset();
+  Result<void> renamed = files_.rename(dead_letter_path(state_dir_, pipeline_),
+                                       put_aside_path(state_dir_, pipeline_, newest + 1));
+  return renamed ? files_.sync_folder(state_dir_) : renamed;
 }
 
 Result<void> DeadLetterFile::open() {
   std::string path = dead_letter_path(state_dir_, pipeline_);
   std::string last;
+  file_bytes_ = 0;
   if (files_.exists(path)) {
     auto read = files_.read_last(path, 1);
-    if (!read) {
-      return fail(read.error());
+    auto bytes = files_.file_bytes(path);
+    if (!read || !bytes) {
+      return fail(read ? bytes.error() : read.error());
     }
     last = *read;
+    file_bytes_ = *bytes;
+  } else if (Result<void> synced = files_.sync_folder(state_dir_); !synced) {
+    return synced;  // A new file of this name must not come before the renaming of the old one.
   }
   auto file = files_.open_append(path);
   if (!file) {
@@ -170,6 +252,7 @@ Result<void> DeadLetterFile::open() {
   Result<void> done = files_.sync_folder(state_dir_);
   if (done && !last.empty() && last != "\n") {
     done = (*file)->append("\n");
+    ++file_bytes_;
   }
   if (done) {
     file_ = std::move(*file);

@@ -16,6 +16,10 @@
 // `json` format writes it. `position` is hexadecimal, "-" inside a transaction that cannot be
 // resumed.
 //
+// A file that would grow beyond its limit is renamed, `<pipeline>.dead-letter.000001.jsonl` and so
+// on in the order of time, and another one is begun. When there are as many as may be, nothing is
+// written and nothing is dropped (I5): append() fails until files have been taken away.
+//
 // A line that a crash cut short is ended by the next start; its record was not settled and comes
 // again.
 //
@@ -30,12 +34,16 @@
 #include "core/base/file_system.h"
 #include "core/messages/encoder.h"
 #include "core/pipeline/delivery.h"
+#include "core/pipeline/settings.h"
 
 namespace dstream::core {
 
 // Do not change this value, it is stored on disk.
 inline constexpr int kDeadLetterFormat = 1;
 
+inline constexpr const char* kDeadLettersFullCode = "DS-DEAD-LETTER-FULL";
+
+// The file that is written.
 std::string dead_letter_path(const std::string& state_dir, const std::string& pipeline);
 
 // The line for one rejected record, with the newline. `record_encoder` writes what was never a
@@ -46,21 +54,30 @@ std::string format_dead_letter(const std::string& pipeline, const Delivery& deli
 class DeadLetterFile {
  public:
   // Nothing is opened before the first append().
-  DeadLetterFile(FileSystem& files, std::string state_dir, std::string pipeline)
-      : files_(files), state_dir_(std::move(state_dir)), pipeline_(std::move(pipeline)) {}
+  DeadLetterFile(FileSystem& files, std::string state_dir, std::string pipeline,
+                 const DeadLetterSettings& settings)
+      : files_(files),
+        state_dir_(std::move(state_dir)),
+        pipeline_(std::move(pipeline)),
+        settings_(settings) {}
 
   // Durable when it returns without an error. After an error the caller appends the same again: a
-  // line may then be there twice, never not at all. Errors: DS-DEAD-LETTER-WRITE.
+  // line may then be there twice, never not at all. Errors: DS-DEAD-LETTER-WRITE,
+  // DS-DEAD-LETTER-FULL.
   Result<void> append(const Delivery& delivery, int64_t wall_ns);
 
  private:
   Result<void> open();
-  Result<void> append_lines(const std::string& lines);
+  // Puts the file aside. Nothing has happened if it fails, or all of it has.
+  Result<void> rotate();
+  Result<void> append_line(const std::string& line);
 
   FileSystem& files_;
   const std::string state_dir_;
   const std::string pipeline_;
+  const DeadLetterSettings settings_;
   std::unique_ptr<AppendFile> file_;
+  uint64_t file_bytes_ = 0;
   std::unique_ptr<Encoder> record_encoder_;
 };
 

@@ -26,6 +26,9 @@ struct ConnectorSettings {
 enum class OnReject { kStop, kDeadLetter };
 // A message that is larger than the sink takes. kOnReject: the sink rejects it.
 enum class OversizePolicy { kOnReject, kStop, kDeadLetter, kTruncateColumns, kSplit };
+// No dead letter file may be begun any more. kWait: what is rejected is kept, and with it the
+// position, until files have been taken away.
+enum class OnDeadLettersFull { kStop, kWait };
 enum class OnDataLoss { kStop, kContinue };
 
 struct RetrySettings {
@@ -33,6 +36,14 @@ struct RetrySettings {
   int64_t backoff_max_ms = 30'000;
   int64_t max_elapsed_ms = 0;          // 0: without limit
   int64_t denied_for_ms = 5 * 60'000;  // how long DENIED is retried: keys rotate
+};
+
+struct DeadLetterSettings {
+  // A file that would grow beyond it is put aside and another one is begun; a line that is larger
+  // has a file to itself. 64 KiB .. 64 GiB.
+  uint64_t file_bytes_max = 64ull * 1024 * 1024;
+  uint32_t files_max = 16;  // the one that is written included; 1 .. 100,000
+  OnDeadLettersFull on_full = OnDeadLettersFull::kStop;
 };
 
 struct PipelineSettings {
@@ -51,6 +62,7 @@ struct PipelineSettings {
   bool exactly_once = false;
   OnReject on_reject = OnReject::kStop;
   OversizePolicy on_oversize = OversizePolicy::kOnReject;
+  DeadLetterSettings dead_letter;
   OnDataLoss on_data_loss = OnDataLoss::kStop;
 };
 

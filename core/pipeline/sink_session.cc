@@ -93,6 +93,12 @@ bool SinkWorker::store_dead_letters(int64_t now_ns) {
       return;
     }
     Result<void> appended = dead_letters_.append(delivery, context_.clock->wall_ns());
+    if (!appended && appended.error().code == kDeadLettersFullCode &&
+        context_.settings->dead_letter.on_full == OnDeadLettersFull::kStop) {
+      stored = false;
+      stop_before_rejected(appended.error(), now_ns);
+      return;
+    }
     if (!appended) {
       context_.lifecycle->set_trouble(Trouble::kDeadLetter, appended.error());
       dead_letter_at_ns_ = now_ns + dead_letter_back_off_.next_ns(now_ns, 0);
@@ -112,6 +118,20 @@ bool SinkWorker::store_dead_letters(int64_t now_ns) {
     retire();
   }
   return stored;
+}
+
+// The pipeline ends, with its position before what was rejected (I5).
+void SinkWorker::stop_before_rejected(Error error, int64_t now_ns) {
+  stops_ = true;
+  fail(std::move(error), now_ns);
+  if (session_ == Session::kClosed) {
+    failed_ = true;
+    return;
+  }
+  if (session_ == Session::kOpen) {
+    begin_settling(now_ns);
+  }
+  stop_after_settling_ = true;
 }
 
 // ---- what fails ---------------------------------------------------------------------------------

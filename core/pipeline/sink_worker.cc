@@ -23,7 +23,7 @@ SinkWorker::SinkWorker(const WorkerContext& context, CheckpointStore* store, Fil
       tracker_(context.budget),
       checkpointer_(context, store),
       store_(store),
-      dead_letters_(*files, state_dir, context.settings->name),
+      dead_letters_(*files, state_dir, context.settings->name, context.settings->dead_letter),
       config_refresh_(context, Role::kSink, context.settings->sink.config_json),
       back_off_(context.settings->retry, context.seed),
       dead_letter_back_off_(RetrySettings{}, context.seed + 1) {

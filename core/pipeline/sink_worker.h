@@ -76,6 +76,7 @@ class SinkWorker final : public SettleHandler {
   // What is rejected for this reason stops the pipeline, and is no dead letter.
   bool stops_at(const Error& reason) const;
   bool store_dead_letters(int64_t now_ns);
+  void stop_before_rejected(Error error, int64_t now_ns);
   void note_oversize(int64_t now_ns);
 
   // sink_transactions.cc: with exactly_once only, that is if transaction_ is there.

@@ -382,6 +382,44 @@ TEST_F(SinkWorkerTest, DeadLetterThatCannotBeWrittenHoldsThePosition) {
   EXPECT_EQ(parts_.error_code(), "");
 }
 
+TEST_F(SinkWorkerTest, FullDeadLettersStopThePipelineBeforeTheRecord) {
+  parts_.settings.on_reject = OnReject::kDeadLetter;
+  parts_.settings.dead_letter = {1, 1, OnDeadLettersFull::kStop};
+  start();
+  arrive({{'i', "1"}, {'i', "2"}, {'i', "3"}});
+  settle_down();
+  settle(0, 1, DSTREAM_REJECTED);
+  settle_down();
+  settle(1, 1, DSTREAM_REJECTED);
+  settle(2, 1);
+  settle_down();
+  EXPECT_TRUE(parts_.lifecycle.failing());
+  EXPECT_EQ(parts_.error_code(), kDeadLettersFullCode);
+  EXPECT_EQ(count("close"), 1);
+  EXPECT_TRUE(parts_.lifecycle.sink_finished());
+  EXPECT_EQ(stored(), "1") << "Up to what found no place, not beyond (I1, I5).";
+  EXPECT_EQ(parts_.counters.records_dead_lettered.load(), 1u);
+}
+
+TEST_F(SinkWorkerTest, FullDeadLettersCanHoldThePositionUntilThereIsRoom) {
+  parts_.settings.on_reject = OnReject::kDeadLetter;
+  parts_.settings.dead_letter = {1, 1, OnDeadLettersFull::kWait};
+  start();
+  arrive({{'i', "1"}, {'i', "2"}});
+  settle_down();
+  settle(0, 1, DSTREAM_REJECTED);
+  settle_down();
+  settle(1, 1, DSTREAM_REJECTED);
+  pass_time(1000);
+  EXPECT_FALSE(parts_.lifecycle.failing());
+  EXPECT_EQ(parts_.error_code(), kDeadLettersFullCode);
+  EXPECT_EQ(stored(), "1");
+  ASSERT_TRUE(files_.remove(dead_letter_path(folder_.path(), "people")).has_value());
+  pass_time(30'000);
+  EXPECT_EQ(stored(), "2");
+  EXPECT_EQ(parts_.error_code(), "");
+}
+
 TEST_F(SinkWorkerTest, FatalClosesAndFailsWithWhatSettledStored) {
   for (dstream_status status : std::initializer_list<dstream_status>{DSTREAM_FATAL, DSTREAM_CONFIG,
                                                                      DSTREAM_UNSUPPORTED, -99}) {

@@ -153,6 +153,16 @@ Result<std::string> FaultyFiles::read(const std::string& path, uint64_t size_max
 Result<std::string> FaultyFiles::read_last(const std::string& path, uint64_t size) {
   return disk_->read_last(path, size);
 }
+Result<std::string> FaultyFiles::read_part(const std::string& path, uint64_t offset,
+                                           uint64_t size) {
+  return disk_->read_part(path, offset, size);
+}
+Result<uint64_t> FaultyFiles::file_bytes(const std::string& path) {
+  return disk_->file_bytes(path);
+}
+Result<std::vector<std::string>> FaultyFiles::list_folder(const std::string& path) {
+  return disk_->list_folder(path);
+}
 Result<void> FaultyFiles::write_durable(const std::string& path, std::string_view bytes) {
   auto attempted = attempt("write", path);
   return attempted ? disk_->write_durable(path, bytes) : attempted;

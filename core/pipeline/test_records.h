@@ -63,6 +63,9 @@ class FaultyFiles final : public FileSystem {
 
   Result<std::string> read(const std::string& path, uint64_t size_max) override;
   Result<std::string> read_last(const std::string& path, uint64_t size) override;
+  Result<std::string> read_part(const std::string& path, uint64_t offset, uint64_t size) override;
+  Result<uint64_t> file_bytes(const std::string& path) override;
+  Result<std::vector<std::string>> list_folder(const std::string& path) override;
   Result<void> write_durable(const std::string& path, std::string_view bytes) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;

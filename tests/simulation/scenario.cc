@@ -51,6 +51,10 @@ void draw_settings(Random& random, Scenario& scenario) {
   settings.stop_timeout_ms = random.between(50, 20'000);
   settings.retry.backoff_max_ms = random.between(100, 5'000);
   settings.on_reject = random.chance(300) ? core::OnReject::kStop : core::OnReject::kDeadLetter;
+  // Small enough for many files.
+  settings.dead_letter.file_bytes_max =
+      random.chance(500) ? static_cast<uint64_t>(random.between(1, 4000)) : uint64_t{1} << 20;
+  settings.dead_letter.files_max = 100'000;
   settings.on_data_loss =
       random.chance(500) ? core::OnDataLoss::kStop : core::OnDataLoss::kContinue;
 }

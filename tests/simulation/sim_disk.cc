@@ -87,6 +87,33 @@ core::Result<std::string> SimDisk::read_last(const std::string& path, uint64_t s
   return content;
 }
 
+core::Result<std::string> SimDisk::read_part(const std::string& path, uint64_t offset,
+                                             uint64_t size) {
+  auto content = read(path, UINT64_MAX);
+  if (content) {
+    return content->size() > offset ? content->substr(offset, size) : std::string();
+  }
+  return content;
+}
+
+core::Result<uint64_t> SimDisk::file_bytes(const std::string& path) {
+  auto content = read(path, UINT64_MAX);
+  if (!content) {
+    return core::fail(content.error());
+  }
+  return content->size();
+}
+
+core::Result<std::vector<std::string>> SimDisk::list_folder(const std::string& path) {
+  std::vector<std::string> out;
+  for (const auto& [name, inode] : names_) {
+    if (name.starts_with(path + "/") && name.find('/', path.size() + 1) == std::string::npos) {
+      out.push_back(name.substr(path.size() + 1));
+    }
+  }
+  return out;
+}
+
 core::Result<void> SimDisk::write_durable(const std::string& path, std::string_view bytes) {
   auto found = names_.find(path);
   bool is_new = found == names_.end();
@@ -199,6 +226,16 @@ std::string SimDisk::guaranteed(const std::string& path) const {
     return "";
   }
   return found->second->content.substr(0, found->second->durable_size);
+}
+
+std::vector<std::string> SimDisk::guaranteed_paths(const std::string& prefix) const {
+  std::vector<std::string> out;
+  for (const auto& [name, inode] : durable_names_) {
+    if (name.starts_with(prefix)) {
+      out.push_back(name);
+    }
+  }
+  return out;
 }
 
 std::vector<std::optional<std::string>> SimDisk::possible(const std::string& path) const {

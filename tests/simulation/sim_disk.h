@@ -29,6 +29,10 @@ class SimDisk final : public core::FileSystem {
 
   core::Result<std::string> read(const std::string& path, uint64_t size_max) override;
   core::Result<std::string> read_last(const std::string& path, uint64_t size) override;
+  core::Result<std::string> read_part(const std::string& path, uint64_t offset,
+                                      uint64_t size) override;
+  core::Result<uint64_t> file_bytes(const std::string& path) override;
+  core::Result<std::vector<std::string>> list_folder(const std::string& path) override;
   core::Result<void> write_durable(const std::string& path, std::string_view bytes) override;
   core::Result<void> rename(const std::string& from, const std::string& to) override;
   core::Result<void> remove(const std::string& path) override;
@@ -49,6 +53,8 @@ class SimDisk final : public core::FileSystem {
 
   // What a crash now leaves in any case: the part of the file that is durable, "" if none is.
   std::string guaranteed(const std::string& path) const;
+  // The paths that begin so and are there after a crash now.
+  std::vector<std::string> guaranteed_paths(const std::string& prefix) const;
   // Everything a whole file might hold after a crash now; nullopt for a file that is not there.
   std::vector<std::optional<std::string>> possible(const std::string& path) const;
   // After each sync_folder() that worked.

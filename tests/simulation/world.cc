@@ -358,7 +358,11 @@ bool World::is_missing(int64_t change, const std::set<int64_t>& dead) const {
 // Those whose line is durable for sure.
 std::set<int64_t> World::dead_letters() const {
   std::set<int64_t> out;
-  std::string content = disk.guaranteed(core::dead_letter_path(kStateDir, scenario.settings.name));
+  std::string content;
+  for (const std::string& path : disk.guaranteed_paths(std::string(kStateDir) + "/" +
+                                                       scenario.settings.name + ".dead-letter.")) {
+    content += disk.guaranteed(path) + "\n";
+  }
   const std::string key = "\"source\":{\"change\":\"";
   for (size_t at = content.find(key); at != std::string::npos; at = content.find(key, at + 1)) {
     size_t line_end = content.find('\n', at);
