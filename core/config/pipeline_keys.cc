@@ -30,6 +30,8 @@ MessageSettings read_messages(const JsonObject& pipeline) {
   out.topic_prefix = format->getValue<std::string>("topic_prefix");
   out.large_integers_as_strings = format->getValue<bool>("large_integers_as_strings");
   out.schema_changes = format->getValue<bool>("schema_changes");
+  out.cloudevents_binary = format->getValue<std::string>("cloudevents_mode") == "binary";
+  out.cloudevents_source = format->getValue<std::string>("cloudevents_source");
   JsonObject key = pipeline->getObject("key");
   out.allow_no_key = key->getValue<bool>("allow_none");
   JsonObject tables = key->getObject("columns");

@@ -64,13 +64,6 @@ class InstantDigits {
   size_t size_;
 };
 
-char* write_quoted(char* out, std::string_view text) {
-  *out++ = '"';
-  out = write_raw(out, text);
-  *out++ = '"';
-  return out;
-}
-
 // Writes single values as their Connect type has them.
 class DebeziumValue {
  public:
@@ -295,13 +288,13 @@ class DebeziumEncoder final : public RecordEncoder {
     const auto& plan = static_cast<const DebeziumPlan&>(change.plan);
     char* begin = out;
     out = write_change_id(out, change, op_name(change.op));
-    texts->id = {reinterpret_cast<const uint8_t*>(begin), static_cast<uint64_t>(out - begin)};
+    texts->add_header(kIdHeader, span(begin, out));
     if (change.has_key()) {
       begin = out;
       out = write_fragment(out, plan.key_head);
       out = write_key(out, plan, change.key_row(), failure, DebeziumValue());
       out = write_raw(out, plan.tail);
-      texts->key = {reinterpret_cast<const uint8_t*>(begin), static_cast<uint64_t>(out - begin)};
+      texts->key = span(begin, out);
     }
     begin = out;
     out = write_fragment(out, plan.value_head);
@@ -321,7 +314,7 @@ class DebeziumEncoder final : public RecordEncoder {
     out = write_raw(out, read_at.nanoseconds());
     *out++ = '}';
     out = write_raw(out, plan.tail);
-    texts->value = {reinterpret_cast<const uint8_t*>(begin), static_cast<uint64_t>(out - begin)};
+    texts->value = span(begin, out);
     return out;
   }
 

@@ -18,10 +18,13 @@ Result<std::unique_ptr<Encoder>> make_encoder(const MessageSettings& settings) {
   if (settings.format == "debezium-json") {
     return make_debezium_encoder(settings, std::move(*topic));
   }
+  if (settings.format == "cloudevents-json") {
+    return make_cloudevents_encoder(settings, std::move(*topic));
+  }
   Error error;
   error.code = "DS-FORMAT-UNKNOWN";
   error.message = "There is no message format \"" + settings.format + "\".";
-  error.hint = "Formats are json and debezium-json.";
+  error.hint = "Formats are json, debezium-json and cloudevents-json.";
   error.exit_code = ExitCode::kUsage;
   return fail(std::move(error));
 }

@@ -18,7 +18,7 @@ namespace dstream::core {
 // What `format:`, `key:` and the sink's `topic:` say. Defaults are those of the configuration.
 struct MessageSettings {
   std::string pipeline;                               // for {pipeline} and as debezium's prefix
-  std::string format = "json";                        // json | debezium-json
+  std::string format = "json";                        // json | debezium-json | cloudevents-json
   std::string topic = "{database}.{schema}.{table}";  // template
   // "dbo.Persons" -> columns in key order; overrides the primary key.
   std::map<std::string, std::vector<std::string>> key_columns;
@@ -26,8 +26,12 @@ struct MessageSettings {
   bool tombstones = true;       // after a delete, a message with the key and no value
   bool schemas_enable = false;  // debezium-json only
   std::string topic_prefix;     // debezium-json: source.name; empty means `pipeline`
-  bool large_integers_as_strings = false;  // json only: 64-bit values over 2^53 become strings
-  bool schema_changes = true;              // json only: a SCHEMA record is a message
+  // Of json, and of the data of cloudevents-json:
+  bool large_integers_as_strings = false;  // 64-bit values over 2^53 become strings
+  bool schema_changes = true;              // a SCHEMA record is a message
+  // cloudevents-json only:
+  bool cloudevents_binary = false;  // attributes are headers; else all of the event is the value
+  std::string cloudevents_source;   // a URI reference; empty: /dstream/<pipeline>/<database>
 };
 
 // Thread rule: [worker] of the sink.

@@ -102,11 +102,23 @@ void debezium_insert_with_schemas(benchmark::State& state) {
   encode(state, settings, DSTREAM_OP_INSERT);
 }
 
+void cloudevents_insert(benchmark::State& state, bool binary) {
+  MessageSettings settings;
+  settings.pipeline = "shop";
+  settings.format = "cloudevents-json";
+  settings.cloudevents_binary = binary;
+  encode(state, settings, DSTREAM_OP_INSERT);
+}
+void cloudevents_structured_insert(benchmark::State& state) { cloudevents_insert(state, false); }
+void cloudevents_binary_insert(benchmark::State& state) { cloudevents_insert(state, true); }
+
 BENCHMARK(json_insert);
 BENCHMARK(json_update);
 BENCHMARK(debezium_insert);
 BENCHMARK(debezium_update);
 BENCHMARK(debezium_insert_with_schemas);
+BENCHMARK(cloudevents_structured_insert);
+BENCHMARK(cloudevents_binary_insert);
 
 }  // namespace
 }  // namespace dstream::core

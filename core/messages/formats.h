@@ -11,5 +11,7 @@ namespace dstream::core {
 std::unique_ptr<Encoder> make_json_encoder(const MessageSettings& settings, TopicTemplate topic);
 std::unique_ptr<Encoder> make_debezium_encoder(const MessageSettings& settings,
                                                TopicTemplate topic);
+std::unique_ptr<Encoder> make_cloudevents_encoder(const MessageSettings& settings,
+                                                  TopicTemplate topic);
 
 }  // namespace dstream::core

@@ -237,5 +237,25 @@ TEST(Golden, DebeziumJsonWithSchemas) {
   compare("debezium_json_schemas.txt", scribe.text());
 }
 
+TEST(Golden, CloudEventsStructured) {
+  MessageSettings settings;
+  settings.pipeline = "people";
+  settings.format = "cloudevents-json";
+  Scribe scribe(settings);
+  write_all(scribe);
+  compare("cloudevents_structured.txt", scribe.text());
+}
+
+TEST(Golden, CloudEventsBinary) {
+  MessageSettings settings;
+  settings.pipeline = "people";
+  settings.format = "cloudevents-json";
+  settings.cloudevents_binary = true;
+  settings.cloudevents_source = "https://example.com/shop of Ann?a=b";
+  Scribe scribe(settings);
+  write_all(scribe);
+  compare("cloudevents_binary.txt", scribe.text());
+}
+
 }  // namespace
 }  // namespace dstream::core

@@ -44,6 +44,13 @@ inline char* write_raw(char* out, std::string_view text) {
   return out + text.size();
 }
 
+inline char* write_quoted(char* out, std::string_view text) {
+  *out++ = '"';
+  out = write_raw(out, text);
+  *out++ = '"';
+  return out;
+}
+
 namespace detail {
 
 inline constexpr uint64_t kEightDigits = 100'000'000;

@@ -1,6 +1,6 @@
 #include "core/messages/record_encoder.h"
 
-#include <cstring>
+#include <algorithm>
 #include <utility>
 
 #include "core/base/assert.h"
@@ -11,7 +11,6 @@ namespace {
 // More schemas than this at once means that a source makes new ones all the time; the plans of
 // old ones are then dropped and made again when needed.
 constexpr size_t kPlansMax = 10'000;
-constexpr char kIdHeader[] = "ce_id";
 
 Error to_error(const Failure& failure, const SchemaPlan& plan) {
   Error error;
@@ -58,10 +57,6 @@ Result<Change> make_change(const dstream_record& record, const SchemaPlan& plan,
   return change;
 }
 
-dstream_bytes span(const char* begin, const char* end) {
-  return {reinterpret_cast<const uint8_t*>(begin), static_cast<uint64_t>(end - begin)};
-}
-
 }  // namespace
 
 Result<void> RecordEncoder::encode(const dstream_record& record, uint32_t record_index,
@@ -81,11 +76,11 @@ Result<void> RecordEncoder::encode(const dstream_record& record, uint32_t record
   if (record.op == DSTREAM_OP_UPDATE && changes_key(*change)) {
     return append_key_change(*change, *plan, record_index, arena, out);
   }
-  auto texts = write_texts(*change, arena);
-  if (!texts) {
-    return fail(std::move(texts.error()));
+  Texts texts;
+  if (auto written = write_texts(*change, arena, &texts); !written) {
+    return written;
   }
-  append(*change, topic_for(*plan, change->op), *texts, {nullptr, {}}, record_index, arena, out);
+  append(*change, topic_for(*plan, change->op), texts, {nullptr, {}}, record_index, arena, out);
   return {};
 }
 
@@ -98,18 +93,18 @@ Result<void> RecordEncoder::append_key_change(const Change& update, SchemaPlan* 
                         DSTREAM_OP_DELETE, update.before, nullptr};
   const Change insertion{update.record,     update.plan, update.facts,
                          DSTREAM_OP_INSERT, nullptr,     update.after};
-  auto old_texts = write_texts(deletion, arena);
-  if (!old_texts) {
-    return fail(std::move(old_texts.error()));
+  Texts old_texts;
+  Texts new_texts;
+  if (auto written = write_texts(deletion, arena, &old_texts); !written) {
+    return written;
   }
-  auto new_texts = write_texts(insertion, arena);
-  if (!new_texts) {
-    return fail(std::move(new_texts.error()));
+  if (auto written = write_texts(insertion, arena, &new_texts); !written) {
+    return written;
   }
-  append(deletion, topic_for(plan, DSTREAM_OP_DELETE), *old_texts,
-         {new_key_header(), new_texts->key}, record_index, arena, out);
-  append(insertion, topic_for(plan, DSTREAM_OP_INSERT), *new_texts,
-         {old_key_header(), old_texts->key}, record_index, arena, out);
+  append(deletion, topic_for(plan, DSTREAM_OP_DELETE), old_texts, {new_key_header(), new_texts.key},
+         record_index, arena, out);
+  append(insertion, topic_for(plan, DSTREAM_OP_INSERT), new_texts,
+         {old_key_header(), old_texts.key}, record_index, arena, out);
   return {};
 }
 
@@ -156,18 +151,17 @@ TopicName RecordEncoder::topic_for(SchemaPlan* plan, dstream_op op) {
   return topic;
 }
 
-Result<RecordEncoder::Texts> RecordEncoder::write_texts(const Change& change, Arena& arena) const {
+Result<void> RecordEncoder::write_texts(const Change& change, Arena& arena, Texts* texts) const {
   const size_t bound = bytes_bound(change) + kSlackBytes;
   char* const begin = arena.reserve(bound);
-  Texts texts;
   Failure failure;
-  char* const end = write(begin, change, &texts, &failure);
+  char* const end = write(begin, change, texts, &failure);
   DSTREAM_ASSERT(static_cast<size_t>(end - begin) <= bound);
   if (failure.code != nullptr) {
     return fail(to_error(failure, change.plan));
   }
   arena.commit(static_cast<size_t>(end - begin));
-  return texts;
+  return {};
 }
 
 void RecordEncoder::append(const Change& change, TopicName topic, const Texts& texts,
@@ -182,16 +176,14 @@ void RecordEncoder::append(const Change& change, TopicName topic, const Texts& t
   message.record = record_index;
   message.timestamp_ns = change.record.commit_time_ns;
 
-  const uint32_t count = change.facts.other_headers + (texts.id.data != nullptr ? 1u : 0u) +
-                         (extra_header.name != nullptr ? 1u : 0u);
+  const uint32_t count =
+      texts.header_count + change.facts.other_headers + (extra_header.name != nullptr ? 1u : 0u);
   if (count > 0) {
     auto* headers = static_cast<dstream_field*>(
         arena.allocate(count * sizeof(dstream_field), alignof(dstream_field)));
     message.headers = headers;
     message.header_count = count;
-    if (texts.id.data != nullptr) {
-      *headers++ = {kIdHeader, texts.id};
-    }
+    headers = std::copy_n(texts.headers.begin(), texts.header_count, headers);
     if (extra_header.name != nullptr) {
       *headers++ = extra_header;
     }
@@ -202,20 +194,33 @@ void RecordEncoder::append(const Change& change, TopicName topic, const Texts& t
     }
   }
   out.push_back(message);
-
   if (change.op == DSTREAM_OP_DELETE && settings_.tombstones && texts.key.data != nullptr) {
-    // Not the id of the delete: a consumer that drops what it has seen would drop the tombstone.
-    char* const begin = arena.reserve(change_id_bytes_bound(change));
-    char* const end = write_change_id(begin, change, "tombstone");
-    arena.commit(static_cast<size_t>(end - begin));
-    auto* header =
-        static_cast<dstream_field*>(arena.allocate(sizeof(dstream_field), alignof(dstream_field)));
-    *header = {kIdHeader, span(begin, end)};
-    message.value = {nullptr, 0};
-    message.headers = header;
-    message.header_count = 1;
-    out.push_back(message);
+    append_tombstone(change, texts, message, arena, out);
   }
+}
+
+void RecordEncoder::append_tombstone(const Change& deletion, const Texts& deleted,
+                                     dstream_message message, Arena& arena,
+                                     std::vector<dstream_message>& out) const {
+  Texts tombstone;
+  char* const begin = arena.reserve(change_id_bytes_bound(deletion));
+  char* const end = write_tombstone(begin, deletion, deleted, &tombstone);
+  arena.commit(static_cast<size_t>(end - begin));
+  auto* headers = static_cast<dstream_field*>(
+      arena.allocate(tombstone.header_count * sizeof(dstream_field), alignof(dstream_field)));
+  std::copy_n(tombstone.headers.begin(), tombstone.header_count, headers);
+  message.value = {nullptr, 0};
+  message.headers = headers;
+  message.header_count = tombstone.header_count;
+  out.push_back(message);
+}
+
+// Not the id of the delete: a consumer that drops what it has seen would drop the tombstone.
+char* RecordEncoder::write_tombstone(char* out, const Change& deletion, const Texts& /*deleted*/,
+                                     Texts* tombstone) const {
+  char* const end = write_change_id(out, deletion, "tombstone");
+  tombstone->add_header(kIdHeader, span(out, end));
+  return end;
 }
 
 }  // namespace dstream::core

@@ -2,6 +2,7 @@
 // deduplication id. A format adds the texts.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,16 +18,31 @@
 
 namespace dstream::core {
 
+// The header of the deduplication id.
+inline constexpr char kIdHeader[] = "ce_id";
+
+inline dstream_bytes span(const char* begin, const char* end) {
+  return {reinterpret_cast<const uint8_t*>(begin), static_cast<uint64_t>(end - begin)};
+}
+
 class RecordEncoder : public Encoder {
  public:
   Result<void> encode(const dstream_record& record, uint32_t record_index, Arena& arena,
                       std::vector<dstream_message>& out) final;
 
  protected:
+  // What a format makes of one message. The names of headers must outlive the encoder's messages.
   struct Texts {
+    static constexpr uint32_t kHeadersMax = 8;
+
     dstream_bytes key{};  // data nullptr: no key
     dstream_bytes value{};
-    dstream_bytes id{};  // for the header ce_id; data nullptr: the value carries it
+    uint32_t header_count = 0;
+    std::array<dstream_field, kHeadersMax> headers;  // the first header_count of them
+
+    void add_header(const char* name, dstream_bytes text) {
+      headers[header_count++] = {name, text};
+    }
   };
 
   RecordEncoder(const MessageSettings& settings, TopicTemplate topic)
@@ -42,8 +58,12 @@ class RecordEncoder : public Encoder {
   virtual Result<void> finish_plan(SchemaPlan* plan) const = 0;
   // At least as many bytes as write() needs.
   virtual size_t bytes_bound(const Change& change) const = 0;
-  // Writes key, value and id at `out` and returns the end.
+  // Writes key, value and headers at `out` and returns the end.
   virtual char* write(char* out, const Change& change, Texts* texts, Failure* failure) const = 0;
+  // Sets the headers of the tombstone behind `deletion`, whose texts are `deleted`; needs at most
+  // change_id_bytes_bound() bytes at `out` and returns the end.
+  virtual char* write_tombstone(char* out, const Change& deletion, const Texts& deleted,
+                                Texts* tombstone) const;
   // Headers that mark the two halves of an update that changed the key; nullptr for none.
   virtual const char* new_key_header() const { return nullptr; }
   virtual const char* old_key_header() const { return nullptr; }
@@ -51,10 +71,12 @@ class RecordEncoder : public Encoder {
  private:
   Result<SchemaPlan*> find_plan(const dstream_schema* schema);
   TopicName topic_for(SchemaPlan* plan, dstream_op op);
-  Result<Texts> write_texts(const Change& change, Arena& arena) const;
+  Result<void> write_texts(const Change& change, Arena& arena, Texts* texts) const;
   void append(const Change& change, TopicName topic, const Texts& texts,
               const dstream_field& extra_header, uint32_t record_index, Arena& arena,
               std::vector<dstream_message>& out) const;
+  void append_tombstone(const Change& deletion, const Texts& deleted, dstream_message message,
+                        Arena& arena, std::vector<dstream_message>& out) const;
   Result<void> append_key_change(const Change& update, SchemaPlan* plan, uint32_t record_index,
                                  Arena& arena, std::vector<dstream_message>& out);
 

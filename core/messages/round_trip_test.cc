@@ -246,16 +246,18 @@ void check(MessageSettings settings, Random& random) {
     auto encoded = encoder->encode(record.raw, 0, arena, messages);
     ASSERT_TRUE(encoded) << encoded.error().text();
     ASSERT_EQ(messages.size(), 1u);
-    const Message message{settings.format != "json", test::text_of(messages[0].value)};
-    auto parse = [&](dstream_bytes bytes) {
+    const Message message{settings.format == "debezium-json", test::text_of(messages[0].value)};
+    auto parse = [](dstream_bytes bytes, const char* member) {
       Json json = Poco::JSON::Parser().parse(test::text_of(bytes));
-      return settings.schemas_enable ? json.extract<Poco::JSON::Object::Ptr>()->get("payload")
-                                     : json;
+      return member != nullptr ? json.extract<Poco::JSON::Object::Ptr>()->get(member) : json;
     };
-    const auto value = parse(messages[0].value).extract<Poco::JSON::Object::Ptr>();
+    const char* const inside = settings.schemas_enable ? "payload" : nullptr;
+    const bool event = settings.format == "cloudevents-json" && !settings.cloudevents_binary;
+    const auto value =
+        parse(messages[0].value, event ? "data" : inside).extract<Poco::JSON::Object::Ptr>();
     expect_same_row(before, value->get("before"), message);
     expect_same_row(after, value->get("after"), message);
-    expect_same_row({after[0]}, parse(messages[0].key), message);
+    expect_same_row({after[0]}, parse(messages[0].key, inside), message);
   }
 }
 
@@ -273,6 +275,10 @@ TEST(RoundTrip, RandomRecordsReadBackEqual) {
     settings.format = "debezium-json";
     check(settings, random);
     settings.schemas_enable = true;
+    check(settings, random);
+    settings.schemas_enable = false;
+    settings.format = "cloudevents-json";
+    settings.cloudevents_binary = random() % 2 == 0;
     check(settings, random);
   }
 }
