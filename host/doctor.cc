@@ -34,24 +34,33 @@ class Doctor {
     auto host = [&](const core::InstanceCheck& check) { report_->add("host", check); };
     host({Result::kOk, "config", "", "The configuration is valid.", ""});
     check_state_folder(session_.state_dir, host);
-    check_pipeline_state(*session_.files, session_.state_dir, pipeline.name, pipeline.source.type,
-                         host);
+    const std::string position = check_pipeline_state(*session_.files, session_.state_dir,
+                                                      pipeline.name, pipeline.source.type, host);
     core::InstanceOptions options{pipeline.name, pipeline.source.config_json, log_.get(), &metrics_,
                                   &clock_};
     const core::LoadedConnector* source = session_.plugins.find_source(pipeline.source.type);
-    check_plugin("source", *source, [&] { return core::make_source(*source, options); });
+    check_plugin(
+        "source", *source, [&] { return core::make_source(*source, options); },
+        [&](core::GuardedSource& made, const core::CheckHandler& handler) {
+          return made.run_checks(wait_ms(), position, handler);
+        });
     options.config_json = pipeline.sink.config_json;
     const core::LoadedConnector* sink = session_.plugins.find_sink(pipeline.sink.type);
-    check_plugin("sink", *sink, [&]() -> core::Result<std::unique_ptr<core::GuardedSink>> {
-      auto made = core::make_sink(*sink, options, &settles_);
-      if (made && pipeline.exactly_once) {
-        core::Result<void> used = use_transactions(**made, pipeline);
-        if (!used) {
-          return core::fail(used.error());
-        }
-      }
-      return made;
-    });
+    check_plugin(
+        "sink", *sink,
+        [&]() -> core::Result<std::unique_ptr<core::GuardedSink>> {
+          auto made = core::make_sink(*sink, options, &settles_);
+          if (made && pipeline.exactly_once) {
+            core::Result<void> used = use_transactions(**made, pipeline);
+            if (!used) {
+              return core::fail(used.error());
+            }
+          }
+          return made;
+        },
+        [&](core::GuardedSink& made, const core::CheckHandler& handler) {
+          return made.run_checks(wait_ms(), handler);
+        });
   }
 
  private:
@@ -71,8 +80,11 @@ class Doctor {
     return {};
   }
 
-  template <class Make>
-  void check_plugin(const std::string& side, const core::LoadedConnector& loaded, Make&& make) {
+  uint32_t wait_ms() const { return static_cast<uint32_t>(timeout_ms_); }
+
+  template <class Make, class Run>
+  void check_plugin(const std::string& side, const core::LoadedConnector& loaded, Make&& make,
+                    Run&& run) {
     auto add = [&](const core::InstanceCheck& check) { report_->add(side, check); };
     std::string name = loaded.connector->id;
     add({Result::kOk, "plugin", "", name + " " + loaded.connector->version + " from " + loaded.file,
@@ -83,7 +95,7 @@ class Doctor {
       return;
     }
     add({Result::kOk, "settings", "", name + " accepts its settings.", ""});
-    std::optional<core::CallResult> ended = run_checks(side, **made, add);
+    std::optional<core::CallResult> ended = run_checks(side, [&] { return run(**made, add); });
     if (!ended) {
       add({Result::kSkipped, "checks", "", name + " has no checks of its own.", ""});
     } else if (ended->status == DSTREAM_CANCELLED) {
@@ -95,14 +107,11 @@ class Doctor {
   }
 
   // On a thread of its own: a plugin that hangs in it must not keep the answer from the reader.
-  template <class Instance>
-  std::optional<core::CallResult> run_checks(const std::string& side, Instance& instance,
-                                             const core::CheckHandler& handler) {
+  template <class Run>
+  std::optional<core::CallResult> run_checks(const std::string& side, Run&& run) {
     std::promise<std::optional<core::CallResult>> result;
     auto future = result.get_future();
-    std::thread worker([&] {
-      result.set_value(instance.run_checks(static_cast<uint32_t>(timeout_ms_), handler));
-    });
+    std::thread worker([&] { result.set_value(run()); });
     if (future.wait_for(std::chrono::milliseconds(timeout_ms_ + kHangGraceMs)) !=
         std::future_status::ready) {
       report_->add(side,

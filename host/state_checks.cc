@@ -90,9 +90,9 @@ void check_state_folder(const std::string& state_dir, const core::CheckHandler& 
   }
 }
 
-void check_pipeline_state(core::FileSystem& files, const std::string& state_dir,
-                          const std::string& pipeline, const std::string& source_type,
-                          const core::CheckHandler& handler) {
+std::string check_pipeline_state(core::FileSystem& files, const std::string& state_dir,
+                                 const std::string& pipeline, const std::string& source_type,
+                                 const core::CheckHandler& handler) {
   std::string lock_file = state_dir + "/" + pipeline + ".lock";
   bool runs = false;
   if (files.exists(lock_file)) {
@@ -101,7 +101,7 @@ void check_pipeline_state(core::FileSystem& files, const std::string& state_dir,
     if (!lock && !runs) {
       say(handler, Result::kFailed, "state.lock", lock.error().message,
           "Let this user write to " + lock_file + ".");
-      return;
+      return {};
     }
   }
   say(handler, Result::kOk, "state.lock",
@@ -122,7 +122,9 @@ void check_pipeline_state(core::FileSystem& files, const std::string& state_dir,
     say(handler, Result::kOk, "state.checkpoint",
         "Written " + core::utc_time_text((*checkpoint)->written_wall_ns) + ", after " +
             count_text((*checkpoint)->records) + " records.");
+    return (*checkpoint)->position;
   }
+  return {};
 }
 
 }  // namespace dstream::host

@@ -19,8 +19,9 @@ inline constexpr uint64_t kStateSpaceBytesMin = 256ull << 20;
 void check_state_folder(const std::string& state_dir, const core::CheckHandler& handler);
 
 // Of one pipeline: state.lock, state.checkpoint. `source_type` is what it is configured with.
-void check_pipeline_state(core::FileSystem& files, const std::string& state_dir,
-                          const std::string& pipeline, const std::string& source_type,
-                          const core::CheckHandler& handler);
+// Returns the stored position if its source can go on from it, else "".
+std::string check_pipeline_state(core::FileSystem& files, const std::string& state_dir,
+                                 const std::string& pipeline, const std::string& source_type,
+                                 const core::CheckHandler& handler);
 
 }  // namespace dstream::host

@@ -27,7 +27,7 @@ class StateChecks : public ::testing::Test {
     found_.clear();
     auto keep = [&](const core::InstanceCheck& check) { found_[check.id] = check; };
     check_state_folder(state_dir, keep);
-    check_pipeline_state(*files_, state_dir, "a", source, keep);
+    position_ = check_pipeline_state(*files_, state_dir, "a", source, keep);
   }
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ + "/" + name, std::ios::binary) << text;
@@ -36,6 +36,7 @@ class StateChecks : public ::testing::Test {
   std::unique_ptr<core::FileSystem> files_ = core::make_system_file_system();
   std::string folder_;
   std::map<std::string, core::InstanceCheck> found_;
+  std::string position_;
 };
 
 TEST_F(StateChecks, AFolderOfThisUserIsFine) {
@@ -96,14 +97,16 @@ TEST_F(StateChecks, ACheckpointOfAnotherSourceFails) {
   fs::copy_file(std::string(GOLDEN_FOLDER) + "/golden.checkpoint", folder_ + "/people.checkpoint");
   auto check = [&](const std::string& source) {
     core::InstanceCheck last;
-    check_pipeline_state(*files_, folder_, "people", source,
-                         [&](const core::InstanceCheck& each) { last = each; });
+    position_ = check_pipeline_state(*files_, folder_, "people", source,
+                                     [&](const core::InstanceCheck& each) { last = each; });
     return last;
   };
   EXPECT_EQ(check("sqlserver-cdc").result, Result::kOk);
   EXPECT_THAT(check("sqlserver-cdc").sentence, HasSubstr("after 1,234,567 records"));
+  EXPECT_NE(position_, "") << "the source is asked about it";
   EXPECT_EQ(check("another").result, Result::kFailed);
   EXPECT_THAT(check("another").sentence, HasSubstr("another cannot continue"));
+  EXPECT_EQ(position_, "") << "no other source is handed it";
 }
 
 }  // namespace

@@ -105,11 +105,14 @@ class GuardedSource {
     static_cast<void>(table);
     return std::nullopt;
   }
-  // Lets the instance look at what it needs on the other side; from its dstream.checks, else as one
+  // Lets the instance look at what it needs on the other side, and whether it can go on from
+  // `position`, what the pipeline has stored ("": nothing); from its dstream.checks, else as one
   // check from its dstream.probe. OK, CANCELLED or an error; nullopt: it offers neither. REQUIRES:
   // not open. [worker]
-  virtual std::optional<CallResult> run_checks(uint32_t max_wait_ms, const CheckHandler& handler) {
+  virtual std::optional<CallResult> run_checks(uint32_t max_wait_ms, std::string_view position,
+                                               const CheckHandler& handler) {
     static_cast<void>(max_wait_ms);
+    static_cast<void>(position);
     static_cast<void>(handler);
     return std::nullopt;
   }

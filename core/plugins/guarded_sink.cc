@@ -163,7 +163,7 @@ class GuardedSinkImpl final : public GuardedSink, private SettleReceiver {
   std::optional<CallResult> run_checks(uint32_t max_wait_ms, const CheckHandler& handler) override {
     DSTREAM_ASSERT(!open_.load());
     WorkerScope scope(this);
-    return extensions_.run_checks(max_wait_ms, handler);
+    return extensions_.run_checks(max_wait_ms, {}, handler);
   }
 
   std::optional<uint64_t> message_bytes_max() override { return extensions_.message_bytes_max(); }

@@ -111,9 +111,10 @@ class GuardedSourceImpl final : public GuardedSource {
     return extensions_.request_snapshot(table);
   }
 
-  std::optional<CallResult> run_checks(uint32_t max_wait_ms, const CheckHandler& handler) override {
+  std::optional<CallResult> run_checks(uint32_t max_wait_ms, std::string_view position,
+                                       const CheckHandler& handler) override {
     DSTREAM_ASSERT(!open_);
-    return extensions_.run_checks(max_wait_ms, handler);
+    return extensions_.run_checks(max_wait_ms, position, handler);
   }
 
   std::optional<CallResult> reconfigure(const std::string& config_json) override {

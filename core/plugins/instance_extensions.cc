@@ -111,8 +111,9 @@ std::optional<CallResult> InstanceExtensions::reconfigure(const std::string& con
 }
 
 std::optional<CallResult> InstanceExtensions::run_checks(uint32_t max_wait_ms,
+                                                         std::string_view position,
                                                          const CheckHandler& handler) {
-  if (checks_ == nullptr) {
+  if (checks_ == nullptr && checks_2_ == nullptr) {
     return probe_ == nullptr ? std::nullopt : std::optional(run_probe(max_wait_ms, handler));
   }
   handler_ = &handler;
@@ -120,12 +121,24 @@ std::optional<CallResult> InstanceExtensions::run_checks(uint32_t max_wait_ms,
   CallResult result =
       calls_.run("checks", max_wait_ms, kAllowOk | kAllowCancelled, [&](dstream_error* error) {
         checking_thread_.store(std::this_thread::get_id());
-        dstream_status status = checks_->run(self_, max_wait_ms, &emit, this, error);
+        dstream_status status = call_checks(max_wait_ms, position, error);
         checking_thread_.store(std::thread::id());
         return status;
       });
   handler_ = nullptr;
   return result;
+}
+
+dstream_status InstanceExtensions::call_checks(uint32_t max_wait_ms, std::string_view position,
+                                               dstream_error* error) {
+  if (checks_2_ == nullptr) {
+    return checks_->run(self_, max_wait_ms, &emit, this, error);
+  }
+  dstream_checks_request request{};
+  request.struct_size = sizeof request;
+  request.max_wait_ms = max_wait_ms;
+  request.position = {reinterpret_cast<const uint8_t*>(position.data()), position.size()};
+  return checks_2_->run(self_, &request, &emit, this, error);
 }
 
 CallResult InstanceExtensions::run_probe(uint32_t max_wait_ms, const CheckHandler& handler) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "core/plugins/guard.h"
@@ -43,19 +44,22 @@ class InstanceExtensions {
     limits_ = static_cast<const dstream_limits*>(ask(DSTREAM_EXT_LIMITS));
     reconfigure_ = static_cast<const dstream_reconfigure*>(ask(DSTREAM_EXT_RECONFIGURE));
     checks_ = static_cast<const dstream_checks*>(ask(DSTREAM_EXT_CHECKS));
+    checks_2_ = static_cast<const dstream_checks_2*>(ask(DSTREAM_EXT_CHECKS_2));
     probe_ = static_cast<const dstream_probe*>(ask(DSTREAM_EXT_PROBE));
   }
 
   // As in guard.h.
   std::optional<std::string> status_json();
   std::optional<CallResult> request_snapshot(const std::string& table);
-  std::optional<CallResult> run_checks(uint32_t max_wait_ms, const CheckHandler& handler);
+  std::optional<CallResult> run_checks(uint32_t max_wait_ms, std::string_view position,
+                                       const CheckHandler& handler);
   std::optional<CallResult> reconfigure(const std::string& config_json);
   std::optional<uint64_t> message_bytes_max();
 
  private:
   static void emit(void* context, const dstream_check* check) noexcept;
   void take(const dstream_check* check);
+  dstream_status call_checks(uint32_t max_wait_ms, std::string_view position, dstream_error* error);
   CallResult run_probe(uint32_t max_wait_ms, const CheckHandler& handler);
 
   GuardedCalls& calls_;
@@ -63,6 +67,7 @@ class InstanceExtensions {
   const dstream_instance_status* status_ = nullptr;
   const dstream_snapshot* snapshot_ = nullptr;
   const dstream_checks* checks_ = nullptr;
+  const dstream_checks_2* checks_2_ = nullptr;  // preferred
   const dstream_limits* limits_ = nullptr;
   const dstream_reconfigure* reconfigure_ = nullptr;
   const dstream_probe* probe_ = nullptr;

@@ -16,6 +16,7 @@ struct Script {
   std::function<dstream_status(char*, uint32_t, uint32_t*, dstream_error*)> status;
   std::function<dstream_status(const char*, dstream_error*)> snapshot;
   std::function<dstream_status(uint32_t, dstream_check_emit, void*)> checks;
+  std::function<dstream_status(const dstream_checks_request&, dstream_check_emit, void*)> checks_2;
   std::function<dstream_status(dstream_error*)> probe;
   std::function<dstream_status(const char*, dstream_error*)> reconfigure;
 };
@@ -32,6 +33,9 @@ constexpr dstream_snapshot kSnapshot = {
 constexpr dstream_checks kChecks = {
     [](void*, uint32_t max_wait_ms, dstream_check_emit emit, void* context,
        dstream_error*) noexcept { return script->checks(max_wait_ms, emit, context); }};
+constexpr dstream_checks_2 kChecks2 = {
+    [](void*, const dstream_checks_request* request, dstream_check_emit emit, void* context,
+       dstream_error*) noexcept { return script->checks_2(*request, emit, context); }};
 constexpr dstream_probe kProbe = {
     [](void*, dstream_error* error) noexcept { return script->probe(error); }};
 
@@ -53,6 +57,7 @@ class InstanceExtensionsTest : public testing::Test {
       if (id == DSTREAM_EXT_STATUS && script_.status) return &kStatus;
       if (id == DSTREAM_EXT_SNAPSHOT && script_.snapshot) return &kSnapshot;
       if (id == DSTREAM_EXT_CHECKS && script_.checks) return &kChecks;
+      if (id == DSTREAM_EXT_CHECKS_2 && script_.checks_2) return &kChecks2;
       if (id == DSTREAM_EXT_RECONFIGURE && script_.reconfigure) return &kReconfigure;
       return id == DSTREAM_EXT_PROBE && script_.probe ? &kProbe : nullptr;
     };
@@ -94,7 +99,7 @@ TEST_F(InstanceExtensionsTest, WhatIsNotOfferedIsAbsent) {
   auto source = make();
   EXPECT_FALSE(source->status_json().has_value());
   EXPECT_FALSE(source->request_snapshot("dbo.t").has_value());
-  EXPECT_FALSE(source->run_checks(10, [](const InstanceCheck&) {}).has_value());
+  EXPECT_FALSE(source->run_checks(10, "", [](const InstanceCheck&) {}).has_value());
 }
 
 TEST_F(InstanceExtensionsTest, AChangedConfigurationIsHandedOverAndMayBeRefused) {
@@ -255,7 +260,8 @@ TEST_F(InstanceExtensionsTest, ChecksComeOneByOne) {
     return dstream_status{DSTREAM_OK};
   };
   auto source = make();
-  auto result = source->run_checks(500, [&](const InstanceCheck& each) { seen.push_back(each); });
+  auto result =
+      source->run_checks(500, "", [&](const InstanceCheck& each) { seen.push_back(each); });
   ASSERT_TRUE(result.has_value());
   EXPECT_TRUE(result->ok()) << result->message();
   ASSERT_EQ(seen.size(), 4u);
@@ -279,7 +285,7 @@ TEST_F(InstanceExtensionsTest, ACheckWithoutWhatItNeedsIsABreach) {
       return dstream_status{DSTREAM_OK};
     };
     int handled = 0;
-    auto result = make()->run_checks(500, [&](const InstanceCheck&) { ++handled; });
+    auto result = make()->run_checks(500, "", [&](const InstanceCheck&) { ++handled; });
     EXPECT_EQ(result->status, DSTREAM_FATAL);
     EXPECT_EQ(handled, 0);
   }
@@ -298,10 +304,42 @@ TEST_F(InstanceExtensionsTest, ACheckFromAnotherThreadOrAfterTheCallIsDropped) {
   };
   auto source = make();
   int handled = 0;
-  EXPECT_TRUE(source->run_checks(500, [&](const InstanceCheck&) { ++handled; })->ok());
+  EXPECT_TRUE(source->run_checks(500, "", [&](const InstanceCheck&) { ++handled; })->ok());
   kept_emit(kept_context, &one);
   EXPECT_EQ(handled, 0);
   EXPECT_EQ(breaches("checks"), 2);
+}
+
+TEST_F(InstanceExtensionsTest, ChecksWithThePositionAreTakenBeforeThoseWithout) {
+  script_.checks = [](uint32_t, dstream_check_emit, void*) -> dstream_status {
+    ADD_FAILURE() << "the older table is not asked where there is a newer one";
+    return DSTREAM_OK;
+  };
+  std::string position = "none";
+  script_.checks_2 = [&](const dstream_checks_request& request, dstream_check_emit emit,
+                         void* context) -> dstream_status {
+    EXPECT_EQ(request.struct_size, sizeof request);
+    EXPECT_EQ(request.max_wait_ms, 500u);
+    position.assign(reinterpret_cast<const char*>(request.position.data), request.position.size);
+    dstream_check one = check_of("position", "It is old.");
+    emit(context, &one);
+    return DSTREAM_OK;
+  };
+  int handled = 0;
+  auto count = [&](const InstanceCheck&) { ++handled; };
+  EXPECT_TRUE(make()
+                  ->run_checks(500,
+                               std::string_view("0\0"
+                                                "17",
+                                                4),
+                               count)
+                  ->ok());
+  EXPECT_EQ(position, std::string("0\0"
+                                  "17",
+                                  4));
+  EXPECT_EQ(handled, 1);
+  EXPECT_TRUE(make()->run_checks(500, "", count)->ok());
+  EXPECT_EQ(position, "");
 }
 
 TEST_F(InstanceExtensionsTest, AProbeIsACheckWhereThereAreNoOthers) {
@@ -311,9 +349,9 @@ TEST_F(InstanceExtensionsTest, AProbeIsACheckWhereThereAreNoOthers) {
   };
   std::vector<InstanceCheck> seen;
   auto keep = [&](const InstanceCheck& each) { seen.push_back(each); };
-  EXPECT_TRUE(make()->run_checks(500, keep)->ok());
+  EXPECT_TRUE(make()->run_checks(500, "", keep)->ok());
   script_.probe = [](dstream_error*) { return dstream_status{DSTREAM_OK}; };
-  EXPECT_TRUE(make()->run_checks(500, keep)->ok());
+  EXPECT_TRUE(make()->run_checks(500, "", keep)->ok());
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[0].result, InstanceCheck::Result::kFailed);
   EXPECT_EQ(seen[0].sentence, "Nobody there.");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "plugins/sqlserver_cdc/gap.h"
 #include "plugins/sqlserver_cdc/utf16.h"
 
 namespace dstream::sqlserver {
@@ -375,39 +376,10 @@ std::vector<TransactionTime> ChangeQueries::read_times(Statement& statement, siz
 }
 
 void ChangeQueries::check_gap(const CatalogTable& table, const ChangeKey& complete, Lsn low) {
-  const Lsn needed = complete.first_needed();
-  if (complete.is_beginning() || low <= needed) {
-    return;
+  const std::string gap = find_gap(connection_, table.instance, complete, low);
+  if (!gap.empty()) {
+    throw SourceError(DSTREAM_DATA_LOSS, gap);
   }
-  // Rows below `low` are gone. If lsn_time_mapping still has the position's transaction and the
-  // next captured one is not below `low`, there was nothing in between to lose: as long as the
-  // table was captured all the time. What was written while it was not is in no table of CDC.
-  if (complete.is_end_of_transaction()) {
-    Statement statement(connection_, gap_statement(),
-                        {BindValue::of(table.instance.object_id), BindValue::of(complete.commit)},
-                        "Looking for a gap");
-    Lsn first;
-    Lsn second = Lsn::max();
-    int64_t was_captured = 0;
-    if (statement.next_row() && statement.get_lsn(1, &first) && first == complete.commit &&
-        statement.get_int(2, &was_captured) && was_captured != 0) {
-      if (statement.next_row()) {
-        statement.get_lsn(1, &second);
-      }
-      read_to_the_end(statement);
-      if (second >= low) {
-        return;
-      }
-    }
-  }
-  throw SourceError(
-      DSTREAM_DATA_LOSS,
-      "Changes of " + table.instance.description.table.text() + " from commit LSN " +
-          needed.text() + " up to " + low.text() +
-          " are gone: the CDC cleanup job has removed them before they were read, or the table was "
-          "not captured for a while. Raise the retention (sys.sp_cdc_change_job @job_type = "
-          "N'cleanup', "
-          "@retention = minutes), and read the table anew.");
 }
 
 }  // namespace dstream::sqlserver

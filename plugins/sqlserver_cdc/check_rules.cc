@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "plugins/sqlserver_cdc/check_position.h"
+
 namespace dstream::sqlserver {
 namespace {
 
@@ -37,12 +39,6 @@ std::string second_instance(const InstanceFacts& facts) {
          quote_literal(facts.table.schema) +
          ", @source_name = " + quote_literal(facts.table.table) +
          ", @capture_instance = " + quote_literal(facts.name) + ";";
-}
-
-std::string minutes_text(int64_t minutes) {
-  return minutes < 120       ? std::to_string(minutes) + " minutes"
-         : minutes < 48 * 60 ? std::to_string(minutes / 60) + " hours"
-                             : std::to_string(minutes / (24 * 60)) + " days";
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Every state a server can be in, judged: also those that no stand-in can be put into.
 #include "plugins/sqlserver_cdc/check_rules.h"
 #include "plugins/sqlserver_cdc/check_permissions.h"
+#include "plugins/sqlserver_cdc/check_position.h"
 
 #include <gtest/gtest.h>
 
@@ -243,6 +244,64 @@ TEST_F(CheckRules, EncryptionAndCertificate) {
   target.driver.kind = DriverKind::kOther;
   judge_certificate(target, checks_);
   EXPECT_EQ(result("encryption.certificate"), DSTREAM_CHECK_SKIPPED);
+}
+
+TEST_F(CheckRules, APositionIsHeldAgainstWhatCleanupKeeps) {
+  struct Case {
+    int64_t age_min;
+    std::optional<int64_t> retention_min;
+    dstream_check_result result;
+    const char* part;
+  };
+  const Case cases[] = {
+      {10, 4320, DSTREAM_CHECK_OK, "another 2 days"},
+      {2159, 4320, DSTREAM_CHECK_OK, "35 hours old (dbo.Orders)"},
+      {2160, 4320, DSTREAM_CHECK_WARNING, "in 36 hours cleanup may remove"},
+      {4320, 4320, DSTREAM_CHECK_WARNING, "the next cleanup removes"},
+      {90'000, std::nullopt, DSTREAM_CHECK_OK, "not known"},
+  };
+  for (const Case& each : cases) {
+    lines_.clear();
+    TablePositionFacts facts;
+    facts.table = {"dbo", "Orders"};
+    facts.age_min = each.age_min;
+    judge_position(facts, each.retention_min, checks_);
+    EXPECT_EQ(result("position"), each.result) << each.age_min;
+    EXPECT_NE(sentence("position").find(each.part), std::string::npos) << sentence("position");
+  }
+  lines_.clear();
+  TablePositionFacts oldest;
+  oldest.age_min = 90'000'000;
+  judge_position(oldest, 4320, checks_);
+  EXPECT_NE(mend("position").find("@retention = 52494800;"), std::string::npos)
+      << "the server takes no more";
+}
+
+TEST_F(CheckRules, ATableSaysWhereItIsAndHowLongThatHolds) {
+  TablePositionFacts facts;
+  facts.table = {"dbo", "Orders"};
+  judge_table_position(facts, 4320, SnapshotMode::kInitial, checks_);
+  EXPECT_NE(sentence("table.position").find("rows are copied first"), std::string::npos);
+  lines_.clear();
+  facts.complete = ChangeKey::end_of(Lsn{7, 1});
+  facts.low = Lsn{5, 1};
+  judge_table_position(facts, 4320, SnapshotMode::kInitial, checks_);
+  EXPECT_EQ(result("table.position"), DSTREAM_CHECK_OK);
+  EXPECT_NE(sentence("table.position").find("there from 00000000:00000005:0001 on."),
+            std::string::npos)
+      << sentence("table.position");
+  lines_.clear();
+  facts.age_min = 4400;
+  judge_table_position(facts, 4320, SnapshotMode::kInitial, checks_);
+  EXPECT_NE(sentence("table.position").find("the next cleanup makes a gap"), std::string::npos);
+  lines_.clear();
+  facts.gap = "Gone.";
+  judge_table_position(facts, std::nullopt, SnapshotMode::kNever, checks_);
+  EXPECT_EQ(result("table.position"), DSTREAM_CHECK_FAILED);
+  EXPECT_NE(mend("table.position").find("@retention = 4320;"), std::string::npos);
+  lines_.clear();
+  judge_table_position(facts, 4320, SnapshotMode::kWhenGap, checks_);
+  EXPECT_EQ(result("table.position"), DSTREAM_CHECK_WARNING);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <Poco/String.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,7 +12,9 @@
 #include "plugins/sqlserver_cdc/catalog.h"
 #include "plugins/sqlserver_cdc/check_facts.h"
 #include "plugins/sqlserver_cdc/check_permissions.h"
+#include "plugins/sqlserver_cdc/check_position.h"
 #include "plugins/sqlserver_cdc/check_rules.h"
+#include "plugins/sqlserver_cdc/gap.h"
 #include "plugins/sqlserver_cdc/source_error.h"
 
 namespace dstream::sqlserver {
@@ -144,17 +147,16 @@ class SourceChecks {
   }
 
   void look_at_tables() {
-    std::vector<InstanceFacts> instances;
     bool seen = false;
     look("table.captured", [&] {
-      instances = load_instances(*connection_);
+      instances_ = load_instances(*connection_);
       seen = true;
     });
     if (!seen) {
       return;
     }
     for (const TableOptions& table : options_.tables) {
-      look_at_table(table, instances);
+      look_at_table(table, instances_);
     }
   }
 
@@ -210,17 +212,34 @@ class SourceChecks {
     judge_large_columns(facts, limit, reason, checks_);
   }
 
+  // Nothing, and a failed check, if the source would refuse it.
+  bool parse_stored(Position* out) {
+    try {
+      *out = parse_position(checks_.position());
+      return true;
+    } catch (const SourceError& error) {
+      checks_.failed("position", error.what(),
+                     "Restore the checkpoint, or give the pipeline another name to begin anew.");
+      return false;
+    }
+  }
+
   // The source's own start: whatever it refuses shows here in its own words.
   void look_at_catalog() {
+    Position position;
+    const bool known = parse_stored(&position);
     if (checks_.left() == Millis(0)) {
       checks_.skipped("catalog", "There was no time left for it.");
       return;
     }
     try {
       const Catalog catalog =
-          load_catalog(*connection_, options_, Position(), [](dstream_log_level, auto&) {});
+          load_catalog(*connection_, options_, position, [](dstream_log_level, auto&) {});
       checks_.ok("catalog", "The source can start with " + std::to_string(catalog.tables.size()) +
                                 (catalog.tables.size() == 1 ? " table." : " tables."));
+      if (known) {
+        look_at_position(catalog, position);
+      }
     } catch (const SourceError& error) {
       if (connection_->dead() || error.status == DSTREAM_CANCELLED) {
         throw;
@@ -232,12 +251,67 @@ class SourceChecks {
     }
   }
 
+  void look_at_position(const Catalog& catalog, const Position& position) {
+    if (position.entries.empty()) {
+      checks_.ok("position", "Nothing is stored yet.");
+      return;
+    }
+    std::optional<TablePositionFacts> oldest;
+    for (const CatalogTable& table : catalog.tables) {
+      look(
+          "table.position",
+          [&] {
+            const TablePositionFacts facts = position_facts(table, position);
+            judge_table_position(facts, retention_min_, options_.snapshot, checks_);
+            if (facts.age_min && (!oldest || facts.age_min > oldest->age_min)) {
+              oldest = facts;
+            }
+          },
+          table.instance.description.table.text());
+    }
+    if (oldest) {
+      judge_position(*oldest, retention_min_, checks_);
+    }
+  }
+
+  TablePositionFacts position_facts(const CatalogTable& table, const Position& position) {
+    TablePositionFacts facts;
+    facts.table = table.instance.description.table;
+    const PositionEntry* entry = position.find(facts.table);
+    facts.complete = entry == nullptr ? ChangeKey::beginning() : entry->key_of(facts.table);
+    if (facts.complete.is_beginning()) {
+      return facts;
+    }
+    facts.age_min = age_of(*entry);
+    facts.low = table.instance.start;
+    for (const InstanceFacts& each : instances_) {
+      if (each.object_id == table.instance.object_id) {
+        facts.low = each.start;
+      }
+    }
+    facts.gap = !table.foreign.empty()
+                    ? table.foreign
+                    : find_gap(*connection_, table.instance, facts.complete, facts.low);
+    return facts;
+  }
+
+  // Tables share positions: one question each.
+  std::optional<int64_t> age_of(const PositionEntry& entry) {
+    const auto known = ages_min_.find(entry.key.commit);
+    if (known != ages_min_.end()) {
+      return known->second;
+    }
+    return ages_min_[entry.key.commit] = load_age_min(*connection_, entry);
+  }
+
   const Options& options_;
   const OdbcConnection& target_;
   const Checks& checks_;
   std::unique_ptr<Connection> connection_;
   std::optional<int64_t> retention_min_;
   std::string user_;  // of the database
+  std::vector<InstanceFacts> instances_;
+  std::map<Lsn, std::optional<int64_t>> ages_min_;  // of positions
 };
 
 }  // namespace

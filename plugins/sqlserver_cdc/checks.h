@@ -3,7 +3,8 @@
 // Ids, in order: connect, encryption.certificate, encryption, replica, isolation, clock,
 // cdc.enabled, agent, capture.job, capture.rate, cdc.retention, capture.scans, capture.latency,
 // capture.full, capture.errors; for each table table.captured, table.start, table.reach, table.key,
-// table.columns, table.net, table.shape, table.large; catalog. It reads only.
+// table.columns, table.net, table.shape, table.large; catalog; position, and for each table
+// table.position. It reads only.
 //
 // Thread rule: [worker].
 #pragma once

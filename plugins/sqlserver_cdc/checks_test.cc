@@ -28,20 +28,30 @@ class ChecksTest : public SourceFixture {
                                         const std::string& connection = "") {
     const std::string where = connection.empty() ? url() : connection;
     testing_sdk::FakeHost host(R"({"connection":")" + where + R"(","tables":[")" + table +
-                               R"("],"login_timeout":"2s"})");
+                               R"("],"login_timeout":"2s")" + options_ + "}");
     testing_sdk::SourceDriver source(
         *testing_sdk::find_connector(dstream_plugin_v1, "sqlserver-cdc"), host);
     if (stopped_) {
       source.request_stop();
     }
     std::map<std::string, CheckLine> out;
-    for (const CheckLine& line : testing_sdk::run_checks(source, Millis(30'000))) {
+    for (const CheckLine& line : testing_sdk::run_checks(source, Millis(30'000), position_)) {
       EXPECT_THAT(line.sentence + line.mend, Not(HasSubstr("Secret-"))) << "(I11)";
       out[line.id] = line;
     }
     return out;
   }
+  // What a pipeline would have stored that has delivered everything so far.
+  std::string position_now() {
+    open({"dbo.Cars"}, R"("snapshot":"never")");
+    const std::string position = read(1).back().position;
+    source().close();
+    return position;
+  }
+
   bool stopped_ = false;
+  std::string position_;
+  std::string options_;
 };
 
 TEST_F(ChecksTest, AServerThatIsReady) {
@@ -190,6 +200,70 @@ TEST_F(ChecksTest, ALoginThatIsRefusedAndAServerThatIsNotThere) {
   auto nobody = look("dbo.Cars", "sqlserver://sa:Secret-1@127.0.0.1:1?database=testdb&encrypt=no");
   EXPECT_EQ(nobody["connect"].result, DSTREAM_CHECK_FAILED);
   EXPECT_THAT(nobody["connect"].mend, HasSubstr("host and port"));
+}
+
+TEST_F(ChecksTest, APipelineWithoutAPositionHasNoneToLose) {
+  auto found = look();
+  EXPECT_EQ(found["position"].result, DSTREAM_CHECK_OK);
+  EXPECT_EQ(found["position"].sentence, "Nothing is stored yet.");
+  EXPECT_EQ(found.count("table.position"), 0u);
+}
+
+TEST_F(ChecksTest, AFreshPositionMayStandStillForTheRetention) {
+  position_ = position_now();
+  auto found = look();
+  EXPECT_EQ(found["position"].result, DSTREAM_CHECK_OK) << found["position"].sentence;
+  EXPECT_THAT(found["position"].sentence, HasSubstr("changes are kept for 3 days"));
+  EXPECT_EQ(found["table.position"].result, DSTREAM_CHECK_OK);
+  EXPECT_EQ(found["table.position"].subject, "dbo.Cars");
+  EXPECT_THAT(found["table.position"].sentence, HasSubstr("a gap cannot come before"));
+}
+
+TEST_F(ChecksTest, APositionThatCleanupComesNearToIsAWarningThatItsTextMends) {
+  if (is_real()) {
+    GTEST_SKIP() << "needs the stand-in's clock";
+  }
+  position_ = position_now();
+  advance_clock(std::chrono::hours(60));
+  auto found = look();
+  EXPECT_EQ(found["position"].result, DSTREAM_CHECK_WARNING) << found["position"].sentence;
+  EXPECT_THAT(found["position"].sentence, HasSubstr("2 days old (dbo.Cars)"));
+  EXPECT_THAT(found["position"].sentence, HasSubstr("cleanup may remove what it needs"));
+  run(found["position"].mend);
+  auto mended = look();
+  EXPECT_EQ(mended["position"].result, DSTREAM_CHECK_OK) << mended["position"].sentence;
+  advance_clock(std::chrono::hours(24 * 6));
+  auto overdue = look();
+  EXPECT_EQ(overdue["position"].result, DSTREAM_CHECK_WARNING);
+  EXPECT_THAT(overdue["position"].sentence, HasSubstr("the next cleanup removes"));
+  EXPECT_EQ(overdue["table.position"].result, DSTREAM_CHECK_OK) << "nothing is gone yet";
+}
+
+TEST_F(ChecksTest, AGapBehindThePositionIsSeenBeforeThePipelineStarts) {
+  position_ = position_now();
+  run("INSERT INTO dbo.Cars VALUES (2, N'BMW')");
+  run("INSERT INTO dbo.Cars VALUES (3, N'Audi')");
+  wait_captured("dbo_Cars", 3);
+  EXPECT_EQ(look()["table.position"].result, DSTREAM_CHECK_OK);
+  clean_up("dbo_Cars");
+  auto found = look();
+  EXPECT_EQ(found["table.position"].result, DSTREAM_CHECK_FAILED);
+  EXPECT_THAT(found["table.position"].sentence, HasSubstr("are gone"));
+  EXPECT_THAT(found["table.position"].mend, HasSubstr("snapshot: when_gap"));
+  EXPECT_THAT(found["table.position"].mend, HasSubstr("@retention = 8640;"));
+  options_ = R"(,"snapshot":"when_gap")";
+  auto copied = look();
+  EXPECT_EQ(copied["table.position"].result, DSTREAM_CHECK_WARNING);
+  EXPECT_THAT(copied["table.position"].sentence, HasSubstr("copied again"));
+}
+
+TEST_F(ChecksTest, APositionThatCannotBeReadOrIsOfAnotherDatabaseFails) {
+  position_ = "nonsense";
+  EXPECT_EQ(look()["position"].result, DSTREAM_CHECK_FAILED);
+  position_ = R"({"v":1,"lsn":"ffff0000:00000001:0001","time":946684800000,"tables":["dbo.Cars"]})";
+  auto found = look();
+  EXPECT_EQ(found["table.position"].result, DSTREAM_CHECK_FAILED);
+  EXPECT_THAT(found["table.position"].sentence, HasSubstr("of another history"));
 }
 
 TEST_F(ChecksTest, AStopLeavesTheRest) {

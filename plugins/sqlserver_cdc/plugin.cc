@@ -100,16 +100,23 @@ void destroy(dstream_source* self) noexcept {
   });
 }
 
-dstream_status check(void* self, uint32_t max_wait_ms, dstream_check_emit emit, void* context,
-                     dstream_error* error) noexcept {
+dstream_status check_with(void* self, const dstream_checks_request* request,
+                          dstream_check_emit emit, void* context, dstream_error* error) noexcept {
   return guard(error, [&]() -> dstream_status {
     const auto stopped = [](const void* source) {
       return static_cast<const Source*>(source)->stopped();
     };
-    Checks checks(emit, context, Millis(max_wait_ms), stopped, self);
+    Checks checks(emit, context, Millis(request->max_wait_ms), stopped, self,
+                  view(request->position));
     static_cast<Source*>(self)->check(checks);
     return stopped(self) ? DSTREAM_CANCELLED : DSTREAM_OK;
   });
+}
+
+dstream_status check(void* self, uint32_t max_wait_ms, dstream_check_emit emit, void* context,
+                     dstream_error* error) noexcept {
+  const dstream_checks_request request = {sizeof request, max_wait_ms, {nullptr, 0}};
+  return check_with(self, &request, emit, context, error);
 }
 
 // Nothing is told upstream: the server keeps its own retention. New tables wait for it.
@@ -146,11 +153,13 @@ dstream_status reconfigure(void* self, const char* config, dstream_error* error)
 
 const void* get_extension(dstream_source*, const char* id) noexcept {
   static constexpr dstream_checks kChecks = {&check};
+  static constexpr dstream_checks_2 kChecks2 = {&check_with};
   static constexpr dstream_instance_status kStatus = {&get_status};
   static constexpr dstream_snapshot kSnapshot = {&request_snapshot};
   static constexpr dstream_reconfigure kReconfigure = {&reconfigure};
   const std::string_view wanted = id;
   return wanted == DSTREAM_EXT_CHECKS        ? static_cast<const void*>(&kChecks)
+         : wanted == DSTREAM_EXT_CHECKS_2    ? static_cast<const void*>(&kChecks2)
          : wanted == DSTREAM_EXT_STATUS      ? static_cast<const void*>(&kStatus)
          : wanted == DSTREAM_EXT_SNAPSHOT    ? static_cast<const void*>(&kSnapshot)
          : wanted == DSTREAM_EXT_RECONFIGURE ? &kReconfigure

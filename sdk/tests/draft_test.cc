@@ -52,6 +52,7 @@ class TalkingSource {
   void check(Checks& checks) {
     if (reconfigured_) checks.ok("config", "It is the new one.");
     checks.ok("connect", "Connected.");
+    if (!checks.position().empty()) checks.ok("position", std::string(checks.position()));
     checks.warning("retention", "Short.", "EXEC sys.sp_cdc_change_job;", "dbo.t");
     checks.failed("agent", "It does not run.", "Start it.");
     checks.skipped("clock", checks.left() > Millis(0) ? "There is time." : "No time is left.");
@@ -192,6 +193,20 @@ TEST(Drafts, ChecksAreEmittedInOrder) {
   EXPECT_EQ(lines[2].result, DSTREAM_CHECK_FAILED);
   EXPECT_EQ(lines[3].sentence, "There is time.");
   EXPECT_EQ(testing::run_checks(SinkDriver(kSink, host)).size(), 1u);
+}
+
+TEST(Drafts, ASourceIsCheckedWithItsStoredPosition) {
+  FakeHost host;
+  SourceDriver source(kTalking, host);
+  EXPECT_EQ(testing::run_checks(source, Millis(10), "0017")[1].sentence, "0017");
+  EXPECT_EQ(SinkDriver(kSink, host).extension(DSTREAM_EXT_CHECKS_2), nullptr);
+  const auto* older = static_cast<const dstream_checks*>(source.extension(DSTREAM_EXT_CHECKS));
+  int seen = 0;
+  auto count = [](void* context, const dstream_check*) { ++*static_cast<int*>(context); };
+  dstream_error error{};
+  error.struct_size = sizeof error;
+  EXPECT_EQ(older->run(source.self(), 10, count, &seen, &error), DSTREAM_OK);
+  EXPECT_EQ(seen, 4) << "a host that knows no position still gets every other check";
 }
 
 TEST(Drafts, ChecksEndWithAStopAndWithWhatIsThrown) {

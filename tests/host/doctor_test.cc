@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "core/pipeline/checkpoint.h"
 #include "tests/end_to_end/child.h"
 #include "tests/host/program.h"
 
@@ -103,6 +107,18 @@ TEST_F(DoctorTest, AConfigurationThatIsWrongIsNotLookedAt) {
   EXPECT_THAT(wrong.err, HasSubstr("DS-CONFIG-UNKNOWN-KEY"));
   EXPECT_EQ(wrong.out, "");
   EXPECT_EQ(look("{type: talkative}", {"--pipeline", "nobody"}).exit_code, 2);
+}
+
+TEST_F(DoctorTest, ASourceIsAskedAboutTheStoredPosition) {
+  EXPECT_THAT(look("{type: talkative}").out, Not(HasSubstr("source.position")));
+  std::filesystem::create_directory(folder_.path("state"));
+  core::Checkpoint stored;
+  stored.pipeline = "people";
+  stored.source_type = "talkative";
+  stored.position = "0017";
+  std::ofstream(folder_.path("state/people.checkpoint")) << core::format_checkpoint(stored);
+  EXPECT_THAT(look("{type: talkative}").out,
+              HasSubstr("  ok       source.position: It goes on behind 0017.\n"));
 }
 
 TEST_F(DoctorTest, LooksBesideARunningHost) {

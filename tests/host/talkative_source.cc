@@ -51,6 +51,9 @@ class TalkativeSource {
     if (act_ == "hang in checks") hang();
     checks.ok("connect",
               "Connected as " + host_.config_or<std::string>("/connection", "nobody") + ".");
+    if (!checks.position().empty()) {
+      checks.ok("position", "It goes on behind " + std::string(checks.position()) + ".");
+    }
     if (act_ == "warn" || act_ == "fail") {
       checks.warning("retention", "Changes are kept for 4320 minutes only.",
                      "EXEC sys.sp_cdc_change_job\n  @job_type = N'cleanup';", "dbo.Orders");

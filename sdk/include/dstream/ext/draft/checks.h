@@ -14,7 +14,8 @@ extern "C" {
 #endif
 
 #define DSTREAM_EXT_CHECKS "dstream.checks/1"
-#define DSTREAM_MAX_CHECKS 10000u     /* checks of one run */
+#define DSTREAM_EXT_CHECKS_2 "dstream.checks/2"
+#define DSTREAM_MAX_CHECKS 100000u    /* checks of one run */
 #define DSTREAM_MAX_CHECK_TEXT 16384u /* bytes in a sentence and in a mending text */
 
 /* An unknown value counts as FAILED. */
@@ -54,6 +55,22 @@ typedef struct dstream_checks {
   dstream_status (*run)(void* self, uint32_t max_wait_ms, dstream_check_emit emit, void* context,
                         dstream_error* error) DSTREAM_NOEXCEPT;
 } dstream_checks;
+
+/* Sources only: what the checks are asked for, borrowed for the call of run(). */
+typedef struct dstream_checks_request {
+  uint32_t struct_size;
+  uint32_t max_wait_ms;
+  /* The position that the pipeline's checkpoint holds, as the source has written it; size 0: there
+   * is none, or it cannot be read. A running pipeline may store a newer one meanwhile. */
+  dstream_bytes position;
+} dstream_checks_request;
+
+/* As dstream_checks, with the stored position: whether a source can go on from there. A host that
+ * knows this table asks no instance for dstream.checks/1 that offers both. */
+typedef struct dstream_checks_2 {
+  dstream_status (*run)(void* self, const dstream_checks_request* request, dstream_check_emit emit,
+                        void* context, dstream_error* error) DSTREAM_NOEXCEPT;
+} dstream_checks_2;
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -2,7 +2,7 @@
 //
 //   std::string status_json();                       dstream.status/1    [any-thread]
 //   bool request_snapshot(std::string_view table);   dstream.snapshot/1  [any-thread], sources
-//   void check(dstream::Checks& checks);             dstream.checks/1    [worker]
+//   void check(dstream::Checks& checks);             dstream.checks/1, /2  [worker]
 //   void reconfigure(std::string_view config);       dstream.reconfigure/1  [worker], not open
 //   void use_transactions(std::string_view pipeline);       dstream.transactions/1, sinks: all four
 //   std::string committed_checkpoint();
@@ -20,6 +20,7 @@
 // and
 //   has then changed nothing.
 // check(checks): says through `checks` what it finds, one by one. What it throws ends the checks.
+//   A source finds its stored position there (/2).
 // committed_checkpoint(): "" if nothing was ever committed.
 // commit_transaction(): false, not yet: it is called again. What it throws leaves the fate open.
 //   Items are settled OK in it, before it returns true, and nowhere else.
@@ -56,12 +57,13 @@ class Checks {
   using Clock = std::chrono::steady_clock;
 
   Checks(dstream_check_emit emit, void* context, Millis max_wait, bool (*stopped)(const void*),
-         const void* instance)
+         const void* instance, std::string_view position = {})
       : emit_(emit),
         context_(context),
         until_(Clock::now() + max_wait),
         stopped_(stopped),
-        instance_(instance) {}
+        instance_(instance),
+        position_(position) {}
 
   void ok(const char* id, const std::string& sentence, const std::string& subject = {}) const {
     say(DSTREAM_CHECK_OK, id, subject, sentence, {});
@@ -85,6 +87,9 @@ class Checks {
     return std::max(left, Millis(0));
   }
 
+  // What a source's pipeline has stored; empty: nothing, or the host does not say.
+  std::string_view position() const { return position_; }
+
  private:
   void say(dstream_check_result result, const char* id, const std::string& subject,
            const std::string& sentence, const std::string& mend) const {
@@ -103,6 +108,7 @@ class Checks {
   Clock::time_point until_;
   bool (*stopped_)(const void*);
   const void* instance_;
+  std::string_view position_;
 };
 
 namespace detail {
@@ -170,6 +176,17 @@ struct DraftOffers {
       return stopped(self) ? DSTREAM_CANCELLED : DSTREAM_OK;
     });
   }
+  static dstream_status checks_2(void* self, const dstream_checks_request* request,
+                                 dstream_check_emit emit, void* context,
+                                 dstream_error* error) noexcept {
+    return guard(error, [&]() -> dstream_status {
+      std::string_view position(reinterpret_cast<const char*>(request->position.data),
+                                request->position.size);
+      Checks report(emit, context, Millis(request->max_wait_ms), &stopped, self, position);
+      impl(self).check(report);
+      return stopped(self) ? DSTREAM_CANCELLED : DSTREAM_OK;
+    });
+  }
   static dstream_status reconfigure(void* self, const char* config, dstream_error* error) noexcept {
     return guard(error, [&]() -> dstream_status {
       impl(self).reconfigure(std::string_view(config));
@@ -224,6 +241,10 @@ struct DraftOffers {
     if constexpr (OffersChecks<T>) {
       static constexpr dstream_checks kChecks = {&checks};
       if (id == DSTREAM_EXT_CHECKS) return &kChecks;
+    }
+    if constexpr (OffersChecks<T> && std::same_as<Handle, dstream_source>) {
+      static constexpr dstream_checks_2 kChecks2 = {&checks_2};
+      if (id == DSTREAM_EXT_CHECKS_2) return &kChecks2;
     }
     if constexpr (OffersLimits<T> && std::same_as<Handle, dstream_sink>) {
       static constexpr dstream_limits kLimits = {&message_bytes_max};

@@ -93,8 +93,10 @@ struct CheckLine {
   std::string mend;
 };
 
+// `position` is what a pipeline has stored, for a source that offers dstream.checks/2.
 template <class Driver>
-std::vector<CheckLine> run_checks(const Driver& driver, Millis max_wait = Millis(10'000)) {
+std::vector<CheckLine> run_checks(const Driver& driver, Millis max_wait = Millis(10'000),
+                                  std::string_view position = {}) {
   struct Collected {
     std::vector<CheckLine> lines;
     std::thread::id thread = std::this_thread::get_id();
@@ -109,8 +111,18 @@ std::vector<CheckLine> run_checks(const Driver& driver, Millis max_wait = Millis
   };
   const auto& checks = detail::table<dstream_checks>(driver, DSTREAM_EXT_CHECKS);
   dstream_error error = detail::fresh_error();
-  dstream_status came =
-      checks.run(driver.self(), static_cast<uint32_t>(max_wait.count()), emit, &collected, &error);
+  const auto wait_ms = static_cast<uint32_t>(max_wait.count());
+  dstream_status came;
+  if (const void* newer = driver.extension(DSTREAM_EXT_CHECKS_2)) {
+    dstream_checks_request request{};
+    request.struct_size = sizeof request;
+    request.max_wait_ms = wait_ms;
+    request.position = {reinterpret_cast<const uint8_t*>(position.data()), position.size()};
+    came = static_cast<const dstream_checks_2*>(newer)->run(driver.self(), &request, emit,
+                                                            &collected, &error);
+  } else {
+    came = checks.run(driver.self(), wait_ms, emit, &collected, &error);
+  }
   detail::checked("checks", came, error, {DSTREAM_OK, DSTREAM_CANCELLED});
   detail::require(!collected.other_thread, "checks", "emit is called from the calling thread");
   for (const CheckLine& line : collected.lines) {
