@@ -25,6 +25,7 @@ std::span<const AssumptionName> assumption_names() {
       AssumptionName{"definitions_have_entries", &A::definitions_have_entries},
       AssumptionName{"uncaptured_update_has_rows", &A::uncaptured_update_has_rows},
       AssumptionName{"help_jobs_has_job_name", &A::help_jobs_has_job_name},
+      AssumptionName{"column_type_is_alias", &A::column_type_is_alias},
   };
   static_assert(sizeof(Assumptions) == kNames.size() * sizeof(int64_t), "a name is missing");
   return kNames;

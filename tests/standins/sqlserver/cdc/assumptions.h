@@ -53,6 +53,9 @@ struct Assumptions {
   int64_t uncaptured_update_has_rows = 0;
   // 1: sys.sp_cdc_help_jobs has the column job_name, which its page does not show.
   int64_t help_jobs_has_job_name = 1;
+  // 0: cdc.captured_columns calls a column of an alias type by what the alias stands for. 1: by the
+  // alias.
+  int64_t column_type_is_alias = 0;
 };
 
 struct AssumptionName {

@@ -211,5 +211,19 @@ TEST_F(AssumptionsTest, StartLsnAndMetadata) {
   ok("EXEC sp_rename N'dbo.t.a', N'z', N'COLUMN'");
 }
 
+TEST_F(AssumptionsTest, NamesOfAliasTypes) {
+  ok("CREATE TYPE Phone FROM varchar(5)");
+  ok("CREATE TABLE a (id int PRIMARY KEY, p Phone)");
+  ok("EXEC sys.sp_cdc_enable_db");
+  ok("EXEC sys.sp_cdc_enable_table N'dbo', N'a', NULL");
+  const std::string types = "SELECT column_type FROM cdc.captured_columns ORDER BY column_ordinal";
+  EXPECT_EQ(driver_.table(types), "int\nvarchar\n");
+  assume("column_type_is_alias", 1);
+  EXPECT_EQ(driver_.table(types), "int\nPhone\n");
+  ok("ALTER TABLE a ALTER COLUMN p varchar(9)");
+  capture_.scan_all();
+  EXPECT_EQ(driver_.table(types), "int\nvarchar\n");
+}
+
 }  // namespace
 }  // namespace dstream::standin::cdc

@@ -331,7 +331,8 @@ void CaptureInstance::append_row(const std::string& commit_lsn, int32_t command,
   rows->finish_row();
 }
 
-std::function<void()> CaptureInstance::alter_column(int32_t column_id, const SqlType& type) {
+std::function<void()> CaptureInstance::alter_column(int32_t column_id, const SqlType& type,
+                                                    const std::string& alias) {
   std::vector<CapturedColumn> altered = *columns_;
   const auto it = std::find_if(
       altered.begin(), altered.end(),
@@ -345,6 +346,7 @@ std::function<void()> CaptureInstance::alter_column(int32_t column_id, const Sql
   it->type = type;
   it->type.nullable = true;
   it->source_type = sql::type_name(type.id);
+  it->alias = alias;
   it->is_large = sql::is_large(type);
   const size_t place = kLeadingColumns + static_cast<size_t>(it - altered.begin());
   const std::vector<ResultColumn> columns = make_columns(altered, has_command_id_);

@@ -30,6 +30,7 @@ struct CapturedColumn {
   std::string name;
   SqlType type;             // as in the change table
   std::string source_type;  // "nvarchar"
+  std::string alias;        // "PhoneNumber"; empty for a type of the system
   int32_t column_id = 0;    // in the source table
   size_t physical = 0;      // in the source table's stored rows
   bool is_computed = false;
@@ -79,7 +80,8 @@ class CaptureInstance {
                       const Assumptions& assumptions, RowBatch* rows) const;
   // ALTER COLUMN reached the scan: the change table's column takes the new type. Returns what takes
   // that back.
-  std::function<void()> alter_column(int32_t column_id, const SqlType& type);
+  std::function<void()> alter_column(int32_t column_id, const SqlType& type,
+                                     const std::string& alias);
   // DROP COLUMN reached the scan: stored rows may still hold the value, changes no longer do.
   std::function<void()> drop_column(int32_t column_id);
   // One row from values of the captured columns, all bits of the mask set: for bulk filling.

@@ -313,7 +313,9 @@ void ChangeDataCapture::follow_definition(DatabaseCapture* capture,
                  !column->is_row_version()) {
         // The way back keeps the rows as they are now.
         const size_t bytes = instance->changes()->byte_count();
-        const auto undo = instance->alter_column(column->id, column->type);
+        const auto undo = instance->alter_column(
+            column->id, column->type,
+            sql::alias_name(*instance->table()->database, column->user_type_id));
         capture->keep_undo(bytes, [instance, undo] { undo(); });
       }
     }

@@ -88,7 +88,7 @@ SqlError no_source(const std::string& schema, const std::string& name) {
               "schema and table name for the database."};
 }
 
-CapturedColumn captured(const sql::Column& column) {
+CapturedColumn captured(const sql::Database& database, const sql::Column& column) {
   CapturedColumn result;
   result.name = column.name;
   result.type = column.type;
@@ -97,6 +97,7 @@ CapturedColumn captured(const sql::Column& column) {
     result.type = sql::binary_type(8);
   }
   result.source_type = sql::type_name(column.type.id);
+  result.alias = sql::alias_name(database, column.user_type_id);
   result.column_id = column.id;
   result.physical = column.physical;
   result.is_computed = column.computed != nullptr;
@@ -152,7 +153,8 @@ std::vector<size_t> listed_columns(const sql::TableDefinition& definition, const
 }
 
 // The named columns in the table's own order, or all.
-std::vector<CapturedColumn> choose_columns(const sql::TableDefinition& definition,
+std::vector<CapturedColumn> choose_columns(const sql::Database& database,
+                                           const sql::TableDefinition& definition,
                                            const std::string& table, const std::string& list) {
   std::vector<size_t> chosen;
   if (!list.empty()) {
@@ -161,7 +163,7 @@ std::vector<CapturedColumn> choose_columns(const sql::TableDefinition& definitio
   std::vector<CapturedColumn> columns;
   for (size_t i = 0; i < definition.columns.size(); ++i) {
     if (list.empty() || std::find(chosen.begin(), chosen.end(), i) != chosen.end()) {
-      columns.push_back(captured(definition.columns[i]));
+      columns.push_back(captured(database, definition.columns[i]));
     }
   }
   for (const CapturedColumn& column : columns) {
@@ -293,7 +295,8 @@ InstancePtr make_instance(ProcedureCall& call, const DatabaseCapture& cdc,
   const int32_t object_id = call.database.new_object_id();
   auto instance = std::make_shared<CaptureInstance>(
       name, table, object_id,
-      choose_columns(*definition, table->full_name(), call.text(kColumnList)), has_command_id);
+      choose_columns(call.database, *definition, table->full_name(), call.text(kColumnList)),
+      has_command_id);
   add_keys(*definition, index, instance.get());
   instance->supports_net_changes = net_changes;
   instance->role_name = call.text(kRoleName);

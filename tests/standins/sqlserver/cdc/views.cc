@@ -50,15 +50,18 @@ std::shared_ptr<const sql::Relation> change_tables(const DatabaseCapture& cdc) {
 }
 
 std::shared_ptr<const sql::Relation> captured_columns(const DatabaseCapture& cdc,
-                                                      bool has_masking_function) {
+                                                      const Assumptions& assumptions) {
   const SqlType name = sql::sysname_type();
+  const bool has_masking_function = assumptions.has_masking_function != 0;
   Rows rows;
   for (const InstancePtr& instance : cdc.instances()) {
     int64_t ordinal = 0;
     const CaptureInstance::Columns columns = instance->columns();
     for (const CapturedColumn& column : *columns) {
+      const bool by_alias = assumptions.column_type_is_alias != 0 && !column.alias.empty();
       rows.push_back({number(instance->object_id()), text(column.name), number(column.column_id),
-                      text(column.source_type), number(++ordinal), flag(column.is_computed)});
+                      text(by_alias ? column.alias : column.source_type), number(++ordinal),
+                      flag(column.is_computed)});
       rows.back().resize(has_masking_function ? 7 : 6);
     }
   }
@@ -273,7 +276,7 @@ std::shared_ptr<const sql::Relation> find_relation(ChangeDataCapture* capture,
     return change_tables(*cdc);
   }
   if (folded == "captured_columns") {
-    return captured_columns(*cdc, capture->assumptions().get().has_masking_function != 0);
+    return captured_columns(*cdc, capture->assumptions().get());
   }
   if (folded == "index_columns") {
     return index_columns(*cdc);

@@ -42,8 +42,10 @@ uint16_t column_flags(const ResultColumn& column) {
   return flags;
 }
 
-void append_user_type(const SqlType& type, const Dialect& dialect, std::string* out) {
-  const uint32_t user_type = type.id == TypeId::kRowVersion ? kRowVersionUserType : 0;
+void append_user_type(const SqlType& type, int32_t user_type_id, const Dialect& dialect,
+                      std::string* out) {
+  const uint32_t user_type =
+      type.id == TypeId::kRowVersion ? kRowVersionUserType : static_cast<uint32_t>(user_type_id);
   if (dialect.wide) {
     put_u32(out, user_type);
   } else {
@@ -112,7 +114,7 @@ void append_columns(std::span<const ResultColumn> columns, const Dialect& dialec
   put_u8(out, 0x81);
   put_u16(out, static_cast<uint16_t>(columns.size()));
   for (const ResultColumn& column : columns) {
-    append_user_type(column.type, dialect, out);
+    append_user_type(column.type, column.user_type_id, dialect, out);
     put_u16(out, column_flags(column));
     append_type_info(column.type, out);
     if (wire_type(column.type).form == LengthForm::kText) {
@@ -237,7 +239,7 @@ bool append_return_value(const Parameter& parameter, uint16_t ordinal, const Dia
   put_u16(out, ordinal);
   append_b_varchar(parameter.name.empty() ? "" : "@" + parameter.name, out);
   put_u8(out, 1);
-  append_user_type(type, dialect, out);
+  append_user_type(type, 0, dialect, out);
   put_u16(out, kNullable);
   append_type_info(type, out);
   if (!append_value(type, value, out)) {

@@ -77,6 +77,7 @@ struct ResultColumn {
   bool identity = false;
   bool computed = false;
   bool key = false;
+  int32_t user_type_id = 0;  // of an alias type; 0 for one of the system
 };
 
 // Where a column of a server cursor comes from (COLINFO).

@@ -176,7 +176,8 @@ void alter_column(SqlSession* session, const TablePtr& table, const Statement& s
   Column& column = definition->columns[*place];
   const std::string used_by = user_of(*definition, *place);
   // A default stands in the way of another type, not of another length.
-  const bool same_type = resolve_type(statement.column.type).id == column.type.id;
+  const DeclaredType declared = declared_type(*table->database, statement.column.type);
+  const bool same_type = declared.type.id == column.type.id;
   if (!used_by.empty() && !(same_type && used_by == column.default_name)) {
     throw caused_by(
         SqlError(5074, 16, 1,
@@ -186,8 +187,10 @@ void alter_column(SqlSession* session, const TablePtr& table, const Statement& s
                      " failed because one or more objects access this column."));
   }
   const SqlType from = column.type;
-  column.type = resolve_type(statement.column.type);
-  column.type.nullable = statement.column.nullable.value_or(true);
+  column.type = declared.type;
+  column.user_type_id = declared.user_type_id;
+  const bool is_alias = declared.user_type_id != 0;
+  column.type.nullable = statement.column.nullable.value_or(!is_alias || declared.type.nullable);
   change->column_type_changed = !same_representation(from, column.type);
   const std::shared_ptr<const RowFormat> old_format = definition->format;
   settle_definition(definition);

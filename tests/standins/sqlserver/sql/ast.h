@@ -34,6 +34,7 @@ struct Name {
 
 // A data type as written: validated and completed by make_type() when it is used.
 struct TypeSpec {
+  std::string schema;  // empty: not said
   std::string name;
   std::optional<int32_t> first, second;  // kMaxLength for (max)
   bool utf8 = false;                     // under a collation of UTF-8
@@ -213,6 +214,8 @@ enum class StatementKind : uint8_t {
   kCreateSchema,
   kDropSchema,
   kCreateDatabase,
+  kCreateType,
+  kDropType,
   kDeclare,
   kSetVariable,
   kSetOption,
@@ -310,7 +313,7 @@ struct Statement {
   std::shared_ptr<const TableSpec> table;  // CREATE TABLE, ALTER TABLE ADD
   AlterAction alter = AlterAction::kAddColumns;
   bool without_check = false;  // ALTER TABLE ... WITH NOCHECK
-  ColumnSpec column;           // ALTER COLUMN
+  ColumnSpec column;           // ALTER COLUMN, what CREATE TYPE is from
   KeySpec index;               // CREATE INDEX
 
   std::vector<DeclaredVariable> variables;

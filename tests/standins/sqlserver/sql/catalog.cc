@@ -70,6 +70,7 @@ std::vector<ResultColumn> TableDefinition::result_columns() const {
     column.type = columns[i].type;
     column.identity = columns[i].identity;
     column.computed = columns[i].computed != nullptr;
+    column.user_type_id = columns[i].user_type_id;
     column.key = primary != nullptr &&
                  std::any_of(primary->parts.begin(), primary->parts.end(),
                              [i](const Index::Part& part) { return part.column == i; });

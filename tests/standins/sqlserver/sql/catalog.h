@@ -21,15 +21,16 @@
 #include "tests/standins/sqlserver/sql/relation.h"
 #include "tests/standins/sqlserver/sql/storage.h"
 #include "tests/standins/sqlserver/sql/undo_history.h"
+#include "tests/standins/sqlserver/sql/user_types.h"
 
 namespace dstream::standin::sql {
 
 struct Column {
   std::string name;
   SqlType type;
-  std::string type_spelling;  // "sysname" where it was said so
-  int32_t id = 0;             // column_id, never used again after a DROP COLUMN
-  size_t physical = 0;        // place in the stored row
+  int32_t user_type_id = 0;  // of an alias type or sysname, 0 for other types of the system
+  int32_t id = 0;            // column_id, never used again after a DROP COLUMN
+  size_t physical = 0;       // place in the stored row
   bool identity = false;
   int64_t identity_seed = 1, identity_increment = 1;
   ExpressionPtr default_value;
@@ -198,6 +199,8 @@ class Database {
   }
   void set_log_shift(uint64_t shift) { log_shift_.store(shift); }
   UndoHistory& undo_history() { return undo_history_; }
+  UserTypes& user_types() { return user_types_; }
+  const UserTypes& user_types() const { return user_types_; }
 
  private:
   const std::string name_;
@@ -210,6 +213,7 @@ class Database {
   std::atomic<uint64_t> row_version_{2000};
   std::atomic<uint64_t> log_shift_{0};
   UndoHistory undo_history_;
+  UserTypes user_types_;
 };
 
 }  // namespace dstream::standin::sql

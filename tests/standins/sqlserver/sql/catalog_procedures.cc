@@ -160,7 +160,7 @@ OdbcType odbc_type(const SqlType& type) {
 
 SqlValue optional_number(int64_t value) { return value < 0 ? SqlValue{} : number(value); }
 
-std::vector<SqlValue> column_row(const std::string& database, const std::string& schema,
+std::vector<SqlValue> column_row(const Database& database, const std::string& schema,
                                  const std::string& table, const std::string& name, int64_t ordinal,
                                  const SqlType& type, const Column* column) {
   const OdbcType odbc = odbc_type(type);
@@ -168,12 +168,14 @@ std::vector<SqlValue> column_row(const std::string& database, const std::string&
   const Family family = family_of(type.id);
   const bool has_octets = family == Family::kText || family == Family::kBytes;
   const bool has_default = column != nullptr && !column->default_text.empty();
-  return {text(database),
+  const std::string alias = column == nullptr ? "" : alias_name(database, column->user_type_id);
+  const std::string type_text = alias.empty() ? std::string(type_name(type.id)) : alias;
+  return {text(database.name()),
           text(schema),
           text(table),
           text(name),
           number(odbc.data_type),
-          text(std::string(type_name(type.id)) + (identity ? " identity" : "")),
+          text(type_text + (identity ? " identity" : "")),
           number(odbc.precision),
           number(odbc.length),
           optional_number(odbc.scale),
@@ -214,7 +216,7 @@ std::vector<ResultColumn> columns_result() {
 
 Rows all_columns(ProcedureCall& call) {
   Rows rows;
-  const std::string& database = call.database.name();
+  const Database& database = call.database;
   for (const TablePtr& table : call.database.tables()) {
     if (!matches(call, 0, table->name()) || !matches(call, 1, table->schema())) {
       continue;

@@ -35,7 +35,7 @@ int32_t schema_id(Database& database, const std::string& name) {
 }
 
 int32_t column_type_id(const Column& column) {
-  return column.type_spelling == "sysname" ? 256 : user_type_id(column.type.id);
+  return column.user_type_id != 0 ? column.user_type_id : user_type_id(column.type.id);
 }
 
 SqlValue collation_name(const SqlType& type) {
@@ -324,7 +324,7 @@ SystemView types() {
                   view_column("is_nullable", bit_type()),
                   view_column("is_user_defined", bit_type(), false),
                   view_column("is_assembly_type", bit_type(), false)};
-  view.rows = [](SqlSession&, Database&) {
+  view.rows = [](SqlSession&, Database& database) {
     Rows rows;
     const auto add = [&rows](std::string_view name, const SqlType& type, int32_t user_id) {
       int precision = 0, scale = 0;
@@ -334,7 +334,7 @@ SystemView types() {
       }
       rows.push_back({text(name), number(system_type_id(type.id)), number(user_id), number(4),
                       number(max_length_bytes(type)), number(precision), number(scale),
-                      collation_name(type), flag(true), flag(false),
+                      collation_name(type), flag(type.nullable), flag(false),
                       flag(family_of(type.id) == Family::kClr)});
     };
     for (int id = 0; id <= static_cast<int>(TypeId::kGeometry); ++id) {
@@ -342,10 +342,22 @@ SystemView types() {
       type.id = static_cast<TypeId>(id);
       type.scale = is_temporal(family_of(type.id)) ? 7 : 0;
       type.precision = 38;
+      type.nullable = type.id != TypeId::kRowVersion;
       type.length = is_unicode(type.id) ? 4000 : 8000;
       add(type_name(type.id), type, user_type_id(type.id));
     }
-    add("sysname", sysname_type(), 256);
+    SqlType sysname = sysname_type();
+    sysname.nullable = false;
+    add("sysname", sysname, kSysnameTypeId);
+    for (const UserType& alias : database.user_types().all()) {
+      int precision = 0, scale = 0;
+      precision_of(alias.type, &precision, &scale);
+      rows.push_back({text(alias.name), number(system_type_id(alias.type.id)), number(alias.id),
+                      number(schema_id(database, alias.schema)),
+                      number(max_length_bytes(alias.type)), number(precision), number(scale),
+                      collation_name(alias.type), flag(alias.type.nullable), flag(true),
+                      flag(false)});
+    }
     return rows;
   };
   return view;

@@ -47,8 +47,10 @@ TablePtr create_table(SqlSession* session, const Name& name, const TableSpec& sp
     if (session->find_table(Name{{table_name}}) != nullptr) {
       throw already_exists(table_name);
     }
-    auto table = std::make_shared<Table>(database.new_object_id(), "dbo", table_name,
-                                         make_definition(session, &database, table_name, spec));
+    // Its types are those of tempdb.
+    auto table = std::make_shared<Table>(
+        database.new_object_id(), "dbo", table_name,
+        make_definition(session, session->engine().find_database("tempdb"), table_name, spec));
     table->is_temporary = true;
     session->add_temporary_table(table);
     return table;
@@ -102,13 +104,19 @@ void drop_schema(SqlSession* session, const Statement& statement) {
                        "', because it does not exist "
                        "or you do not have permission.");
   }
+  const auto refuse = [&name](const std::string& object) {
+    throw SqlError(3729, 16, 1,
+                   "Cannot drop schema '" + name + "' because it is being referenced by object '" +
+                       object + "'.");
+  };
   for (const TablePtr& table : database.tables()) {
     if (equal_names(table->schema(), name)) {
-      throw SqlError(3729, 16, 1,
-                     "Cannot drop schema '" + name +
-                         "' because it is being referenced "
-                         "by object '" +
-                         table->name() + "'.");
+      refuse(table->name());
+    }
+  }
+  for (const UserType& type : database.user_types().all()) {
+    if (equal_names(type.schema, name)) {
+      refuse(type.name);
     }
   }
   database.remove_schema(name);
@@ -165,13 +173,10 @@ void add_column(const ColumnSpec& spec, Database* database, const std::string& t
     column.persisted = spec.persisted;
     column.type.nullable = spec.nullable.value_or(true);
   } else {
-    column.type = resolve_type(spec.type);
-    column.type_spelling = upper_text(spec.type.name) == "SYSNAME" ? "sysname" : "";
-    const bool sysname = !column.type_spelling.empty();
-    column.type.nullable = spec.nullable.value_or(!spec.identity && !sysname);
-    if (column.is_row_version()) {
-      column.type.nullable = spec.nullable.value_or(false);
-    }
+    const DeclaredType declared = declared_type(*database, spec.type);
+    column.type = declared.type;
+    column.user_type_id = declared.user_type_id;
+    column.type.nullable = spec.nullable.value_or(!spec.identity && declared.type.nullable);
   }
   if (spec.default_value != nullptr) {
     column.default_value = spec.default_value;
@@ -383,6 +388,15 @@ TablePtr make_table_variable(SqlSession* session, const std::string& name, const
   return table;
 }
 
+// The alias instead of what it stands for, where the database has it.
+void keep_alias(const Database& database, int32_t user_type_id, TypeSpec* spec) {
+  if (user_type_id == kSysnameTypeId) {
+    *spec = TypeSpec{{}, "sysname", {}, {}, false};
+  } else if (const auto alias = database.user_types().find(user_type_id)) {
+    *spec = TypeSpec{alias->schema, alias->name, {}, {}, alias->type.utf8};
+  }
+}
+
 TablePtr create_table_like(SqlSession* session, const Name& name,
                            const std::vector<ResultColumn>& columns) {
   TableSpec spec;
@@ -405,6 +419,9 @@ TablePtr create_table_like(SqlSession* session, const Name& name,
       if (is_decimal) {
         column_spec.type.second = column.type.scale;
       }
+    }
+    if (column.user_type_id != 0 && !is_temporary_name(name.last())) {
+      keep_alias(session->database_of(name), column.user_type_id, &column_spec.type);
     }
     spec.columns.push_back(std::move(column_spec));
   }
@@ -446,6 +463,10 @@ void execute_definition(SqlSession* session, const Statement& statement, std::st
         return create_schema(session, statement);
       case StatementKind::kDropSchema:
         return drop_schema(session, statement);
+      case StatementKind::kCreateType:
+        return create_type(session, statement);
+      case StatementKind::kDropType:
+        return drop_type(session, statement);
       case StatementKind::kCreateDatabase:
         if (!session->is_sysadmin()) {
           throw database_permission_denied("CREATE DATABASE", "master");

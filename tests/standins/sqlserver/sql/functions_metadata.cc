@@ -93,18 +93,21 @@ SqlValue object_property(const CallContext& call, Values values) {
   return {};
 }
 
-SqlValue type_id(const CallContext&, Values values) {
+SqlValue type_id(const CallContext& call, Values values) {
   Name name;
   try {
     name = parse_name(values[0].text);
   } catch (const SqlError&) {
     return {};
   }
-  if (equal_names(name.last(), "sysname")) {
-    return SqlValue::of_number(256);
+  const std::string schema = name.before_last(1);
+  const bool is_system = schema.empty() || equal_names(schema, "sys");
+  if (const auto id = type_by_name(name.last()); id && is_system) {
+    const bool is_sysname = equal_names(name.last(), "sysname");
+    return SqlValue::of_number(is_sysname ? kSysnameTypeId : user_type_id(*id));
   }
-  const auto id = type_by_name(name.last());
-  return id ? SqlValue::of_number(user_type_id(*id)) : SqlValue{};
+  const auto alias = call.database.user_types().find(schema.empty() ? "dbo" : schema, name.last());
+  return alias ? SqlValue::of_number(alias->id) : SqlValue{};
 }
 
 ScalarFunction function(std::vector<std::optional<SqlType>> parameters, SqlType result,

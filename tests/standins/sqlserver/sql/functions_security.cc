@@ -76,10 +76,6 @@ SqlValue has_database_access(const CallContext& call, Values values) {
   return call.session.engine().find_database(values[0].text) != nullptr ? truth(true) : SqlValue{};
 }
 
-bool is_of_database(Permission permission) {
-  return permission == Permission::kCreateTable || permission == Permission::kCreateSchema;
-}
-
 // What the session's user may do with a securable of a class. `may` decides for one permission.
 template <typename May>
 SqlValue effective(const CallContext& call, std::string_view permission, bool is_database,
@@ -93,7 +89,7 @@ SqlValue effective(const CallContext& call, std::string_view permission, bool is
     return truth(has_any);
   }
   if (const auto known = permission_by_name(name)) {
-    return is_of_database(*known) && !is_database ? SqlValue{} : truth(may(*known));
+    return is_create(*known) && !is_database ? SqlValue{} : truth(may(*known));
   }
   if (is_among(kNotLookedAt, name) && !call.session.is_sysadmin()) {
     throw not_understood("HAS_PERMS_BY_NAME of " + name);

@@ -303,16 +303,12 @@ void add_names(FunctionRegistry* registry) {
         const auto schema = call.database.find_schema(values.empty() ? "dbo" : values[0].text);
         return schema ? SqlValue::of_number(schema->id) : SqlValue{};
       }));
-  registry->add("type_name",
-                function(1, 1, {int_type()}, sysname_type(), [](const CallContext&, Values values) {
-                  for (int id = 0; id <= static_cast<int>(TypeId::kGeometry); ++id) {
-                    const auto type = static_cast<TypeId>(id);
-                    if (user_type_id(type) == values[0].number) {
-                      return SqlValue::of_text(std::string(type_name(type)));
-                    }
-                  }
-                  return SqlValue{};
-                }));
+  registry->add(
+      "type_name",
+      function(1, 1, {int_type()}, sysname_type(), [](const CallContext& call, Values values) {
+        const auto name = type_name_by_id(call.database, values[0].number);
+        return name ? SqlValue::of_text(*name) : SqlValue{};
+      }));
   registry->add("col_name", function(2, 2, {int_type(), int_type()}, sysname_type(),
                                      [](const CallContext& call, Values values) {
                                        const TablePtr table = call.database.find_table(

@@ -50,7 +50,7 @@ SystemView tables() {
   return view;
 }
 
-std::vector<SqlValue> column_row(const std::string& database, const std::string& schema,
+std::vector<SqlValue> column_row(const Database& database, const std::string& schema,
                                  const std::string& table, const std::string& name, int64_t ordinal,
                                  const SqlType& type, const Column* column) {
   const Family family = family_of(type.id);
@@ -62,7 +62,9 @@ std::vector<SqlValue> column_row(const std::string& database, const std::string&
   const bool is_clr = family == Family::kClr;
   const bool has_length = (is_text || is_bytes || is_clr) && type.id != TypeId::kRowVersion;
   const bool has_default = column != nullptr && !column->default_text.empty();
-  return {text(database),
+  const auto alias =
+      column == nullptr ? std::nullopt : database.user_types().find(column->user_type_id);
+  return {text(database.name()),
           text(schema),
           text(table),
           text(name),
@@ -83,13 +85,20 @@ std::vector<SqlValue> column_row(const std::string& database, const std::string&
                                        : family == Family::kDate    ? 0
                                                                     : type.scale)
                               : SqlValue{},
+          {},
+          {},
           is_text ? text(is_unicode(type.id) ? "UNICODE"
                          : type.utf8         ? "utf8"
                                              : "iso_1")
                   : SqlValue{},
+          {},
+          {},
           is_text ? text(type.utf8 ? "Latin1_General_100_CI_AS_SC_UTF8"
                                    : "SQL_Latin1_General_CP1_CI_AS")
-                  : SqlValue{}};
+                  : SqlValue{},
+          alias ? text(database.name()) : SqlValue{},
+          alias ? text(alias->schema) : SqlValue{},
+          alias ? text(alias->name) : SqlValue{}};
 }
 
 SystemView columns() {
@@ -109,22 +118,29 @@ SystemView columns() {
                   view_column("NUMERIC_PRECISION_RADIX", small),
                   view_column("NUMERIC_SCALE", int_type()),
                   view_column("DATETIME_PRECISION", small),
+                  name_column("CHARACTER_SET_CATALOG"),
+                  name_column("CHARACTER_SET_SCHEMA"),
                   name_column("CHARACTER_SET_NAME"),
-                  name_column("COLLATION_NAME")};
+                  name_column("COLLATION_CATALOG"),
+                  name_column("COLLATION_SCHEMA"),
+                  name_column("COLLATION_NAME"),
+                  name_column("DOMAIN_CATALOG"),
+                  name_column("DOMAIN_SCHEMA"),
+                  name_column("DOMAIN_NAME")};
   view.rows = [](SqlSession& session, Database& database) {
     Rows rows;
     for (const TablePtr& table : database.tables()) {
       int64_t ordinal = 0;
       for (const Column& column : table->definition()->columns) {
-        rows.push_back(column_row(database.name(), table->schema(), table->name(), column.name,
-                                  ++ordinal, column.type, &column));
+        rows.push_back(column_row(database, table->schema(), table->name(), column.name, ++ordinal,
+                                  column.type, &column));
       }
     }
     for (const Engine::SystemObject& object : session.engine().system_objects(database)) {
       int64_t ordinal = 0;
       for (const ResultColumn& column : object.columns) {
-        rows.push_back(column_row(database.name(), object.schema, object.name, column.name,
-                                  ++ordinal, column.type, nullptr));
+        rows.push_back(column_row(database, object.schema, object.name, column.name, ++ordinal,
+                                  column.type, nullptr));
       }
     }
     return rows;

@@ -336,6 +336,8 @@ void Interpreter::plain(const Statement& statement) {
     case StatementKind::kCreateSchema:
     case StatementKind::kDropSchema:
     case StatementKind::kCreateDatabase:
+    case StatementKind::kCreateType:
+    case StatementKind::kDropType:
       execute_definition(session_, statement, batch_->text_of(statement));
       return done(DoneCommand::kCreateTable, -1);
     case StatementKind::kDeclare:
@@ -448,7 +450,7 @@ void Interpreter::declare(const Statement& statement) {
     if (declared.table != nullptr) {
       variable.table = make_table_variable(session_, declared.name, *declared.table);
     } else {
-      variable.type = resolve_type(declared.type);
+      variable.type = declared_type(session_->current_database(), declared.type).type;
       if (declared.value != nullptr) {
         SqlType type;
         const SqlValue value = evaluate(declared.value, &type);

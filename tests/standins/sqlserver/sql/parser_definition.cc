@@ -41,6 +41,9 @@ StatementPtr Parser::create_statement() {
     result->name.parts = {identifier()};
     return result;
   }
+  if (accept_word("TYPE")) {
+    return create_type(start);
+  }
   const bool unique = accept_word("UNIQUE");
   std::optional<bool> clustered;
   if (is_any_word({"CLUSTERED", "NONCLUSTERED"})) {
@@ -50,6 +53,21 @@ StatementPtr Parser::create_statement() {
     return create_index(unique, clustered);
   }
   throw not_understood(text_between(start, std::min(text_.size(), start + 200)));
+}
+
+StatementPtr Parser::create_type(size_t start) {
+  NewStatement result = make(StatementKind::kCreateType);
+  result->name = name();
+  if (!accept_word("FROM")) {  // AS TABLE, EXTERNAL NAME
+    throw not_understood(text_between(start, std::min(text_.size(), start + 200)));
+  }
+  result->column.type = type_spec();
+  if (accept_words("NOT", "NULL")) {
+    result->column.nullable = false;
+  } else if (accept_word("NULL")) {
+    result->column.nullable = true;
+  }
+  return result;
 }
 
 StatementPtr Parser::create_index(bool unique, std::optional<bool> clustered) {
@@ -430,6 +448,12 @@ StatementPtr Parser::drop_statement() {
     result->if_exists = accept_words("IF", "EXISTS");
     result->index.name = name().last();
     expect_word("ON");
+    result->name = name();
+    return result;
+  }
+  if (accept_word("TYPE")) {
+    result->kind = StatementKind::kDropType;
+    result->if_exists = accept_words("IF", "EXISTS");
     result->name = name();
     return result;
   }

@@ -131,6 +131,7 @@ TypeSpec Parser::type_spec() {
   TypeSpec spec;
   Name type = peek().is_word("NATIONAL") || peek().is_word("DOUBLE") ? Name{{take().text}} : name();
   spec.name = type.last();
+  spec.schema = type.before_last(1);
   if (equals_upper(spec.name, "DOUBLE") && accept_word("PRECISION")) {
     spec.name = "float";
   } else if (equals_upper(spec.name, "NATIONAL")) {
@@ -651,7 +652,11 @@ void Parser::over_clause(Expression* window) {
 }
 
 SqlType resolve_type(const TypeSpec& spec, bool in_cast) {
-  const auto id = type_by_name(spec.name);
+  const bool is_system = spec.schema.empty() || equals_upper(spec.schema, "SYS");
+  const auto id = is_system ? type_by_name(spec.name) : std::nullopt;
+  if (!id && in_cast) {
+    throw SqlError(243, 16, 1, "Type " + spec.name + " is not a defined system type.");
+  }
   if (!id) {
     throw SqlError(2715, 16, 6,
                    "Column, parameter, or variable #1: Cannot find data type " + spec.name + ".");

@@ -135,6 +135,7 @@ class Parser {
   // parser_definition.cc: CREATE, ALTER, DROP
   StatementPtr create_statement();
   StatementPtr create_table();
+  StatementPtr create_type(size_t start);
   StatementPtr create_index(bool unique, std::optional<bool> clustered);
   StatementPtr alter_statement();
   StatementPtr alter_add(NewStatement statement);

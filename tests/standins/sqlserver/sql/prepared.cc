@@ -44,7 +44,7 @@ Variables bind_parameters(const ProcedureCall& call, size_t first,
                      "Procedure or function " + call.name + " has too many arguments specified.");
     }
     Variable variable;
-    variable.type = resolve_type(parameters[place].type);
+    variable.type = declared_type(call.session.current_database(), parameters[place].type).type;
     if (!argument.is_default) {
       variable.value = convert_value(argument.value, argument.type, variable.type);
     }
@@ -123,7 +123,7 @@ void describe_columns(SqlSession* session, const SqlSession::Prepared& prepared)
   Variables variables;
   for (const ParameterSpec& parameter : prepared.parameters) {
     Variable variable;
-    variable.type = resolve_type(parameter.type);
+    variable.type = declared_type(session->current_database(), parameter.type).type;
     variables.insert_or_assign(fold_name(parameter.name), std::move(variable));
   }
   for (const StatementPtr& statement : prepared.batch->statements) {
@@ -247,7 +247,7 @@ void describe_first_result(ProcedureCall& call) {
   Variables variables;
   for (const ParameterSpec& parameter : parse_parameters(call.text(1))) {
     Variable variable;
-    variable.type = resolve_type(parameter.type);
+    variable.type = declared_type(call.session.current_database(), parameter.type).type;
     variables.insert_or_assign(fold_name(parameter.name), std::move(variable));
   }
   std::vector<std::vector<SqlValue>> rows;

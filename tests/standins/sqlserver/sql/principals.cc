@@ -9,7 +9,7 @@
 namespace dstream::standin::sql {
 namespace {
 
-constexpr std::array<std::pair<Permission, std::string_view>, 10> kNames = {{
+constexpr std::array<std::pair<Permission, std::string_view>, 11> kNames = {{
     {Permission::kSelect, "SELECT"},
     {Permission::kInsert, "INSERT"},
     {Permission::kUpdate, "UPDATE"},
@@ -20,6 +20,7 @@ constexpr std::array<std::pair<Permission, std::string_view>, 10> kNames = {{
     {Permission::kControl, "CONTROL"},
     {Permission::kCreateTable, "CREATE TABLE"},
     {Permission::kCreateSchema, "CREATE SCHEMA"},
+    {Permission::kCreateType, "CREATE TYPE"},
 }};
 
 constexpr std::array<std::string_view, 10> kFixedRoles = {
@@ -42,7 +43,7 @@ bool role_grants(std::string_view role, Permission permission) {
   }
   if (role == "db_ddladmin") {
     return permission == Permission::kAlter || permission == Permission::kReferences ||
-           permission == Permission::kCreateTable || permission == Permission::kCreateSchema;
+           is_create(permission);
   }
   return role == "db_owner";
 }
@@ -55,7 +56,7 @@ bool role_denies(std::string_view role, Permission permission) {
 // The permission, and those of the same securable that have it in them.
 std::vector<Permission> covering(Permission permission) {
   std::vector<Permission> result = {permission};
-  if (permission == Permission::kCreateTable || permission == Permission::kCreateSchema) {
+  if (is_create(permission)) {
     result.push_back(Permission::kAlter);
   }
   if (permission != Permission::kControl) {

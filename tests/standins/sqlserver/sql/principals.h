@@ -31,9 +31,15 @@ enum class Permission : uint8_t {
   kExecute,
   kAlter,
   kControl,      // of a securable: everything with it
-  kCreateTable,  // of a database, as is the next
+  kCreateTable,  // of a database, as are the next
   kCreateSchema,
+  kCreateType,
 };
+// One of CREATE TABLE, CREATE SCHEMA and the like: of a database, in ALTER on it.
+inline bool is_create(Permission permission) {
+  return permission == Permission::kCreateTable || permission == Permission::kCreateSchema ||
+         permission == Permission::kCreateType;
+}
 std::string_view permission_name(Permission permission);  // "CREATE TABLE"
 // nullopt: the stand-in does not look at a permission of that name.
 std::optional<Permission> permission_by_name(std::string_view name);

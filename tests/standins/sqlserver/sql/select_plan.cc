@@ -92,6 +92,7 @@ SelectPlan::SelectPlan(SqlSession* session, const SelectCore& core, const Query*
       column.identity = item.value.origin.identity;
       column.computed = item.value.origin.computed;
       column.key = item.value.origin.key;
+      column.user_type_id = item.value.origin.user_type_id;
     }
     columns.push_back(std::move(column));
     untyped_null.push_back(item.value.is_null);

@@ -77,6 +77,67 @@ TEST_F(TypesTest, OnlyTheServerMakesRowVersions) {
   EXPECT_EQ(driver_.error("INSERT INTO t SELECT 4, NULL"), 273);
 }
 
+TEST_F(TypesTest, AliasTypesStandForOthers) {
+  ok("CREATE TYPE dbo.PhoneNumber FROM nvarchar(20) NOT NULL");
+  ok("CREATE SCHEMA s");
+  ok("CREATE TYPE s.[Money of ours] FROM decimal(9, 2)");
+  ok("CREATE TABLE t (a PhoneNumber, b dbo.phonenumber NULL, c s.[Money of ours], d sysname)");
+  EXPECT_EQ(driver_.table("SELECT c.name, y.name, TYPE_NAME(c.user_type_id), c.system_type_id, "
+                          "c.max_length, c.precision, c.scale, c.is_nullable, y.is_user_defined "
+                          "FROM sys.columns c JOIN sys.types y ON y.user_type_id = c.user_type_id "
+                          "WHERE c.object_id = OBJECT_ID('t') ORDER BY c.column_id"),
+            "a|PhoneNumber|PhoneNumber|231|40|0|0|0|1\nb|PhoneNumber|PhoneNumber|231|40|0|0|1|1\n"
+            "c|Money of ours|Money of ours|106|5|9|2|1|1\nd|sysname|sysname|231|256|0|0|0|0\n");
+  EXPECT_EQ(driver_.table("SELECT name, SCHEMA_NAME(schema_id), user_type_id, is_nullable FROM "
+                          "sys.types WHERE is_user_defined = 1 ORDER BY user_type_id"),
+            "PhoneNumber|dbo|257|0\nMoney of ours|s|258|1\n");
+  EXPECT_EQ(driver_.table("SELECT TYPE_ID('PhoneNumber'), TYPE_ID('s.[money of ours]'), "
+                          "TYPE_ID('s.PhoneNumber'), COLUMNPROPERTY(OBJECT_ID('t'), 'a', "
+                          "'Precision'), COL_LENGTH('t', 'a')"),
+            "257|258|NULL|20|40\n");
+  EXPECT_EQ(
+      driver_.table("SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_MAXIMUM_LENGTH, DOMAIN_CATALOG, "
+                    "DOMAIN_SCHEMA, DOMAIN_NAME FROM INFORMATION_SCHEMA.COLUMNS WHERE "
+                    "TABLE_NAME = 't' ORDER BY ORDINAL_POSITION"),
+      "a|nvarchar|20|testdb|dbo|PhoneNumber\nb|nvarchar|20|testdb|dbo|PhoneNumber\n"
+      "c|decimal|NULL|testdb|s|Money of ours\nd|nvarchar|128|NULL|NULL|NULL\n");
+  ok("CREATE TABLE #columns (q sysname, o sysname, n sysname, c sysname, dt smallint, tn sysname, "
+     "p int, l int, s smallint, r smallint, nu smallint, re varchar(254), cd nvarchar(4000), "
+     "sdt smallint, sub smallint, col int, op int, isn varchar(254), ssd tinyint)");
+  ok("INSERT INTO #columns EXEC sp_columns N't'");
+  EXPECT_EQ(driver_.table("SELECT c, dt, tn, p FROM #columns ORDER BY op"),
+            "a|-9|PhoneNumber|20\nb|-9|PhoneNumber|20\nc|3|Money of ours|9\nd|-9|sysname|128\n");
+}
+
+TEST_F(TypesTest, AliasTypesAreDeclaredAndDropped) {
+  ok("CREATE TYPE Phone FROM varchar(5)");
+  EXPECT_EQ(driver_.value("DECLARE @p dbo.Phone = '1234567'; SELECT @p"), "12345");
+  EXPECT_EQ(driver_.value("EXEC sp_executesql N'SELECT @p', N'@p Phone', N'abcdefg'"), "abcde");
+  EXPECT_EQ(driver_.error("SELECT CAST('1' AS Phone)"), 243);
+  EXPECT_EQ(driver_.error("CREATE TYPE dbo.phone FROM int"), 219);
+  EXPECT_EQ(driver_.error("CREATE TYPE Other FROM Phone"), 222);
+  EXPECT_EQ(driver_.error("CREATE TYPE Other FROM xml"), 222);
+  EXPECT_EQ(driver_.error("CREATE TYPE Other FROM nothing"), 2715);
+  EXPECT_EQ(driver_.error("CREATE TYPE nothing.Other FROM int"), 2760);
+  EXPECT_EQ(driver_.error("CREATE TYPE Other AS TABLE (id int)"), 40510);
+  EXPECT_EQ(driver_.error("CREATE TABLE u (p Phone(3))"), 2716);
+  EXPECT_EQ(driver_.error("CREATE TABLE #t (p Phone)"), 2715) << "tempdb has none";
+  ok("CREATE TABLE t (id int PRIMARY KEY, p Phone)");
+  EXPECT_EQ(driver_.error("INSERT INTO t VALUES (1, '1234567')"), 2628);
+  ok("SELECT * INTO copy FROM t; DROP TABLE t");
+  EXPECT_EQ(driver_.error("DROP TYPE Phone"), 3732) << "SELECT INTO keeps it";
+  ok("ALTER TABLE copy ALTER COLUMN p varchar(5)");
+  ok("BEGIN TRANSACTION; DROP TYPE Phone; ROLLBACK");
+  EXPECT_EQ(driver_.value("SELECT TYPE_NAME(257)"), "Phone");
+  ok("DROP TYPE Phone; DROP TYPE IF EXISTS Phone");
+  EXPECT_EQ(driver_.error("DROP TYPE dbo.Phone"), 218);
+  ok("BEGIN TRANSACTION; CREATE TYPE Phone FROM int; ROLLBACK");
+  EXPECT_EQ(driver_.value("SELECT TYPE_ID('Phone')"), "NULL");
+  ok("CREATE SCHEMA s");
+  ok("CREATE TYPE s.Phone FROM int");
+  EXPECT_EQ(driver_.error("DROP SCHEMA s"), 3729);
+}
+
 TEST_F(TypesTest, Utf8TextKeepsWhatTheCodePageLacks) {
   ok("CREATE TABLE t (id int, u varchar(9) COLLATE Latin1_General_100_CI_AS_SC_UTF8, "
      "m varchar(max) COLLATE Latin1_General_100_CI_AS_SC_UTF8, v varchar(9))");
