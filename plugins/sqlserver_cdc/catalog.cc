@@ -96,10 +96,16 @@ Definitions load_definitions(Connection& connection) {
   return definitions;
 }
 
+// The type of a column is its name in cdc.captured_columns, but for an alias: that is what the
+// column of the change table is made of. CLR types share a system type, and are told by their own.
 Columns load_columns(Connection& connection) {
   Statement statement(connection,
-                      "SELECT object_id, column_name, column_type, is_computed"
-                      " FROM cdc.captured_columns ORDER BY object_id, column_ordinal",
+                      "SELECT c.object_id, c.column_name, c.column_type, c.is_computed,"
+                      " TYPE_NAME(CASE WHEN t.system_type_id = 240 THEN t.user_type_id"
+                      " ELSE t.system_type_id END)"
+                      " FROM cdc.captured_columns c LEFT JOIN sys.columns t"
+                      " ON t.object_id = c.object_id AND t.name = c.column_name"
+                      " ORDER BY c.object_id, c.column_ordinal",
                       {}, "Reading cdc.captured_columns");
   Columns columns;
   while (statement.next_row()) {
@@ -111,6 +117,9 @@ Columns load_columns(Connection& connection) {
     statement.get_text(3, &column.type);
     statement.get_int(4, &computed);
     column.computed = computed != 0;
+    if (std::string base; !is_type_name(column.type) && statement.get_text(5, &base)) {
+      column.type = std::move(base);
+    }
     columns[as_int(object_id)].push_back(std::move(column));
   }
   return columns;

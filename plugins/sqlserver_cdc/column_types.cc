@@ -2,6 +2,7 @@
 
 #include <Poco/String.h>
 
+#include <algorithm>
 #include <array>
 
 namespace dstream::sqlserver {
@@ -177,6 +178,13 @@ std::optional<ColumnType> column_type(std::string_view declared, const Described
     type.scale = 3;
   }
   return type;
+}
+
+bool is_type_name(std::string_view declared) {
+  const std::string name = Poco::toLower(std::string(declared));
+  const auto is_named = [&name](const auto& rule) { return rule.name == name; };
+  return std::any_of(kRules.begin(), kRules.end(), is_named) ||
+         std::find(kNotCarried.begin(), kNotCarried.end(), name) != kNotCarried.end();
 }
 
 std::string select_term(Select select, const std::string& quoted) {

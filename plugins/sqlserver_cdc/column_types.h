@@ -83,6 +83,9 @@ struct DescribedColumn {
 std::optional<ColumnType> column_type(std::string_view declared, const DescribedColumn& described,
                                       ClrForm clr_form = ClrForm::kBytes);
 
+// False for what is none of the server's own types, and so an alias of one.
+bool is_type_name(std::string_view declared);
+
 // The term of a SELECT list for column `quoted` of table c.
 std::string select_term(Select select, const std::string& quoted);
 
