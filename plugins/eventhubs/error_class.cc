@@ -37,7 +37,6 @@ constexpr ErrorRow kTable[] = {
     {RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, ErrorClass::kConnection, ""},
     {RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE, ErrorClass::kConnection, ""},
     {RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE, ErrorClass::kConnection, ""},
-    {RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION, ErrorClass::kConnection, ""},
     {RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR, ErrorClass::kConnection, ""},
     {RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, ErrorClass::kConnection, ""},
     {RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, ErrorClass::kConnection, ""},
@@ -47,6 +46,7 @@ constexpr ErrorRow kTable[] = {
     {RD_KAFKA_RESP_ERR_POLICY_VIOLATION, ErrorClass::kRetry, kThrottled},
     {RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED, ErrorClass::kRetry, kThrottled},
     {RD_KAFKA_RESP_ERR_UNKNOWN, ErrorClass::kRetry, ""},
+    {RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION, ErrorClass::kRetry, ""},
     {RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, ErrorClass::kRetry, ""},
 
     // The producer cannot go on; Event Hubs forgets producer ids (49) and then refuses each batch.

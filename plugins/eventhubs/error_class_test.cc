@@ -20,7 +20,7 @@ constexpr Expected kExpected[] = {
     {-180, ErrorClass::kConnection},  {-164, ErrorClass::kConnection},
     {5, ErrorClass::kConnection},     {6, ErrorClass::kConnection},
     {7, ErrorClass::kConnection},     {8, ErrorClass::kConnection},
-    {9, ErrorClass::kConnection},     {13, ErrorClass::kConnection},
+    {9, ErrorClass::kConnection},     {13, ErrorClass::kRetry},
     {14, ErrorClass::kConnection},    {15, ErrorClass::kConnection},
     {19, ErrorClass::kConnection},    {20, ErrorClass::kConnection},
     {56, ErrorClass::kConnection},    {44, ErrorClass::kRetry},

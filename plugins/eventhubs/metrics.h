@@ -21,6 +21,10 @@ struct Metrics {
                                      "Of the last minute, how much the broker asked to wait.")),
         limited_seconds(
             host.counter("limited", "seconds", "Time messages waited for the sink's own limits.")),
+        resent_messages(host.counter("resent_messages", "",
+                                     "Messages the client had to send again by itself.")),
+        oldest_batch_seconds(
+            host.gauge("oldest_batch", "seconds", "How long a batch has waited for its answer.")),
         producer_recreations(
             host.counter("producer_recreations", "", "Producers replaced after a failed batch.")),
         connection_errors(host.counter("connection_errors", "",
@@ -41,6 +45,8 @@ struct Metrics {
   dstream::Metric throttled_seconds;
   dstream::Metric throttled_percent;
   dstream::Metric limited_seconds;
+  dstream::Metric resent_messages;
+  dstream::Metric oldest_batch_seconds;
   dstream::Metric producer_recreations;
   dstream::Metric connection_errors;
   dstream::Metric token_refreshes;

@@ -1,5 +1,8 @@
 #include "producer.h"
 
+#include <Poco/JSON/Object.h>
+#include <Poco/JSON/Parser.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -9,7 +12,7 @@ namespace eventhubs {
 namespace {
 
 constexpr int kFlushMs = 1;
-constexpr int kEvents = RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR;
+constexpr int kEvents = RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS;
 
 struct ConfDeleter {
   void operator()(rd_kafka_conf_t* conf) const { rd_kafka_conf_destroy(conf); }
@@ -41,7 +44,8 @@ Conf make_conf(const Settings& settings, const BatchLimits& batch, const Scrubbe
 
 // What librdkafka says as error events too is said where those are handled.
 dstream_log_level log_level_of(int syslog_level, std::string_view facility) {
-  constexpr std::string_view kSaidElsewhere[] = {"FAIL", "ERROR", "FATAL", "CONFWARN", "TERMINATE"};
+  constexpr std::string_view kSaidElsewhere[] = {"FAIL",     "ERROR",     "FATAL",
+                                                 "CONFWARN", "TERMINATE", "REQTMOUT"};
   if (syslog_level >= 7) {
     return DSTREAM_LOG_TRACE;
   }
@@ -61,6 +65,27 @@ rd_kafka_headers_t* make_headers(const dstream_message& message) {
                         field.value.data, static_cast<ssize_t>(field.value.size));
   }
   return headers;
+}
+
+// Of librdkafka's statistics: what was sent, less what was acknowledged or is on the wire.
+uint64_t failed_sends_of(const char* statistics) {
+  using Poco::JSON::Object;
+  int64_t failed = 0;
+  Poco::JSON::Parser parser;
+  const auto root = parser.parse(statistics).extract<Object::Ptr>();
+  const Object::Ptr topics = root->getObject("topics");
+  for (const std::string& topic : topics->getNames()) {
+    const Object::Ptr partitions = topics->getObject(topic)->getObject("partitions");
+    for (const std::string& name : partitions->getNames()) {
+      const Object::Ptr partition = partitions->getObject(name);
+      const auto number = [&partition](const char* key) {
+        return partition->optValue<int64_t>(key, 0);
+      };
+      failed +=
+          std::max<int64_t>(0, number("txmsgs") - number("acked_msgid") - number("msgs_inflight"));
+    }
+  }
+  return static_cast<uint64_t>(failed);
 }
 
 }  // namespace
@@ -165,6 +190,28 @@ Producer::TopicAnswer Producer::ask(rd_kafka_topic_t* topic, int timeout_ms) {
   return answer;
 }
 
+Producer::PartitionAnswer Producer::ask_partition(rd_kafka_topic_t* topic, int32_t partition,
+                                                  int timeout_ms) {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  PartitionAnswer answer;
+  answer.code = rd_kafka_metadata(handle_, 0, topic, &metadata, timeout_ms);
+  if (answer.code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return answer;
+  }
+  if (metadata->topic_cnt == 1) {
+    const rd_kafka_metadata_topic_t& found = metadata->topics[0];
+    answer.code = found.err;
+    for (int i = 0; i < found.partition_cnt; ++i) {
+      const rd_kafka_metadata_partition_t& one = found.partitions[i];
+      if (one.id == partition) {
+        answer = {found.err, one.leader, one.replica_cnt, one.isr_cnt};
+      }
+    }
+  }
+  rd_kafka_metadata_destroy(metadata);
+  return answer;
+}
+
 rd_kafka_resp_err_t Producer::produce(rd_kafka_topic_t* topic, int32_t partition,
                                       const dstream_message& message, uint64_t ticket) {
   const int64_t timestamp_ms = std::max<int64_t>(0, message.timestamp_ns / 1'000'000);
@@ -193,6 +240,8 @@ bool Producer::serve_one(int wait_ms) {
     while (const rd_kafka_message_t* message = rd_kafka_event_message_next(event)) {
       listener_.on_report(*message);
     }
+  } else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_STATS) {
+    listener_.on_statistics(failed_sends_of(rd_kafka_event_stats(event)));
   } else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR) {
     const bool fatal = rd_kafka_event_error_is_fatal(event) != 0;
     int code = rd_kafka_event_error(event);

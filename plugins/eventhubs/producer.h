@@ -37,6 +37,9 @@ class ProducerListener {
   virtual void on_error(int code, const std::string& text, bool fatal) = 0;
   // The broker held an answer back for this long.
   virtual void on_throttle(int milliseconds) = 0;
+  // Now and then: how many messages this producer has sent that were not taken then and are not on
+  // the wire now. It sends them again by itself.
+  virtual void on_statistics(uint64_t failed_sends) = 0;
 };
 
 class Producer {
@@ -60,6 +63,15 @@ class Producer {
   // Asks the cluster about one topic, or, with nullptr, only whether it answers. Blocks for at most
   // `timeout_ms`; a code of class kConnection then says that there was no answer.
   TopicAnswer ask(rd_kafka_topic_t* topic, int timeout_ms);
+
+  struct PartitionAnswer {
+    int code = 0;
+    int32_t leader = -1;  // a broker; -1: none
+    int replicas = 0;
+    int replicas_in_sync = 0;
+  };
+  // The same about one partition.
+  PartitionAnswer ask_partition(rd_kafka_topic_t* topic, int32_t partition, int timeout_ms);
 
   // Hands a message over without copying its value, which must stay until on_report().
   // _QUEUE_FULL, MSG_SIZE_TOO_LARGE, _FATAL, _UNKNOWN_PARTITION and others: it was not taken.

@@ -133,6 +133,7 @@ Properties make_properties(const Settings& settings, const BatchLimits& batch) {
           {"allow.auto.create.topics", settings.auto_create_topics ? "true" : "false"},
           // The sink lingers itself and flushes; this is the net under it.
           {"linger.ms", "1000"},
+          {"statistics.interval.ms", "10000"},
           {"batch.size", std::to_string(batch.bytes)},
           {"batch.num.messages", std::to_string(batch.messages)},
           {"message.max.bytes", std::to_string(settings.message_bytes_max)},

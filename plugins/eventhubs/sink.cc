@@ -105,6 +105,7 @@ void Sink::start_producer() {
   ProducerListener& listener = *this;
   producer_ = std::make_unique<Producer>(settings_, batch_, host_, scrubber_, metrics_, listener);
   producer_since_ns_ = now_ns_;
+  failed_sends_ = 0;
   // Before the connection stands: a policy of one event hub may ask about that hub alone.
   if (const std::string single = settings_.single_topic(); !single.empty()) {
     topics_.open(single, *producer_);
@@ -477,6 +478,7 @@ void Sink::poll(dstream::Millis max_wait) {
   }
   report_in_flight();
   report_throttling();
+  watch_answers();
   throw_pending();
 }
 

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 
+#include "answer_watch.h"
 #include "backoff.h"
 #include "deliveries.h"
 #include "metrics.h"
@@ -113,10 +114,16 @@ class Sink final : private ProducerListener {
   void abort_transaction();
   void throw_ended_session() const;
 
+  // sink_watch.cc
+  void on_statistics(uint64_t failed_sends) override;
+  void watch_answers();
+  std::string why_late(const Topic& topic, int32_t partition);
+
   // sink_failure.cc
   void on_report(const rd_kafka_message_t& message) override;
   void on_error(int code, const std::string& text, bool fatal) override;
   void on_throttle(int milliseconds) override;
+  std::string too_large_for_event_hubs(int code) const;
   void fail(int code, const std::string& text);
   void serve_failing(int64_t deadline_ns);
   void finish_failing();
@@ -150,6 +157,9 @@ class Sink final : private ProducerListener {
   int64_t limited_since_ns_ = 0;  // a message waits for a limit; 0: none does
   int64_t limited_until_ns_ = 0;  // then the host is to write again; 0: whenever it likes
   Throttling throttling_;
+  AnswerWatch answers_;
+  uint64_t failed_sends_ = 0;  // of this producer
+  bool resending_ = false;     // there were more in the last statistics
 
   std::optional<Failure> failure_;  // why the state is kFailing
   int64_t failing_until_ns_ = 0;    // then what has no report is purged

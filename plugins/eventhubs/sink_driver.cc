@@ -66,6 +66,8 @@ TestHost::TestHost() {
           const Instrument& instrument = of(host).instruments_[metric - 1];
           double& stored = of(host).metrics_[instrument.name];
           stored = instrument.kind == 0 ? stored + value : value;
+          double& peak = of(host).peaks_[instrument.name];
+          peak = std::max(peak, stored);
         }};
     return std::strcmp(id, DSTREAM_EXT_METRICS) == 0 ? &kMetrics : nullptr;
   };
@@ -75,6 +77,12 @@ double TestHost::metric(const std::string& name) const {
   const std::lock_guard lock(mutex_);
   const auto found = metrics_.find(name);
   return found == metrics_.end() ? 0 : found->second;
+}
+
+double TestHost::peak(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = peaks_.find(name);
+  return found == peaks_.end() ? 0 : found->second;
 }
 
 std::string TestHost::logged() const {
@@ -222,6 +230,7 @@ void SinkDriver::write_some() {
   for (uint32_t i = 0; i < accepted; ++i) {
     set_state(delivery.indexes[delivery.taken++], Item::kAccepted);
   }
+  window_ = std::max(window_, in_flight());
   if (delivery.taken == raw.count) {
     partly_ = 0;
   }
@@ -267,6 +276,7 @@ void SinkDriver::rewind() {
   if (open_ && in_flight() > 0) {
     breach_ = "gave items back while others are under way";
   }
+  ++rewinds_;
   size_t lowest = 0;
   while (lowest < items_.size() &&
          (items_[lowest] == Item::kDelivered || items_[lowest] == Item::kRejected)) {

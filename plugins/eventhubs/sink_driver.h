@@ -29,6 +29,8 @@ class TestHost {
   const dstream_host* raw() const { return &raw_; }
   // As the plugin named it, with its unit.
   double metric(const std::string& name) const;
+  // The highest value it ever had.
+  double peak(const std::string& name) const;
   // All log lines so far, one a line.
   std::string logged() const;
 
@@ -56,6 +58,7 @@ class TestHost {
   };
   std::vector<Instrument> instruments_;
   std::map<std::string, double> metrics_;
+  std::map<std::string, double> peaks_;
   std::vector<Settle> settles_;
 };
 
@@ -90,6 +93,7 @@ class SinkDriver {
   void abandon_session();
   void stop();
   TestHost& host() { return host_; }
+  const TestHost& host() const { return host_; }
 
   // Appends to what is to be delivered.
   void add(TestMessage message);
@@ -110,6 +114,10 @@ class SinkDriver {
   const std::string& reject_message() const { return reject_message_; }
   // Accepted by the sink and not settled.
   size_t in_flight() const { return counts_[static_cast<size_t>(Item::kAccepted)]; }
+  // The most that ever was: what one failure may bring a second time.
+  size_t window() const { return window_; }
+  // How often the sink gave items back, or was closed with some under way.
+  int rewinds() const { return rewinds_; }
   int sessions() const { return sessions_; }
   const std::string& last_retry() const { return last_retry_; }
   uint32_t last_retry_after_ms() const { return last_retry_after_ms_; }
@@ -143,6 +151,8 @@ class SinkDriver {
   Result created_;
   bool open_ = false;
   int sessions_ = 0;
+  int rewinds_ = 0;
+  size_t window_ = 0;
 
   std::vector<TestMessage> messages_;
   std::vector<Item> items_;

@@ -16,6 +16,7 @@ constexpr int64_t kFailingNs = 2'000 * kMs;
 constexpr int64_t kPurgeNs = 5'000 * kMs;
 // A TLS error that lasts this long with messages waiting is a matter of certificates, not of luck.
 constexpr int64_t kTlsPatienceNs = 60'000 * kMs;
+constexpr uint64_t kEventHubsRequestBytesMax = 1'046'528;
 constexpr uint64_t kBatchBytesMin = 512;
 // How much smaller the next batches are when one was refused for a message in it: by bytes to find
 // the topic's limit, by messages to find the culprit in few attempts.
@@ -83,7 +84,8 @@ void Sink::on_error(int code, const std::string& text, bool fatal) {
     if (!trouble_) {
       trouble_since_ns_ = now_ns_;
       if (!opening_) {
-        host_.warn("No connection; messages wait.", {{"reason", describe({code, text})}});
+        host_.warn("No connection; messages wait.",
+                   {{"reason", describe({code, text}) + too_large_for_event_hubs(code)}});
       }
     }
     // That all are down adds nothing to why the first one is.
@@ -95,6 +97,22 @@ void Sink::on_error(int code, const std::string& text, bool fatal) {
       denied_ = Failure{code, text};
     }
   }
+}
+
+// Event Hubs closes the connection on such a request without a word, each time it is sent.
+std::string Sink::too_large_for_event_hubs(int code) const {
+  uint64_t largest = 0;
+  for (const auto& topic : topics_) {
+    for (const Line& line : topic->lines) {
+      largest = std::max(largest, line.sent_bytes);
+    }
+  }
+  if (code != RD_KAFKA_RESP_ERR__TRANSPORT || largest <= kEventHubsRequestBytesMax) {
+    return "";
+  }
+  return " A batch of " + std::to_string(largest) +
+         " bytes was on its way: Event Hubs closes the connection on a request of more than "
+         "1,046,528 bytes. Lower batch_bytes and message_bytes_max if this is one.";
 }
 
 void Sink::on_throttle(int milliseconds) {

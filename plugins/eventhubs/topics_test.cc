@@ -13,6 +13,7 @@ class Silent : public ProducerListener {
   void on_report(const rd_kafka_message_t&) override {}
   void on_error(int, const std::string&, bool) override {}
   void on_throttle(int) override {}
+  void on_statistics(uint64_t) override {}
 };
 
 class TopicsTest : public testing::Test {
