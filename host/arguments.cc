@@ -32,6 +32,7 @@ class Parser {
     add_doctor();
     add_status();
     add_snapshot();
+    add_replay();
     add_checkpoint();
     add_config();
     add_version();
@@ -114,6 +115,12 @@ class Parser {
     add_paths(sub, true);
     add_plugin_dirs(sub);
     add_state_dir(sub);
+    add_log(sub);
+    add_duration(sub, "--status-interval", arguments_.status_interval_ms,
+                 "Time between status lines in the log; 0s: none.", "10s");
+  }
+
+  void add_log(CLI::App* sub) {
     sub->add_option_function<std::string>(
            "--log-level",
            [this](const std::string& text) { arguments_.log_level = core::parse_log_level(text); },
@@ -128,8 +135,6 @@ class Parser {
            "text, json or logfmt; before that of the file.")
         ->check(CLI::IsMember({"text", "json", "logfmt"}))
         ->type_name("FORMAT");
-    add_duration(sub, "--status-interval", arguments_.status_interval_ms,
-                 "Time between status lines in the log; 0s: none.", "10s");
   }
 
   void add_validate() {
@@ -193,6 +198,30 @@ class Parser {
     add_state_dir(sub);
     sub->add_option("--config", arguments_.paths, "Files whose state_dir it is.")
         ->type_name("FILE");
+  }
+
+  void add_replay() {
+    CLI::App* sub = add(&app_, "replay", "Send dead letters again, through the sink of a pipeline.",
+                        Command::kReplay);
+    sub->add_option("DEAD-LETTERS", arguments_.dead_letter_file,
+                    "The file: NAME.dead-letter.jsonl, or one that was put aside.")
+        ->required();
+    sub->add_option("--config", arguments_.paths,
+                    "The configuration files or folders that have the pipeline.")
+        ->required()
+        ->type_name("FILE");
+    sub->add_option_function<std::string>(
+           "--pipeline", [this](const std::string& name) { arguments_.pipelines = {name}; },
+           "Whose sink it is, if not that of the pipeline they come from.")
+        ->type_name("NAME");
+    sub->add_flag("--skip", arguments_.skip, "Go past lines that cannot be sent, and count them.");
+    sub->add_flag("--from-start", arguments_.from_start,
+                  "Forget how far an earlier replay of the file has got.");
+    add_plugin_dirs(sub);
+    add_state_dir(sub);
+    add_log(sub);
+    add_duration(sub, "--status-interval", arguments_.status_interval_ms,
+                 "Time between status lines in the log; 0s: none.", "10s");
   }
 
   void add_checkpoint() {

@@ -20,6 +20,7 @@ enum class Command {
   kDoctor,
   kStatus,
   kSnapshot,
+  kReplay,
   kCheckpointShow,
   kConfigShow,
   kConfigSchema,
@@ -41,10 +42,13 @@ struct Arguments {
   std::optional<core::LogFormat> log_format;
   int64_t status_interval_ms = 10'000;  // 0: no status lines
   std::string plugin_file;              // plugins inspect
-  // status, doctor, checkpoint show; empty: all. snapshot: the one
+  // status, doctor, checkpoint show; empty: all. snapshot, replay: the one
   std::vector<std::string> pipelines;
-  int64_t timeout_ms = 30'000;  // doctor: for all checks of one instance
-  std::string table;            // snapshot
+  int64_t timeout_ms = 30'000;   // doctor: for all checks of one instance
+  std::string table;             // snapshot
+  std::string dead_letter_file;  // replay
+  bool skip = false;             // replay: go past lines that cannot be sent
+  bool from_start = false;       // replay
   int64_t watch_interval_ms = 2000;
 };
 

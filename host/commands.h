@@ -12,6 +12,7 @@ int plugins_list_command(const Arguments& arguments, Output& output);
 int plugins_inspect_command(const Arguments& arguments, Output& output);
 int doctor_command(const Arguments& arguments, Output& output);
 int status_command(const Arguments& arguments, Output& output);
+int replay_command(const Arguments& arguments, Output& output);
 int snapshot_command(const Arguments& arguments, Output& output);
 int checkpoint_show_command(const Arguments& arguments, Output& output);
 int config_show_command(const Arguments& arguments, Output& output);

@@ -26,6 +26,8 @@ int call(const Arguments& arguments, Output& output) {
       return doctor_command(arguments, output);
     case Command::kStatus:
       return status_command(arguments, output);
+    case Command::kReplay:
+      return replay_command(arguments, output);
     case Command::kSnapshot:
       return snapshot_command(arguments, output);
     case Command::kCheckpointShow:

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/messages/formats.h"
+#include "core/messages/passed_message.h"
 #include "core/messages/topic_template.h"
 
 namespace dstream::core {
@@ -11,6 +12,9 @@ Result<std::unique_ptr<Encoder>> make_encoder(const MessageSettings& settings) {
   auto topic = TopicTemplate::parse(settings.topic);
   if (!topic) {
     return fail(std::move(topic.error()));
+  }
+  if (settings.format == kPassedMessageFormat) {
+    return std::make_unique<PassedMessageEncoder>();
   }
   if (settings.format == "json") {
     return make_json_encoder(settings, std::move(*topic));

@@ -53,6 +53,8 @@ class OversizeEncoder final : public Encoder {
   Result<void> encode(const dstream_record& record, uint32_t record_index, Arena& arena,
                       std::vector<dstream_message>& out) override;
   OversizeCounts counts() const;
+  // The format's own: messages whole, whatever they weigh.
+  Encoder& whole() { return *inner_; }
 
  private:
   bool fits(const std::vector<dstream_message>& out, size_t from) const;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/messages/change.h"
+#include "core/messages/oversize.h"
 #include "core/pipeline/text.h"
 
 namespace dstream::core {
@@ -45,6 +46,9 @@ std::string message_json(const dstream_message& message) {
   std::string out;
   Members members(out);
   members.text("topic", text_or_empty(message.topic));
+  if (message.partition >= 0) {
+    members.number("partition", message.partition);
+  }
   members.raw("key", base64_or_null(message.key));
   members.raw("value", base64_or_null(message.value));
   std::string headers;
@@ -65,6 +69,19 @@ std::string messages_json(const Delivery& delivery, uint32_t record) {
   for (uint32_t i = 0; view.messages != nullptr && i < view.count; ++i) {
     const dstream_message& message = *DSTREAM_MESSAGE_AT(&view, i);
     if (message.record == record) {
+      out += (out.size() > 1 ? "," : "") + message_json(message);
+    }
+  }
+  return out + "]";
+}
+
+// What was too large for the sink never got into the delivery.
+std::string whole_messages_json(const dstream_record& record, Encoder& encoder) {
+  Arena arena;
+  std::vector<dstream_message> messages;
+  std::string out = "[";
+  if (encoder.encode(record, 0, arena, messages)) {
+    for (const dstream_message& message : messages) {
       out += (out.size() > 1 ? "," : "") + message_json(message);
     }
   }
@@ -121,10 +138,14 @@ std::string dead_letter_path(const std::string& state_dir, const std::string& pi
 }
 
 std::string format_dead_letter(const std::string& pipeline, const Delivery& delivery,
-                               const Reject& reject, int64_t wall_ns, Encoder* record_encoder) {
+                               const Reject& reject, int64_t wall_ns,
+                               const DeadLetterEncoders& encoders) {
   const dstream_record& record = delivery.record(reject.record);
   const dstream_schema* schema = record.schema;
   std::string messages = messages_json(delivery, reject.record);
+  if (reject.reason.code == kOversizeCode && encoders.messages != nullptr) {
+    messages = whole_messages_json(record, *encoders.messages);
+  }
   std::string out;
   Members members(out);
   members.number("format", kDeadLetterFormat);
@@ -142,7 +163,7 @@ std::string format_dead_letter(const std::string& pipeline, const Delivery& deli
   members.number("commit_time_ns", record.commit_time_ns);
   members.raw("source", source_json(record));
   members.raw("messages", messages);
-  members.raw("record", messages == "[]" ? record_json(record, record_encoder) : "null");
+  members.raw("record", messages == "[]" ? record_json(record, encoders.records) : "null");
   members.end();
   return out + "\n";
 }
@@ -158,8 +179,8 @@ Result<void> DeadLetterFile::append(const Delivery& delivery, int64_t wall_ns) {
   }
   Result<void> done;
   for (const Reject& each : delivery.rejects()) {
-    done =
-        append_line(format_dead_letter(pipeline_, delivery, each, wall_ns, record_encoder_.get()));
+    done = append_line(format_dead_letter(pipeline_, delivery, each, wall_ns,
+                                          {record_encoder_.get(), message_encoder_}));
     if (!done) {
       break;
     }

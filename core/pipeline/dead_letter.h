@@ -11,10 +11,10 @@
 //    "messages":[{"topic":"shop.dbo.Persons","key":"eyJpZCI6MX0=","value":"...","headers":{...}}],
 //    "record":null}
 //
-// Keys, values and headers of messages are base64, null if there is none. A record that was never a
-// message (the sink takes records, or it could not be encoded) is in `record` instead, as the
-// `json` format writes it. `position` is hexadecimal, "-" inside a transaction that cannot be
-// resumed.
+// Keys, values and headers of messages are base64, null if there is none; `partition` is there if
+// the message names one. A record that was never a message (the sink takes records, or it could not
+// be encoded) is in `record` instead, as the `json` format writes it. `position` is hexadecimal,
+// "-" inside a transaction that cannot be resumed.
 //
 // A file that would grow beyond its limit is renamed, `<pipeline>.dead-letter.000001.jsonl` and so
 // on in the order of time, and another one is begun. When there are as many as may be, nothing is
@@ -46,10 +46,15 @@ inline constexpr const char* kDeadLettersFullCode = "DS-DEAD-LETTER-FULL";
 // The file that is written.
 std::string dead_letter_path(const std::string& state_dir, const std::string& pipeline);
 
-// The line for one rejected record, with the newline. `record_encoder` writes what was never a
-// message; may be nullptr.
+struct DeadLetterEncoders {
+  Encoder* records = nullptr;   // writes what was never a message; may be nullptr
+  Encoder* messages = nullptr;  // writes messages that were too large to be made; may be nullptr
+};
+
+// The line for one rejected record, with the newline.
 std::string format_dead_letter(const std::string& pipeline, const Delivery& delivery,
-                               const Reject& reject, int64_t wall_ns, Encoder* record_encoder);
+                               const Reject& reject, int64_t wall_ns,
+                               const DeadLetterEncoders& encoders);
 
 class DeadLetterFile {
  public:
@@ -60,6 +65,9 @@ class DeadLetterFile {
         state_dir_(std::move(state_dir)),
         pipeline_(std::move(pipeline)),
         settings_(settings) {}
+
+  // Borrowed; for messages that are larger than the sink takes.
+  void set_message_encoder(Encoder* encoder) { message_encoder_ = encoder; }
 
   // Durable when it returns without an error. After an error the caller appends the same again: a
   // line may then be there twice, never not at all. Errors: DS-DEAD-LETTER-WRITE,
@@ -79,6 +87,7 @@ class DeadLetterFile {
   std::unique_ptr<AppendFile> file_;
   uint64_t file_bytes_ = 0;
   std::unique_ptr<Encoder> record_encoder_;
+  Encoder* message_encoder_ = nullptr;
 };
 
 }  // namespace dstream::core

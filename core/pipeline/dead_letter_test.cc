@@ -46,7 +46,8 @@ TEST_F(DeadLetterTest, LinesAreThoseOfTheGoldenFile) {
   TestEncoder record_encoder;
   std::string lines;
   for (const Reject& reject : messages.rejects()) {
-    lines += format_dead_letter("people", messages, reject, clock_.wall_ns(), &record_encoder);
+    lines += format_dead_letter("people", messages, reject, clock_.wall_ns(),
+                                {&record_encoder, nullptr});
   }
   std::ifstream in(GOLDEN_FOLDER "/golden.dead-letter.jsonl", std::ios::binary);
   std::stringstream golden;

@@ -35,7 +35,10 @@ class SinkWorker final : public SettleHandler {
   // Once, before the first step(): the sink was made with this worker as its SettleHandler.
   void set_sink(GuardedSink* sink) { sink_ = sink; }
   // Likewise, if the encoder is one: it is told what the sink takes.
-  void set_oversize(OversizeEncoder* oversize) { oversize_ = oversize; }
+  void set_oversize(OversizeEncoder* oversize) {
+    oversize_ = oversize;
+    dead_letters_.set_message_encoder(oversize == nullptr ? nullptr : &oversize->whole());
+  }
 
   // At most one plugin call, which may wait for `max_wait_ns`.
   StepResult step(int64_t now_ns, int64_t max_wait_ns);

@@ -19,6 +19,19 @@ int digit_value(char digit) {
   return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
+int base64_value(char digit) {
+  if (digit >= 'A' && digit <= 'Z') {
+    return digit - 'A';
+  }
+  if (digit >= 'a' && digit <= 'z') {
+    return digit - 'a' + 26;
+  }
+  if (digit >= '0' && digit <= '9') {
+    return digit - '0' + 52;
+  }
+  return digit == '+' ? 62 : digit == '/' ? 63 : -1;
+}
+
 }  // namespace
 
 std::string to_hex(std::string_view bytes) {
@@ -63,6 +76,32 @@ std::string to_base64(std::string_view bytes) {
   encoder.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   encoder.close();
   return out.str();
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0) {
+    return std::nullopt;
+  }
+  size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
+  text.remove_suffix(padding);
+  std::string out;
+  out.reserve(text.size() / 4 * 3 + 2);
+  uint32_t bits = 0;
+  int held = 0;
+  for (char each : text) {
+    int value = base64_value(each);
+    if (value < 0) {
+      return std::nullopt;
+    }
+    bits = (bits << 6 | static_cast<uint32_t>(value)) & 0xFFFFFF;
+    held += 6;
+    if (held >= 8) {
+      held -= 8;
+      out += static_cast<char>(bits >> held & 0xFF);
+    }
+  }
+  bool left_over = (bits & ((1u << held) - 1)) != 0;
+  return left_over ? std::nullopt : std::optional(out);
 }
 
 std::string wall_time_text(int64_t wall_ns) {

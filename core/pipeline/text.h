@@ -13,6 +13,8 @@ std::string to_hex(std::string_view bytes);
 // The inverse; nullopt for anything else, upper case included.
 std::optional<std::string> from_hex(std::string_view digits);
 std::string to_base64(std::string_view bytes);
+// The inverse; nullopt for anything else: other characters, missing padding, bits left over.
+std::optional<std::string> from_base64(std::string_view text);
 // "2026-11-23T05:42:00.123Z"
 std::string wall_time_text(int64_t wall_ns);
 // With quotes around it; what is not UTF-8 becomes U+FFFD.
