@@ -44,8 +44,8 @@ Conf make_conf(const Settings& settings, const BatchLimits& batch, const Scrubbe
 
 // What librdkafka says as error events too is said where those are handled.
 dstream_log_level log_level_of(int syslog_level, std::string_view facility) {
-  constexpr std::string_view kSaidElsewhere[] = {"FAIL",     "ERROR",     "FATAL",
-                                                 "CONFWARN", "TERMINATE", "REQTMOUT"};
+  constexpr std::string_view kSaidElsewhere[] = {"FAIL",      "ERROR",    "FATAL", "CONFWARN",
+                                                 "TERMINATE", "REQTMOUT", "GETPID"};
   if (syslog_level >= 7) {
     return DSTREAM_LOG_TRACE;
   }

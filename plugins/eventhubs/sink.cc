@@ -138,6 +138,7 @@ void Sink::close() {
   opening_ = false;
   failure_.reset();
   trouble_.reset();
+  away_.clear();
   denied_.reset();
   misconfigured_.reset();
   ended_.reset();
@@ -158,7 +159,7 @@ void Sink::wait_for_cluster() {
     }
     read_clock();
     if (answer.code == 0) {
-      connection_works();
+      connection_works(kAnyBroker);
       if (single == nullptr) {
         return;
       }
@@ -444,7 +445,7 @@ void Sink::ask_for_topics(int64_t deadline_ns) {
     const bool being_made =
         settings_.auto_create_topics && answer.code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     if (answer.code == 0 && answer.partitions > 0) {
-      connection_works();
+      connection_works(kAnyBroker);
       make_ready(*topic, answer);
     } else if (answer.code == 0 || being_made || classify(answer.code) == ErrorClass::kConnection) {
       return;  // the next poll asks again
@@ -464,7 +465,7 @@ void Sink::poll(dstream::Millis max_wait) {
     if (denied_) {
       const Topic* topic = topics_.begin() == topics_.end() ? nullptr : topics_.begin()->get();
       if (producer_->ask(topic == nullptr ? nullptr : topic->handle, kAskMsMin).code == 0) {
-        connection_works();
+        connection_works(kAnyBroker);
       }
       read_clock();
     }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -70,6 +71,7 @@ class Sink final : private ProducerListener {
     int code = 0;
     std::string text;
   };
+  static constexpr int kAnyBroker = -1;  // a broker whose number is not known
   struct Waiting {
     Topic* topic;
     Line* line;
@@ -130,7 +132,8 @@ class Sink final : private ProducerListener {
   void settle_refused(Topic& topic, Line& line);
   uint32_t delay_after_failure();
   void resume(int64_t deadline_ns);
-  void connection_works();
+  void lost_connection(const Failure& failure);
+  void connection_works(int broker);
   void throw_pending() const;
   std::string describe(const Failure& failure) const;
   [[noreturn]] void throw_answer(const std::string& topic, int code) const;
@@ -169,8 +172,8 @@ class Sink final : private ProducerListener {
   uint32_t last_delay_ms_ = 0;
 
   bool opening_ = false;
-  std::optional<Failure> trouble_;  // the connection does not work; said once
-  int64_t trouble_since_ns_ = 0;
+  std::optional<Failure> trouble_;        // a connection does not work
+  std::map<int, int64_t> away_;           // brokers without one, and when each last failed
   std::optional<Failure> denied_;         // until something works again
   std::optional<Failure> misconfigured_;  // until close()
   uint64_t delivered_bytes_ = 0;          // since the last poll

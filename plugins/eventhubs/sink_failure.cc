@@ -1,5 +1,6 @@
 // What the sink does when something goes wrong.
 #include <algorithm>
+#include <charconv>
 
 #include "error_class.h"
 #include "sink.h"
@@ -15,7 +16,10 @@ constexpr int64_t kMs = 1'000'000;  // nanoseconds
 constexpr int64_t kFailingNs = 2'000 * kMs;
 constexpr int64_t kPurgeNs = 5'000 * kMs;
 // A TLS error that lasts this long with messages waiting is a matter of certificates, not of luck.
-constexpr int64_t kTlsPatienceNs = 60'000 * kMs;
+constexpr double kTlsPatienceSeconds = 60;
+// A broker that has not failed for so long fails anew. Longer than librdkafka waits between
+// attempts to connect, and than it keeps the same error to itself.
+constexpr int64_t kForgetFailureNs = 60'000 * kMs;
 constexpr uint64_t kEventHubsRequestBytesMax = 1'046'528;
 constexpr uint64_t kBatchBytesMin = 512;
 // How much smaller the next batches are when one was refused for a message in it: by bytes to find
@@ -29,6 +33,16 @@ constexpr int64_t kForgiveFactor = 10;
 bool is_consequence(int code) {
   return code == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE || code == RD_KAFKA_RESP_ERR__FATAL ||
          code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+}
+
+// librdkafka begins such texts with the broker's address and number: "10.0.0.7:9093/2: Connect
+// ..."; "bootstrap" stands for a number that it does not know yet.
+int broker_of(const std::string& text) {
+  const std::string name = text.substr(0, text.find(": "));
+  const char* number = name.c_str() + name.rfind('/') + 1;  // the whole name if there is no '/'
+  int broker = -1;
+  std::from_chars(number, name.c_str() + name.size(), broker);
+  return broker;
 }
 
 int wait_ms(int64_t from_ns, int64_t until_ns) {
@@ -54,7 +68,7 @@ void Sink::on_report(const rd_kafka_message_t& message) {
     deliveries_.delivered(ticket);
     delivered_bytes_ += message.len + message.key_len;
     if (trouble_ || denied_) {
-      connection_works();
+      connection_works(rd_kafka_message_broker_id(&message));
     }
     return;
   }
@@ -81,19 +95,12 @@ void Sink::on_error(int code, const std::string& text, bool fatal) {
     host_.warn(describe({code, text}));
   } else {
     metrics_.connection_errors.add();
-    if (!trouble_) {
-      trouble_since_ns_ = now_ns_;
-      if (!opening_) {
-        host_.warn("No connection; messages wait.",
-                   {{"reason", describe({code, text}) + too_large_for_event_hubs(code)}});
-      }
-    }
     // That all are down adds nothing to why the first one is.
     if (!trouble_ || code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-      trouble_ = Failure{code, text};
+      lost_connection({code, text});
     }
     if (code == RD_KAFKA_RESP_ERR__SSL &&
-        (opening_ || (sent_messages_ > 0 && now_ns_ - trouble_since_ns_ > kTlsPatienceNs))) {
+        (opening_ || answers_.waited_seconds() > kTlsPatienceSeconds)) {
       denied_ = Failure{code, text};
     }
   }
@@ -129,12 +136,26 @@ void Sink::on_throttle(int milliseconds) {
   throttling_.reported(now_ns_, sent_ns, milliseconds);
 }
 
-void Sink::connection_works() {
-  if (trouble_ && !opening_) {
-    host_.info("The broker answers again.");
+// Once for each broker, however often librdkafka tries: others may work well meanwhile.
+void Sink::lost_connection(const Failure& failure) {
+  const auto [found, is_new] = away_.try_emplace(broker_of(failure.text), now_ns_);
+  if ((is_new || now_ns_ - found->second > kForgetFailureNs) && !opening_) {
+    host_.warn("No connection; messages wait.",
+               {{"reason", describe(failure) + too_large_for_event_hubs(failure.code)}});
   }
-  trouble_.reset();
+  found->second = now_ns_;
+  trouble_ = failure;
+}
+
+void Sink::connection_works(int broker) {
   denied_.reset();
+  const size_t back = away_.erase(broker) + (broker == kAnyBroker ? 0 : away_.erase(kAnyBroker));
+  if (away_.empty()) {
+    trouble_.reset();
+  }
+  if (back > 0 && !opening_) {
+    host_.info("The broker answers again.", {{"broker", broker}});
+  }
 }
 
 // Stops the line: from here on nothing is handed over, and what librdkafka has not sent comes back.

@@ -6,8 +6,15 @@
 namespace eventhubs {
 namespace {
 
-constexpr int kAskMs = 300;
+constexpr int kAskMs = 1000;
 constexpr int kSeconds = 1'000'000'000;  // nanoseconds
+
+class Deaf final : public ProducerListener {
+  void on_report(const rd_kafka_message_t&) override {}
+  void on_error(int, const std::string&, bool) override {}
+  void on_throttle(int) override {}
+  void on_statistics(uint64_t) override {}
+};
 
 }  // namespace
 
@@ -39,15 +46,16 @@ void Sink::watch_answers() {
   }
 }
 
+// A broker works on the requests of one connection in turn, so the question goes over another one.
 std::string Sink::why_late(const Topic& topic, int32_t partition) {
-  if (trouble_) {
-    return describe(*trouble_);
-  }
+  Deaf deaf;
+  Producer other(settings_, batch_, host_, scrubber_, metrics_, deaf);
   const Producer::PartitionAnswer answer =
-      producer_->ask_partition(topic.handle, partition, kAskMs);
+      other.ask_partition(other.open_topic(topic.name, nullptr), partition, kAskMs);
   read_clock();
   if (answer.code != 0) {
-    return "The cluster does not answer at all: " + describe({answer.code, ""});
+    return "The cluster does not answer at all: " +
+           describe(Failure{answer.code, topic.name + "."});
   }
   if (answer.leader < 0) {
     return "The partition has no leader: brokers that have it are down.";

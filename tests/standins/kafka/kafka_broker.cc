@@ -68,6 +68,11 @@ KafkaBroker::~KafkaBroker() {
 }
 
 void KafkaBroker::start() {
+  launch();
+  wait_until_serving();
+}
+
+void KafkaBroker::launch() {
   if (process_ != nullptr && !process_->wait_end(0)) {
     throw std::logic_error("The broker runs already.");
   }
@@ -84,6 +89,9 @@ void KafkaBroker::start() {
        std::to_string(sasl_port_.port()), std::to_string(controller_port_.port())},
       {{"FOREGROUND", "1"}, {"SECRET", connection_string()}, {"EXTRA", properties}},
       folder_ + "/start.log"});
+}
+
+void KafkaBroker::wait_until_serving() {
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::milliseconds(kStartTimeoutMs);
   // Kafka opens these ports last, when it is registered and its partitions have leaders.
@@ -114,6 +122,8 @@ void KafkaBroker::resume() { process_->signal(SIGCONT); }
 
 std::string KafkaBroker::plaintext() const { return address_of(plain_port_); }
 std::string KafkaBroker::sasl_ssl() const { return address_of(sasl_port_); }
+
+std::string KafkaBroker::controller() const { return address_of(controller_port_); }
 
 std::string KafkaBroker::connection_string() const {
   return "Endpoint=sb://" + sasl_ssl() +

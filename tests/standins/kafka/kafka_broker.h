@@ -39,6 +39,9 @@ class KafkaBroker {
   // does not within 60 s. REQUIRES: it does not run.
   void start();
   void restart() { start(); }
+  // start() in two parts, for brokers that serve only together.
+  void launch();
+  void wait_until_serving();
   void stop();    // SIGTERM, waits for the end
   void kill9();   // SIGKILL, waits for the end: what a crash is
   void pause();   // SIGSTOP: connections stay open, nothing answers
@@ -54,6 +57,10 @@ class KafkaBroker {
   std::string ca_file() const { return folder_ + "/certs/ca.pem"; }
   std::string other_ca_file() const { return folder_ + "/certs/other-ca.pem"; }
   const std::string& folder() const { return folder_; }
+  // "127.0.0.1:20003", what the other nodes of a cluster are told.
+  std::string controller() const;
+  // As in Options; for the next start.
+  void set_properties(std::vector<std::string> lines) { options_.properties = std::move(lines); }
   pid_t pid() const { return process_->pid(); }
 
   using Config = std::vector<std::pair<std::string, std::string>>;

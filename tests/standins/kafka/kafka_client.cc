@@ -25,7 +25,11 @@ struct PartitionsDeleter {
     rd_kafka_topic_partition_list_destroy(list);
   }
 };
+struct NewTopicDeleter {
+  void operator()(rd_kafka_NewTopic_t* topic) const { rd_kafka_NewTopic_destroy(topic); }
+};
 using Handle = std::unique_ptr<rd_kafka_t, HandleDeleter>;
+using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, NewTopicDeleter>;
 using Metadata = std::unique_ptr<const rd_kafka_metadata_t, MetadataDeleter>;
 using Partitions = std::unique_ptr<rd_kafka_topic_partition_list_t, PartitionsDeleter>;
 
@@ -113,20 +117,22 @@ KafkaRecord record_of(const rd_kafka_message_t* message) {
   return record;
 }
 
-}  // namespace
-
-void create_topic(const std::string& brokers, const std::string& name, int partitions,
-                  const std::vector<std::pair<std::string, std::string>>& config) {
-  Handle handle = make_handle(RD_KAFKA_PRODUCER, brokers, {});
+NewTopic make_topic(const std::string& name, int partitions, int replicas,
+                    const std::vector<std::pair<std::string, std::string>>& config) {
   char reason[512];
-  rd_kafka_NewTopic_t* topic =
-      rd_kafka_NewTopic_new(name.c_str(), partitions, 1, reason, sizeof reason);
+  NewTopic topic(rd_kafka_NewTopic_new(name.c_str(), partitions, replicas, reason, sizeof reason));
   if (topic == nullptr) {
     fail("Topic " + name, reason);
   }
   for (const auto& [key, value] : config) {
-    rd_kafka_NewTopic_set_config(topic, key.c_str(), value.c_str());
+    rd_kafka_NewTopic_set_config(topic.get(), key.c_str(), value.c_str());
   }
+  return topic;
+}
+
+void create(const std::string& brokers, const std::string& name, int partitions, NewTopic made) {
+  Handle handle = make_handle(RD_KAFKA_PRODUCER, brokers, {});
+  rd_kafka_NewTopic_t* topic = made.get();
   rd_kafka_queue_t* queue = rd_kafka_queue_new(handle.get());
   rd_kafka_CreateTopics(handle.get(), &topic, 1, nullptr, queue);
   rd_kafka_event_t* event = rd_kafka_queue_poll(queue, kRequestTimeoutMs);
@@ -143,7 +149,6 @@ void create_topic(const std::string& brokers, const std::string& name, int parti
     rd_kafka_event_destroy(event);
   }
   rd_kafka_queue_destroy(queue);
-  rd_kafka_NewTopic_destroy(topic);
   if (!error.empty()) {
     fail("Topic " + name, error);
   }
@@ -154,6 +159,30 @@ void create_topic(const std::string& brokers, const std::string& name, int parti
       fail("Topic " + name, "its partitions got no leader");
     }
   }
+}
+
+}  // namespace
+
+void create_topic(const std::string& brokers, const std::string& name, int partitions,
+                  const std::vector<std::pair<std::string, std::string>>& config) {
+  create(brokers, name, partitions, make_topic(name, partitions, 1, config));
+}
+
+void create_topic(const std::string& brokers, const std::string& name,
+                  const std::vector<std::vector<int32_t>>& replicas,
+                  const std::vector<std::pair<std::string, std::string>>& config) {
+  const auto partitions = static_cast<int>(replicas.size());
+  NewTopic topic = make_topic(name, partitions, -1, config);
+  for (int32_t partition = 0; partition < partitions; ++partition) {
+    std::vector<int32_t> nodes = replicas[static_cast<size_t>(partition)];
+    char reason[512];
+    if (rd_kafka_NewTopic_set_replica_assignment(topic.get(), partition, nodes.data(), nodes.size(),
+                                                 reason,
+                                                 sizeof reason) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      fail("Topic " + name, reason);
+    }
+  }
+  create(brokers, name, partitions, std::move(topic));
 }
 
 void for_each_record(const std::string& brokers, const std::string& topic,

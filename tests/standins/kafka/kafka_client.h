@@ -31,6 +31,11 @@ using KafkaProperties = std::vector<std::pair<std::string, std::string>>;
 void create_topic(const std::string& brokers, const std::string& name, int partitions,
                   const std::vector<std::pair<std::string, std::string>>& config = {});
 
+// Says for each partition which brokers have it, the preferred leader first.
+void create_topic(const std::string& brokers, const std::string& name,
+                  const std::vector<std::vector<int32_t>>& replicas,
+                  const std::vector<std::pair<std::string, std::string>>& config = {});
+
 // Everything that is in the topic when the call is made: partitions in any order, offsets ascending
 // within one. An unknown topic is an empty one.
 std::vector<KafkaRecord> read_all(const std::string& brokers, const std::string& topic,
