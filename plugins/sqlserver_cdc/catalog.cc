@@ -25,6 +25,7 @@ struct Captured {
 };
 
 struct DeclaredColumn {
+  int32_t id = 0;  // in the source table
   std::string name;
   std::string type;
   bool computed = false;
@@ -33,8 +34,9 @@ struct DeclaredColumn {
 using Columns = std::map<int32_t, std::vector<DeclaredColumn>>;  // by change table
 using Keys = std::map<int32_t, std::vector<std::string>>;        // by change table
 using Definitions = std::map<int32_t, Lsn>;                      // by change table: newest DDL
-// By source table: its columns now, and whether they can be NULL. Empty if the login sees none.
-using TableColumns = std::map<int32_t, std::map<std::string, bool>>;
+// By source table: its columns now, by id, and whether they can be NULL. Empty if the login sees
+// none.
+using TableColumns = std::map<int32_t, std::map<int32_t, bool>>;
 
 int32_t as_int(int64_t value) { return static_cast<int32_t>(value); }
 
@@ -102,7 +104,7 @@ Columns load_columns(Connection& connection) {
   Statement statement(connection,
                       "SELECT c.object_id, c.column_name, c.column_type, c.is_computed,"
                       " TYPE_NAME(CASE WHEN t.system_type_id = 240 THEN t.user_type_id"
-                      " ELSE t.system_type_id END)"
+                      " ELSE t.system_type_id END), c.column_id"
                       " FROM cdc.captured_columns c LEFT JOIN sys.columns t"
                       " ON t.object_id = c.object_id AND t.name = c.column_name"
                       " ORDER BY c.object_id, c.column_ordinal",
@@ -120,6 +122,9 @@ Columns load_columns(Connection& connection) {
     if (std::string base; !is_type_name(column.type) && statement.get_text(5, &base)) {
       column.type = std::move(base);
     }
+    int64_t id = 0;
+    statement.get_int(6, &id);
+    column.id = as_int(id);
     columns[as_int(object_id)].push_back(std::move(column));
   }
   return columns;
@@ -144,18 +149,18 @@ Keys load_keys(Connection& connection) {
 // Change tables allow NULL everywhere; whether a column can be NULL says its source table.
 TableColumns load_table_columns(Connection& connection) {
   Statement statement(connection,
-                      "SELECT object_id, name, is_nullable FROM sys.columns WHERE object_id"
+                      "SELECT object_id, column_id, is_nullable FROM sys.columns WHERE object_id"
                       " IN (SELECT source_object_id FROM cdc.change_tables)",
                       {}, "Reading sys.columns");
   TableColumns columns;
   while (statement.next_row()) {
     int64_t object_id = 0;
-    std::string name;
+    int64_t id = 0;
     int64_t nullable = 0;
     statement.get_int(1, &object_id);
-    statement.get_text(2, &name);
+    statement.get_int(2, &id);
     statement.get_int(3, &nullable);
-    columns[as_int(object_id)][name] = nullable != 0;
+    columns[as_int(object_id)][as_int(id)] = nullable != 0;
   }
   return columns;
 }
@@ -331,7 +336,7 @@ CapturedColumn make_column(const DeclaredColumn& declared, const DescribedColumn
   if (declared.computed) {
     type->fetch = Fetch::kAbsent;
   }
-  return {declared.name, *std::move(type), true, declared.computed, false};
+  return {declared.name, *std::move(type), true, declared.computed, false, declared.id};
 }
 
 // What describes captured tables beside cdc.change_tables.
@@ -375,7 +380,7 @@ CaptureInstance make_instance(Connection& connection, const Captured& captured, 
         make_column(column, at->second, captured.table, clr_form));
     CapturedColumn& added = instance.description.columns.back();
     if (table != facts.table_columns.end()) {
-      const auto now = table->second.find(column.name);
+      const auto now = table->second.find(column.id);  // another one may have its name
       added.dropped = now == table->second.end();
       added.nullable = added.dropped || now->second;
     }

@@ -42,6 +42,28 @@ bool ChangeStream::is_outdated_by(const ProbeAnswer& answer) const {
   return false;
 }
 
+// What changes nothing for the stream, but for an operator: a table has another name, which the
+// next start will want; an old instance was dropped.
+void ChangeStream::note_catalog(const ProbeAnswer& answer) {
+  for (size_t i = 0; i < answer.tables.size(); ++i) {
+    const TableProbe& probe = answer.tables[i];
+    Table& table = tables_[groups_[current_].tables[i]];
+    if (probe.renamed_to != table.renamed_to) {
+      table.renamed_to = probe.renamed_to;
+      if (!probe.renamed_to.empty()) {
+        warnings_.push_back(table.facts.name.text() + " was renamed to " + probe.renamed_to +
+                            ". Capture instance " + table.facts.instance +
+                            " goes on capturing it, and it is delivered under its old name until "
+                            "the source is opened again: that needs the new name in tables.");
+      }
+    }
+    if (table.facts.has_older && probe.older_gone) {
+      table.facts.has_older = false;
+      without_older_.push_back(table.facts.name);
+    }
+  }
+}
+
 // Everything up to the committed maximum, but nothing from the next change of a definition on: what
 // tells of it goes first.
 Lsn ChangeStream::bound_for(ProbeAnswer& answer) {

@@ -51,6 +51,8 @@ struct TableProbe {
   Lsn successor{};
   Lsn newest_definition{};                // of the instance that is read; zero if there is none
   std::vector<Definition> definitions{};  // beyond `told`, ascending
+  std::string renamed_to{};  // what the table is called now, if that is not what it was
+  bool older_gone = false;   // no instance of the table is older than the one that is read
 };
 
 struct ProbeAnswer {

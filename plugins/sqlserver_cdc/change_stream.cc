@@ -278,6 +278,7 @@ void ChangeStream::sort_dormant(const ProbeAnswer& answer) {
 void ChangeStream::on_answer(ProbeAnswer answer) {
   probe_requested_ = false;
   check_maximum(answer);
+  note_catalog(answer);
   if (is_outdated_by(answer)) {
     is_outdated_ = true;
     phase_ = Phase::kIdle;

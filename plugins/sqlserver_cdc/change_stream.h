@@ -37,6 +37,7 @@ struct StreamTable {
   bool has_copy_key = false;  // its rows can be copied in chunks
   std::string instance{};     // the capture instance
   Lsn start{};                // where that begins, if there is an older one; else zero
+  bool has_older = false;     // an older instance was there
   Lsn definition{};           // newest DDL that `schema` is not older than
   // DDL up to here has been told of; without it: what the position covers.
   std::optional<Lsn> told{};
@@ -96,6 +97,8 @@ class ChangeStream {
   // What an operator should hear of, since the last call.
   bool take_settled() { return std::exchange(settled_, false); }  // copies became consistent
   std::vector<std::string> take_warnings() { return std::exchange(warnings_, {}); }
+  // Tables whose older instances were dropped, since the last call.
+  std::vector<TableName> take_without_older() { return std::exchange(without_older_, {}); }
 
   // Tables, as indexes, of each poll group: what a ProbeRequest's group means.
   std::vector<std::vector<uint32_t>> groups() const;
@@ -111,6 +114,7 @@ class ChangeStream {
     Lsn told;            // DDL up to here has been told of
     TableCursor cursor;
     bool requested = false;
+    std::string renamed_to;  // as warned of
   };
   struct Group {
     PollSchedule schedule;
@@ -142,6 +146,7 @@ class ChangeStream {
   };
   void announce_schemas();
   bool is_outdated_by(const ProbeAnswer& answer) const;
+  void note_catalog(const ProbeAnswer& answer);
   Lsn bound_for(ProbeAnswer& answer);
   dstream_batch* next_announcement(int64_t now_unix_ns, size_t records_max,
                                    const std::shared_ptr<SlabPool>& pool);
@@ -207,6 +212,7 @@ class ChangeStream {
   std::vector<std::pair<uint32_t, ChangeKey>> announced_;
   Lsn fence_;  // changes beyond it have not left: the greatest bound so far
   std::vector<std::string> warnings_;
+  std::vector<TableName> without_older_;
   StreamWait wait_;
   bool announces_ = false;       // a position with the beginning of new tables has to leave
   bool in_transaction_ = false;  // the last change that left was not the last of its transaction

@@ -136,39 +136,49 @@ const CopySource& CopyQueries::source_of(uint32_t table) {
 
 CopySource CopyQueries::describe(uint32_t table) {
   const TableDescription& description = catalog_.tables[table].instance.description;
-  std::map<std::string, std::string> collations;
+  const CaptureInstance& instance = catalog_.tables[table].instance;
+  struct Column {
+    std::string name;
+    std::string collation;
+  };
+  std::map<int32_t, Column> columns;  // by id: another one may have the name of a captured one
   {
-    Statement statement(connection_,
-                        "SELECT name, collation_name FROM sys.columns WHERE object_id = "
-                        "OBJECT_ID(?)",
-                        {BindValue::of(description.table.quoted())}, doing(catalog_.tables[table]));
+    Statement statement(
+        connection_,
+        "SELECT column_id, name, collation_name FROM sys.columns"
+        " WHERE object_id = ? AND object_id = OBJECT_ID(?)",
+        {BindValue::of(instance.source_object_id), BindValue::of(description.table.quoted())},
+        doing(catalog_.tables[table]));
     while (statement.next_row()) {
-      std::string name;
-      std::string collation;
-      statement.get_text(1, &name);
-      statement.get_text(2, &collation);
-      collations[name] = collation;
+      int64_t id = 0;
+      Column column;
+      statement.get_int(1, &id);
+      statement.get_text(2, &column.name);
+      statement.get_text(3, &column.collation);
+      columns[static_cast<int32_t>(id)] = std::move(column);
     }
   }
-  if (collations.empty()) {
+  if (columns.empty()) {
     throw SourceError(DSTREAM_REOPEN, description.table.text() +
                                           " was dropped or renamed while it was being copied.");
   }
   CopySource source;
   source.table = description.table.quoted();
-  for (const size_t index : fetched_columns(catalog_.tables[table].instance)) {
-    const std::string& name = description.columns[index].name;
-    if (collations.contains(name)) {  // else dropped since it was captured: ABSENT
+  for (const size_t index : fetched_columns(instance)) {
+    const CapturedColumn& captured = description.columns[index];
+    const auto column = columns.find(captured.column_id);
+    if (column != columns.end()) {  // else dropped since it was captured: ABSENT
       source.columns.push_back(index);
       source.names.push_back(
-          select_term(description.columns[index].type.select, quote_identifier(name)));
+          select_term(captured.type.select, quote_identifier(column->second.name)));
     }
   }
   if (can_copy_by_key(description)) {
     for (const uint32_t index : description.key) {
       const CapturedColumn& column = description.columns[index];
-      source.key.push_back("c." + quote_identifier(column.name));
-      source.parameters.push_back(key_parameter(column.type, collations[column.name]));
+      const Column& now = columns[column.column_id];
+      source.key.push_back("c." + quote_identifier(now.name));
+      source.parameters.push_back(key_parameter(column.type, now.collation));
     }
   }
   return source;

@@ -1,5 +1,6 @@
 // The part of a probe that tells what has become of the capture instances themselves.
 #include <map>
+#include <string>
 
 #include "plugins/sqlserver_cdc/change_queries.h"
 #include "plugins/sqlserver_cdc/instances.h"
@@ -7,7 +8,7 @@
 namespace dstream::sqlserver {
 namespace {
 
-constexpr int64_t kStatementBytesMax = 8000;  // what definitions_statement() asks for at most
+constexpr size_t kStatementBytesMax = DSTREAM_MAX_VALUE;  // more than the server takes by default
 
 }  // namespace
 
@@ -36,29 +37,41 @@ void ChangeQueries::read_definitions(Statement& statement, ProbeAnswer& answer) 
 
 void ChangeQueries::read_instances(Statement& statement, ProbeAnswer& answer) {
   std::vector<InstanceRow> instances;
+  std::map<int64_t, TableName> names;
   while (statement.next_row()) {
     InstanceRow& instance = instances.emplace_back();
     statement.get_int(1, &instance.object_id);
     statement.get_lsn(2, &instance.start);
     statement.get_int(3, &instance.source_object_id);
+    TableName& name = names[instance.object_id];
+    statement.get_text(4, &name.schema);
+    statement.get_text(5, &name.table);
   }
   const std::map<int64_t, InstanceBounds> bounds = bounds_of(instances);
   const std::vector<uint32_t>& group = groups_[answer.group];
   for (size_t i = 0; i < group.size(); ++i) {
     const CaptureInstance& read = catalog_.tables[group[i]].instance;
+    TableProbe& probe = answer.tables[i];
     const auto at = bounds.find(read.object_id);
     if (at == bounds.end()) {
       refuse_dropped(read);
     }
-    answer.tables[i].low = at->second.start;
+    probe.low = at->second.start;
     if (!read.is_final) {
-      answer.tables[i].successor = at->second.successor;
+      probe.successor = at->second.successor;
+    }
+    probe.older_gone = at->second.is_oldest;
+    // NULL where the login may not see the table.
+    const TableName& name = names[read.object_id];
+    if (!name.table.empty() && name != read.description.table) {
+      probe.renamed_to = name.text();
     }
   }
 }
 
 void ChangeQueries::ask_definitions(const ProbeRequest& request, ProbeAnswer& answer) {
   const std::vector<uint32_t>& group = groups_[answer.group];
+  LargeValueReader reader(kStatementBytesMax);
   for (size_t i = 0; i < group.size(); ++i) {
     TableProbe& probe = answer.tables[i];
     if (probe.newest_definition <= request.told[i]) {
@@ -75,12 +88,7 @@ void ChangeQueries::ask_definitions(const ProbeRequest& request, ProbeAnswer& an
       if (statement.get_timestamp(2, &local)) {
         definition.time_ns = utc_ns(local);
       }
-      int64_t bytes = 0;
-      statement.get_text(3, &definition.statement);
-      statement.get_int(4, &bytes);
-      if (bytes > kStatementBytesMax) {
-        definition.statement += " ...";
-      }
+      reader.read_text(statement, 3, "ddl_command", &definition.statement);
       probe.definitions.push_back(std::move(definition));
     }
     read_to_the_end(statement);

@@ -37,6 +37,11 @@ std::vector<TableName> InstanceLog::tables() const {
   return all;
 }
 
+void InstanceLog::forget_older(const TableName& table) {
+  std::erase_if(waiting_, [&table](const Waiting& other) { return other.table == table; });
+  std::erase_if(superseded_, [&table](const auto& other) { return other.first == table; });
+}
+
 void InstanceLog::clear() {
   read_.clear();
   waiting_.clear();

@@ -28,6 +28,8 @@ class InstanceLog {
   // The stream that ends has told of DDL up to `lsn`.
   void tell(const TableName& table, Lsn lsn);
   std::vector<TableName> tables() const;
+  // Nothing older than what is read of `table` is there any more.
+  void forget_older(const TableName& table);
   // A source that is opened goes by its position alone.
   void clear();
 

@@ -1,6 +1,7 @@
 #include "plugins/sqlserver_cdc/instances.h"
 
 #include <algorithm>
+#include <set>
 
 namespace dstream::sqlserver {
 
@@ -9,10 +10,14 @@ std::map<int64_t, InstanceBounds> bounds_of(const std::vector<InstanceRow>& inst
   std::map<int64_t, Lsn> newest;  // by source table
   for (auto at = instances.rbegin(); at != instances.rend(); ++at) {
     Lsn& start = newest[at->source_object_id];
-    bounds[at->object_id] = {at->start, start};
+    bounds[at->object_id] = {at->start, start, false};
     if (start.is_zero()) {
       start = at->start;
     }
+  }
+  std::set<int64_t> tables;
+  for (const InstanceRow& row : instances) {
+    bounds[row.object_id].is_oldest = tables.insert(row.source_object_id).second;
   }
   return bounds;
 }

@@ -20,7 +20,8 @@ struct InstanceRow {
 
 struct InstanceBounds {
   Lsn start;
-  Lsn successor;  // where the newest later instance begins that is established; zero: none
+  Lsn successor;           // where the newest later instance begins that is established; zero: none
+  bool is_oldest = false;  // of its table
 };
 
 // By object id.

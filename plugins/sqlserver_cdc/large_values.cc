@@ -96,6 +96,22 @@ bool LargeValueReader::gather(Statement& statement, SQLUSMALLINT column, const C
   }
 }
 
+bool LargeValueReader::read_text(Statement& statement, SQLUSMALLINT column, const std::string& name,
+                                 std::string* text) {
+  ColumnType type;
+  type.c_type = SQL_C_WCHAR;
+  size_t size = 0;
+  text->clear();
+  if (!gather(statement, column, type, name, &size)) {
+    return false;
+  }
+  const size_t units = size / sizeof(SQLWCHAR);
+  text->resize(utf8_size_max(units));
+  const char* end = utf16_to_utf8(bytes_.data(), units, text->data());
+  text->resize(static_cast<size_t>(end - text->data()));
+  return true;
+}
+
 dstream_value LargeValueReader::read(Statement& statement, SQLUSMALLINT column,
                                      const ColumnType& type, const std::string& name,
                                      Arena& arena) {

@@ -32,6 +32,9 @@ class LargeValueReader {
   // Statement::check() throws.
   dstream_value read(Statement& statement, SQLUSMALLINT column, const ColumnType& type,
                      const std::string& name, Arena& arena);
+  // Likewise, of an nvarchar(max) that is no row's. False: NULL, and `text` is empty.
+  bool read_text(Statement& statement, SQLUSMALLINT column, const std::string& name,
+                 std::string* text);
 
  private:
   // Bytes in bytes_; false: NULL.

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "dstream/ext/draft/testing.hpp"
 #include "plugins/sqlserver_cdc/test_database.h"
 
 namespace dstream::sqlserver {
@@ -91,8 +94,10 @@ TEST_F(SchemaSourceTest, TheOldInstanceCanBeDroppedWhenTheLogSaysSo) {
              "dropped"));
   run("EXEC sys.sp_cdc_disable_table @source_schema = N'dbo', @source_name = N'Cars', "
       "@capture_instance = N'dbo_Cars'");
+  EXPECT_THAT(testing_sdk::status_json(source()), HasSubstr(R"("instance":"dbo_Cars")"));
   run("INSERT INTO dbo.Cars VALUES (2, N'b', 2)");
   EXPECT_THAT(texts(read(1)), ElementsAre("i Cars after 2|b|2 $"));
+  EXPECT_THAT(testing_sdk::status_json(source()), Not(HasSubstr("dbo_Cars"))) << "it was dropped";
 }
 
 // A name in the configuration is a decision: another instance may be for somebody else.
@@ -128,6 +133,19 @@ TEST_F(SchemaSourceTest, AlteredColumnsAreReadAsWhatTheyHaveBecome) {
                           "i Cars after 3|ghi|3.1234 $",
                           schema + "ALTER TABLE dbo.Cars ALTER COLUMN Model nvarchar(8)",
                           "i Cars after 4|abcdefgh|4.1234 $"));
+}
+
+TEST_F(SchemaSourceTest, ALongStatementIsToldWhole) {
+  create_table(kCars, "Cars");
+  open({"dbo.Cars"});
+  // Neither even nor odd pieces end at a whole character.
+  std::string statement = "ALTER TABLE dbo.Cars ADD /* ";
+  for (int i = 0; i < 9000; ++i) {
+    statement += i % 3 == 0 ? "\xF0\x9F\x98\x80" : "\xC3\xA9";
+  }
+  statement += " */ Doors int NULL";
+  run(statement);
+  EXPECT_THAT(texts(read(1)), ElementsAre(kOld + statement));
 }
 
 TEST_F(SchemaSourceTest, ADroppedColumnIsNullUntilAnInstanceWithoutItTakesOver) {
@@ -248,6 +266,68 @@ TEST_F(SchemaSourceTest, ARenamedTableIsToldByItsNewName) {
   EXPECT_THAT(renamed.message, HasSubstr("dbo_Cars"));
   open({"dbo.Autos"});
   EXPECT_THAT(texts(read(2)), ElementsAre("i Autos after 1|a $", "i Autos after 2|b $"));
+}
+
+TEST_F(SchemaSourceTest, ARenameIsNoticedWhileTheSourceRuns) {
+  create_table(kCars, "Cars");
+  open({"dbo.Cars"});
+  run("INSERT INTO dbo.Cars VALUES (1, N'a')");
+  EXPECT_THAT(texts(read(1)), ElementsAre("i Cars after 1|a $"));
+  EXPECT_FALSE(logged("was renamed"));
+  run("EXEC sp_rename N'dbo.Cars', N'Autos'");
+  run("INSERT INTO dbo.Autos VALUES (2, N'b')");
+  EXPECT_THAT(texts(read(1)), ElementsAre("i Cars after 2|b $"));
+  EXPECT_TRUE(logged("dbo.Cars was renamed to dbo.Autos"));
+  run("EXEC sp_rename N'dbo.Autos', N'Cars'");
+  run("INSERT INTO dbo.Cars VALUES (3, N'c')");
+  EXPECT_THAT(texts(read(1)), ElementsAre("i Cars after 3|c $"));
+  const auto lines = host().lines();
+  EXPECT_EQ(std::count_if(lines.begin(), lines.end(),
+                          [](const testing_sdk::LogLine& line) {
+                            return line.message.find("was renamed") != std::string::npos;
+                          }),
+            1);
+}
+
+// Its new name is the table's; the change table keeps the old one, and so do records.
+TEST_F(SchemaSourceTest, ARenamedColumnIsStillTheOneThatIsCaptured) {
+  if (is_real()) {
+    GTEST_SKIP() << "a real server refuses to rename a captured column";
+  }
+  run("EXEC dstream.assume N'column_rename_is_refused', 0");
+  run(kCars);
+  run("INSERT INTO dbo.Cars VALUES (1, N'a')");
+  enable_table("Cars");
+  run("EXEC sp_rename N'dbo.Cars.Model', N'Make', N'COLUMN'");
+  open({"dbo.Cars"}, R"("snapshot":"initial")");
+  // The statement is told of first if it is captured only then.
+  std::string copied;
+  while (!copied.starts_with("r ")) {
+    copied = read(1).back().text;
+  }
+  EXPECT_EQ(copied, "r Cars after 1|a");
+}
+
+// The change table keeps the values of the first; what is written to the second is in no instance.
+TEST_F(SchemaSourceTest, AColumnThatIsDroppedAndAddedAgainIsAnother) {
+  run(kCars);
+  enable_table("Cars");
+  open({"dbo.Cars"});
+  run("INSERT INTO dbo.Cars VALUES (1, N'a')");
+  EXPECT_THAT(texts(read(1)), ElementsAre("i Cars after 1|a $"));
+  pause();
+  run("ALTER TABLE dbo.Cars DROP COLUMN Model");
+  run("ALTER TABLE dbo.Cars ADD Model int NULL");
+  run("INSERT INTO dbo.Cars VALUES (2, 5)");
+  resume();
+  EXPECT_THAT(texts(read(2)), ElementsAre(kOld + "ALTER TABLE dbo.Cars DROP COLUMN Model",
+                                          kOld + "ALTER TABLE dbo.Cars ADD Model int NULL"));
+  const Batch batch = read_batch();
+  const dstream_record& record = batch[0].raw();
+  EXPECT_EQ(record.after[1].type, DSTREAM_NULL);
+  EXPECT_NE(record.schema->columns[1].flags & DSTREAM_COLUMN_DROPPED, 0u);
+  open({"dbo.Cars"}, R"("snapshot":"initial")");
+  EXPECT_THAT(texts(read(2)), ElementsAre("r Cars after 1|absent", "r Cars after 2|absent"));
 }
 
 TEST_F(SchemaSourceTest, ACaptureInstanceThatIsGoneIsSaidToBe) {

@@ -158,6 +158,13 @@ void Source::log_copies() {
   for (const std::string& warning : stream_->take_warnings()) {
     host_.log(DSTREAM_LOG_WARN, warning);
   }
+  const std::vector<TableName> without_older = stream_->take_without_older();
+  for (const TableName& table : without_older) {
+    instances_.forget_older(table);
+  }
+  if (!without_older.empty()) {
+    status_.set_superseded(instances_.superseded());
+  }
   if (stream_->take_settled()) {
     host_.log(DSTREAM_LOG_INFO,
               "The copies are consistent: the stream has passed every change that they may hold.");
@@ -193,7 +200,7 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
                       table.max_poll_interval, guess_row_bytes(description),
                       can_copy_by_key(description), table.instance.name,
                       table.superseded.empty() ? Lsn{} : table.instance.start,
-                      table.instance.definition});
+                      !table.superseded.empty(), table.instance.definition});
     tables.back().foreign = table.foreign;
     if (position.find(description.table) == nullptr) {
       log_start(table);

@@ -88,7 +88,8 @@ std::string probe_statement(const std::vector<const CaptureInstance*>& instances
       "SELECT TOP (?) start_lsn, tran_end_time FROM cdc.lsn_time_mapping"
       " WHERE start_lsn >= ? ORDER BY start_lsn;\n"
       "SELECT object_id, MAX(ddl_lsn) FROM cdc.ddl_history GROUP BY object_id;\n"
-      "SELECT object_id, start_lsn, source_object_id FROM cdc.change_tables"
+      "SELECT object_id, start_lsn, source_object_id, OBJECT_SCHEMA_NAME(source_object_id),"
+      " OBJECT_NAME(source_object_id) FROM cdc.change_tables"
       " ORDER BY create_date, object_id;";
   return sql;
 }
@@ -157,8 +158,7 @@ std::vector<BindValue> page_values(const CaptureInstance& instance, PageForm for
 std::string instance_state_statement() { return std::string("SELECT ") + kInstanceState; }
 
 std::string definitions_statement() {
-  return "SELECT ddl_lsn, ddl_time, CAST(LEFT(ddl_command, 4000) AS nvarchar(4000)),"
-         " DATALENGTH(ddl_command) FROM cdc.ddl_history"
+  return "SELECT ddl_lsn, ddl_time, ddl_command FROM cdc.ddl_history"
          " WHERE object_id = ? AND ddl_lsn > ? ORDER BY ddl_lsn;";
 }
 

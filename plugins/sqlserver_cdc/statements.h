@@ -35,8 +35,8 @@ std::vector<size_t> fetched_columns(const CaptureInstance& instance);
 // What is new? Result sets: (1) committed maximum, the server's offset from UTC in minutes, its
 // clock and the newest commit time, (2...) number and newest LSN of each table, in parts, then
 // commit times from parameter 2, at most parameter 1, then object id and newest DDL of every change
-// table that has met any, and last object id, low end point and source table of every change table,
-// the oldest first.
+// table that has met any, and last object id, low end point, and id, schema and name of the source
+// table of every change table, the oldest first.
 //
 // The order matters: rows up to the maximum of (1) are visible to everything after it, and the low
 // end points come last, so that a cleanup in between shows.
@@ -71,8 +71,8 @@ std::string gap_statement();
 // Commit times: parameters count, from, to.
 std::string times_statement();
 
-// What DDL an instance has met, the oldest first: parameters object id, after. LSN, local time, the
-// first 4000 characters of the statement, bytes of all of it.
+// What DDL an instance has met, the oldest first: parameters object id, after. LSN, local time and
+// the statement, an nvarchar(max).
 std::string definitions_statement();
 
 }  // namespace dstream::sqlserver

@@ -17,6 +17,8 @@ struct CapturedColumn {
   bool nullable = true;
   bool computed = false;  // a change table never holds its values
   bool dropped = false;   // the table no longer has it
+  // In the table, where it stays when the column is renamed and is never another column's.
+  int32_t column_id = 0;
 };
 
 // What a capture instance captures.
