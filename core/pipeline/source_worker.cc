@@ -15,6 +15,7 @@ SourceWorker::SourceWorker(const WorkerContext& context, GuardedSource* source,
       back_off_(context.settings->retry, context.seed),
       commit_back_off_(context.settings->retry, context.seed + 1),
       position_(std::move(position)) {
+  gives_positions_ = !position_.empty();
   start_known_ = !context.settings->exactly_once;
   // The process may have ended between making it durable and committing it (I2).
   if (start_known_ && !position_.empty()) {
@@ -45,8 +46,8 @@ StepResult SourceWorker::step(int64_t now_ns, int64_t max_wait_ns) {
   if (!reading_finished_ && lifecycle.stop_requested()) {
     if (between_transactions_.load(std::memory_order_relaxed)) {
       finish_reading();
-    } else if (position_.empty() && !stop_passed_on_) {
-      // It may never give a position, so there may be no end to wait for.
+    } else if ((!gives_positions_ || gap_inside_) && open_ && !stop_passed_on_) {
+      // It may never give a position, or the rest may be gone: there may be no end to wait for.
       stop_passed_on_ = true;
       source_->request_stop();
     }
@@ -75,6 +76,7 @@ StepResult SourceWorker::step(int64_t now_ns, int64_t max_wait_ns) {
 bool SourceWorker::may_open() {
   if (!start_known_) {
     start_known_ = context_.positions->take_start(&position_);
+    gives_positions_ = !position_.empty();
     if (start_known_ && !position_.empty()) {
       to_commit_ = position_;
       commit_pending_ = true;  // (I2)
@@ -182,6 +184,7 @@ void SourceWorker::stop_inside_transaction() {
 
 void SourceWorker::take_batch(dstream_batch* batch) {
   read_since_open_ = true;
+  gap_inside_ = false;
   uint32_t count = batch->record_count;
   context_.counters->records_read.fetch_add(count, std::memory_order_relaxed);
   bool at_end = ends_with_position(*batch);
@@ -191,6 +194,7 @@ void SourceWorker::take_batch(dstream_batch* batch) {
     const dstream_bytes& position = DSTREAM_RECORD_AT(batch, i - 1)->position;
     if (position.size > 0) {
       position_.assign(reinterpret_cast<const char*>(position.data), position.size);
+      gives_positions_ = true;
       break;
     }
   }
@@ -294,6 +298,7 @@ void SourceWorker::handle_data_loss(Call call, const CallResult& result, Error e
       {context_.clock->wall_ns(), position_, std::string(result.message())});
   context_.lifecycle->sink_wakeup().notify();
   position_.clear();  // An empty position is the oldest the source has.
+  gap_inside_ = true;
   context_.lifecycle->set_phase(Role::kSource, Phase::kBackingOff, error);
   retrying_ = call;
   reopen(now_ns + back_off_.next_ns(now_ns, 0));

@@ -58,7 +58,9 @@ class SourceWorker {
   bool start_known_ = false;  // position_ is where to start; with exactly_once the sink says
   bool stop_passed_on_ = false;
   bool read_since_open_ = false;
-  Call retrying_ = Call::kNone;  // the call that failed last and has not worked since
+  bool gives_positions_ = false;  // so that a transaction of which a part was read has an end
+  bool gap_inside_ = false;       // but changes were lost since that part was read
+  Call retrying_ = Call::kNone;   // the call that failed last and has not worked since
   int64_t open_at_ns_ = 0;
   int64_t read_at_ns_ = 0;
   int64_t commit_at_ns_ = 0;

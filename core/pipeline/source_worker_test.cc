@@ -339,6 +339,37 @@ TEST_F(SourceWorkerTest, StopInsideATransactionThatDoesNotGoOnEndsAllTheSame) {
   EXPECT_TRUE(parts_.lifecycle.reading_finished());
 }
 
+// It has given positions before the gap, so the transaction has an end (I10).
+TEST_F(SourceWorkerTest, StopInsideTheFirstTransactionBehindAGapReadsItToItsEnd) {
+  parts_.settings.on_data_loss = OnDataLoss::kContinue;
+  source_.opens.push_back(call_result(DSTREAM_DATA_LOSS, "Gone."));
+  start("5");
+  settle_down();
+  will_read({{'i', ""}});
+  will_fail(DSTREAM_REOPEN);
+  pass_time();
+  parts_.lifecycle.request_stop(parts_.clock.now_ns);
+  will_read({{'i', ""}, {'i', "9"}});
+  pass_time(500);
+  EXPECT_EQ(count("open "), 2);
+  EXPECT_EQ(count("stop"), 0);
+  EXPECT_EQ(parts_.counters.records_read.load(), 3u);
+  EXPECT_TRUE(parts_.lifecycle.reading_finished());
+}
+
+TEST_F(SourceWorkerTest, StopDoesNotWaitForATransactionThatEndsInAGap) {
+  parts_.settings.on_data_loss = OnDataLoss::kContinue;
+  will_read({{'i', ""}});
+  will_fail(DSTREAM_DATA_LOSS);
+  start("5");
+  settle_down();
+  parts_.lifecycle.request_stop(parts_.clock.now_ns);
+  will_fail(DSTREAM_CANCELLED);
+  pass_time();
+  EXPECT_EQ(count("stop"), 1);
+  EXPECT_TRUE(parts_.lifecycle.reading_finished());
+}
+
 TEST_F(SourceWorkerTest, SourceWithoutPositionsStops) {
   will_read({{'i', ""}});
   start();
