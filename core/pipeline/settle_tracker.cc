@@ -42,8 +42,8 @@ Delivery* SettleTracker::find(uint64_t delivery_id) {
 }
 
 bool SettleTracker::retire(Retired* retired) {
-  bool any = false;
-  while (!open_.empty() && open_.front().delivery->done()) {
+  const size_t count = retirable();
+  for (size_t i = 0; i < count; ++i) {
     Delivery& delivery = *open_.front().delivery;
     uint32_t covers = 0;
     std::string_view position = delivery.position_before(delivery.record_count(), &covers);
@@ -62,9 +62,20 @@ bool SettleTracker::retire(Retired* retired) {
     Open open = std::move(open_.front());
     open_.pop_front();
     recycle(std::move(open));
-    any = true;
   }
-  return any;
+  return count > 0;
+}
+
+// With transactions, what lies behind the last end with a position may still be dropped, to be read
+// again from there: a position inside it must not be committed before (I4).
+size_t SettleTracker::retirable() const {
+  size_t count = 0;
+  for (size_t i = 0; i < open_.size() && open_[i].delivery->done(); ++i) {
+    if (!committed_ || dstream::core::ends_with_position(*open_[i].delivery->batch())) {
+      count = i + 1;
+    }
+  }
+  return count;
 }
 
 void SettleTracker::recycle(Open open) {

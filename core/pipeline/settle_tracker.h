@@ -51,7 +51,8 @@ class SettleTracker {
 
   // nullptr if it is not open (any more).
   Delivery* find(uint64_t delivery_id);
-  // Retires what is done from the front; adds up in `retired`. True if anything did.
+  // Retires what is done from the front; adds up in `retired`. True if anything did. With
+  // transactions only up to a batch's end that has a position.
   bool retire(Retired* retired);
   // Everything that is open is to be written again, as new deliveries (I3).
   void rewind();
@@ -109,6 +110,8 @@ class SettleTracker {
     uint64_t encoding_bytes = 0;
   };
   void recycle(Open open);
+  // How many of the open deliveries retire() would.
+  size_t retirable() const;
 
   static constexpr size_t kPooledDeliveries = 8;
 

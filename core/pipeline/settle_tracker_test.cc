@@ -242,5 +242,24 @@ TEST_F(SettleTrackerTest, GivesEverythingBackToTheBudget) {
   EXPECT_EQ(batches_.alive(), 0);
 }
 
+// The source goes on in front of it, so the position inside it is nothing to commit.
+TEST_F(SettleTrackerTest, WithTransactionsAPartOfOneDoesNotRetire) {
+  tracker_.set_committed({});
+  Delivery& whole = write({{'i', "1"}}, true);
+  Delivery& part = write({{'w', "2"}, {'i', ""}}, true);
+  tracker_.settle(whole, 0, 1);
+  tracker_.settle(part, 0, 1);
+  EXPECT_TRUE(tracker_.retire(&retired_));
+  EXPECT_FALSE(tracker_.empty());
+  EXPECT_EQ(tracker_.retired_position_record(), 1u);
+  EXPECT_EQ(retired_.delivered, 1u);
+  Delivery& rest = write({{'i', "4"}}, true);
+  EXPECT_FALSE(tracker_.retire(&retired_));
+  tracker_.settle(rest, 0, 1);
+  EXPECT_TRUE(tracker_.retire(&retired_));
+  EXPECT_TRUE(tracker_.empty());
+  EXPECT_EQ(tracker_.retired_position_record(), 4u);
+}
+
 }  // namespace
 }  // namespace dstream::core
