@@ -47,16 +47,21 @@ int64_t Checkpointer::next_wall_ns() {
   return written_wall_ns_;
 }
 
-Checkpoint Checkpointer::checkpoint_at(const Frontier& frontier) {
+Checkpoint Checkpointer::checkpoint_at(const Frontier& frontier, int64_t wall_ns) const {
   Checkpoint out = store_->current().value_or(Checkpoint{});
   out.pipeline = context_.settings->name;
   out.source_type = context_.settings->source.type;
   out.position = frontier.position;
   out.records = first_records_ + frontier.data_records;
-  out.written_wall_ns = next_wall_ns();
+  out.written_wall_ns = wall_ns;
   out.gaps = gaps_;
   out.last_gap = last_gap_;
   return out;
+}
+
+Checkpoint Checkpointer::offer(const Frontier& frontier) {
+  offered_wall_ns_ = next_wall_ns();
+  return checkpoint_at(frontier, offered_wall_ns_);
 }
 
 void Checkpointer::adopt(const Checkpoint& checkpoint) {
@@ -80,12 +85,15 @@ bool Checkpointer::write_if_new(int64_t now_ns, const SettleTracker& tracker) {
     progress_ = false;
     return true;
   }
+  // A file that follows a sink has the time of what it follows: later than that, it would be taken
+  // for newer than the commit that is under way (I4).
+  const bool follows = context_.settings->exactly_once;
   // Without a new position only the gap is new.
   Checkpoint next = store_->current().value_or(Checkpoint{});
   if (moved) {
-    next = checkpoint_at(frontier_);
+    next = checkpoint_at(frontier_, follows ? committed_wall_ns_ : next_wall_ns());
   } else {
-    next.written_wall_ns = next_wall_ns();
+    next.written_wall_ns = follows ? next.written_wall_ns : next_wall_ns();
     next.gaps = gaps_;
     next.last_gap = last_gap_;
   }

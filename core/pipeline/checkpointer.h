@@ -31,13 +31,16 @@ class Checkpointer {
   int64_t retry_at_ns() const { return next_ns_; }
 
   // What a checkpoint at `frontier` says, for a sink that keeps it.
-  Checkpoint checkpoint_at(const Frontier& frontier);
+  Checkpoint offer(const Frontier& frontier);
+  // The sink holds what was offered last: the file follows.
+  void committed() { committed_wall_ns_ = offered_wall_ns_; }
   // The sink's checkpoint is ahead of the file: go on from it, and make the file follow. REQUIRES:
   // nothing was written yet.
   void adopt(const Checkpoint& checkpoint);
 
  private:
   int64_t next_wall_ns();
+  Checkpoint checkpoint_at(const Frontier& frontier, int64_t wall_ns) const;
   bool write_if_new(int64_t now_ns, const SettleTracker& tracker);
 
   const WorkerContext context_;
@@ -46,7 +49,9 @@ class Checkpointer {
   const int64_t interval_ns_;
   uint64_t first_records_;  // what the checkpoint counted before this start
   bool progress_ = true;
-  int64_t written_wall_ns_ = 0;  // of the newest checkpoint
+  int64_t written_wall_ns_ = 0;    // of the newest checkpoint
+  int64_t offered_wall_ns_ = 0;    // of the newest that a sink was given
+  int64_t committed_wall_ns_ = 0;  // and of the newest that it holds
   int64_t next_ns_ = 0;
   uint64_t durable_record_ = 0;
   uint64_t gaps_ = 0;

@@ -196,7 +196,7 @@ StepResult SinkWorker::commit_transaction(int64_t now_ns, int64_t max_wait_ns, i
   if (state.stage == Stage::kOpen) {
     tracker_.frontier_of_all(&state.committing_frontier);
     DSTREAM_ASSERT(state.committing_frontier.position_record > state.committed_record);  // (I4)
-    state.committing = format_checkpoint(checkpointer_.checkpoint_at(state.committing_frontier));
+    state.committing = format_checkpoint(checkpointer_.offer(state.committing_frontier));
     state.stage = Stage::kCommitting;
     state.commit_again_at_ns = 0;
   }
@@ -228,6 +228,7 @@ void SinkWorker::took_committed() {
   state.committed = std::exchange(state.committing, {});
   state.committed_record = state.committing_frontier.position_record;
   tracker_.set_committed(state.committing_frontier);
+  checkpointer_.committed();
   checkpointer_.note_progress();
 }
 

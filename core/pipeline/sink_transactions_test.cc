@@ -211,6 +211,28 @@ TEST_F(TransactionsTest, TheTimeDecidesBetweenCheckpointsOfAsManyRecords) {
   EXPECT_EQ(starts_at(), "9w");
 }
 
+// (I4)
+TEST_F(TransactionsTest, AFileThatFollowsLateIsNotNewerThanTheNextCommit) {
+  start();
+  files_.failing = "write";
+  arrive({{'i', "1"}});
+  pass_time(500);
+  ASSERT_EQ(kept(), "1");
+  ASSERT_EQ(stored(), "");
+  sink_.commits.assign(20, DSTREAM_AGAIN);
+  arrive({{'w', "2"}});
+  pass_time(600);
+  files_.failing.clear();
+  pass_time(600);
+  ASSERT_EQ(stored(), "1");
+  sink_.commits.clear();
+  files_.failing = "write";
+  pass_time(1100);
+  ASSERT_EQ(kept(), "2");
+  ASSERT_EQ(stored(), "1") << "the machine stops before the file has followed";
+  EXPECT_LT(store_->current()->written_wall_ns, parse_checkpoint(sink_.kept, "")->written_wall_ns);
+}
+
 TEST_F(TransactionsTest, RefusesWhatItCannotReadOrAnotherSourceWrote) {
   sink_.kept = "something else";
   start();

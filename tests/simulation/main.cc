@@ -14,6 +14,11 @@
 
 namespace {
 
+// Each showed a fault once: a position inside what was read again, a file that looked newer than
+// the sink. They do as long as scenario.cc draws what it did then; unit tests hold the faults as
+// well.
+constexpr uint64_t kFoundBefore[] = {271726, 1045280};
+
 uint64_t number_of(const char* text, const char* what) {
   char* end = nullptr;
   uint64_t number = std::strtoull(text, &end, 10);
@@ -27,6 +32,22 @@ uint64_t number_of(const char* text, const char* what) {
 uint64_t from_environment(const char* name, uint64_t fallback) {
   const char* text = std::getenv(name);
   return text == nullptr ? fallback : number_of(text, name);
+}
+
+// False if it violates an invariant.
+bool try_seed(uint64_t seed, bool verbose, const char* program, dstream::simulation::Outcome* sum) {
+  dstream::simulation::Outcome outcome = dstream::simulation::run(seed, verbose);
+  sum->steps += outcome.steps;
+  sum->crashes += outcome.crashes;
+  sum->stops += outcome.stops;
+  sum->failures += outcome.failures;
+  sum->duplicates += outcome.duplicates;
+  if (!outcome.ok) {
+    std::printf("seed %llu violates: %s\nrepeat it with: %s --seed %llu --count 1 --verbose\n",
+                static_cast<unsigned long long>(seed), outcome.violation.c_str(), program,
+                static_cast<unsigned long long>(seed));
+  }
+  return outcome.ok;
 }
 
 }  // namespace
@@ -49,17 +70,15 @@ int main(int argc, char** argv) {
   }
   auto started = std::chrono::steady_clock::now();
   dstream::simulation::Outcome sum;
+  if (first == 1) {
+    for (uint64_t seed : kFoundBefore) {
+      if (!try_seed(seed, verbose, argv[0], &sum)) {
+        return 1;
+      }
+    }
+  }
   for (uint64_t seed = first; seed < first + count; ++seed) {
-    dstream::simulation::Outcome outcome = dstream::simulation::run(seed, verbose);
-    sum.steps += outcome.steps;
-    sum.crashes += outcome.crashes;
-    sum.stops += outcome.stops;
-    sum.failures += outcome.failures;
-    sum.duplicates += outcome.duplicates;
-    if (!outcome.ok) {
-      std::printf("seed %llu violates: %s\nrepeat it with: %s --seed %llu --count 1 --verbose\n",
-                  static_cast<unsigned long long>(seed), outcome.violation.c_str(), argv[0],
-                  static_cast<unsigned long long>(seed));
+    if (!try_seed(seed, verbose, argv[0], &sum)) {
       return 1;
     }
   }
