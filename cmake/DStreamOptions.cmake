@@ -46,16 +46,22 @@ elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
 endif()
 
-# dstream_unit_test(NAME room_test SOURCES a_test.cc b_test.cc LIBS target ...)
-# One GoogleTest program a room; each TEST becomes a CTest test labelled "unit".
+# dstream_unit_test(NAME room_test SOURCES a_test.cc b_test.cc LIBS target ... [SLOW])
+# One GoogleTest program a room; each TEST becomes a CTest test labelled "unit", or "slow".
 function(dstream_unit_test)
-  cmake_parse_arguments(ARG "" "NAME" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "SLOW" "NAME" "SOURCES;LIBS" ${ARGN})
   if(NOT DSTREAM_BUILD_TESTS)
     return()
+  endif()
+  set(label unit)
+  set(timeout_s 120)
+  if(ARG_SLOW)
+    set(label slow)
+    set(timeout_s 600)
   endif()
   add_executable(${ARG_NAME} ${ARG_SOURCES})
   target_link_libraries(${ARG_NAME} PRIVATE dstream_options ${ARG_LIBS} GTest::gtest GTest::gmock
                                             GTest::gtest_main)
   gtest_discover_tests(${ARG_NAME} DISCOVERY_TIMEOUT 60
-                       PROPERTIES LABELS unit TIMEOUT 120)
+                       PROPERTIES LABELS ${label} TIMEOUT ${timeout_s})
 endfunction()
