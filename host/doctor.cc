@@ -8,6 +8,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/metrics.h"
+#include "core/pipeline/data_loss.h"
 #include "core/pipeline/worker.h"
 #include "core/plugins/guard.h"
 #include "host/commands.h"
@@ -40,7 +41,16 @@ class Doctor {
                                   &clock_};
     const core::LoadedConnector* source = session_.plugins.find_source(pipeline.source.type);
     check_plugin(
-        "source", *source, [&] { return core::make_source(*source, options); },
+        "source", *source,
+        [&]() -> core::Result<std::unique_ptr<core::GuardedSource>> {
+          auto made = core::make_source(*source, options);
+          if (made) {
+            if (auto set = core::set_data_loss_policy(**made, pipeline); !set) {
+              return core::fail(set.error());
+            }
+          }
+          return made;
+        },
         [&](core::GuardedSource& made, const core::CheckHandler& handler) {
           return made.run_checks(wait_ms(), position, handler);
         });

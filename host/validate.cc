@@ -3,6 +3,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/metrics.h"
+#include "core/pipeline/data_loss.h"
 #include "core/plugins/guard.h"
 #include "host/commands.h"
 #include "host/no_settles.h"
@@ -22,6 +23,8 @@ class Rehearsal {
     auto source = core::make_source(*plugins.find_source(pipeline.source.type), options);
     if (!source) {
       add(source.error(), pipeline.source, errors);
+    } else if (auto set = core::set_data_loss_policy(**source, pipeline); !set) {
+      add(set.error(), pipeline.source, errors);
     }
     options.config_json = pipeline.sink.config_json;
     auto sink = core::make_sink(*plugins.find_sink(pipeline.sink.type), options, &settles_);

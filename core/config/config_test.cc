@@ -289,9 +289,15 @@ TEST(ConfigKeys, DeliveryIsAtLeastOnceUnlessWritten) {
   EXPECT_TRUE(Loaded(start + "delivery: exactly_once\n").pipelines().at(0).exactly_once);
 }
 
+TEST(ConfigKeys, DataLossMayBeMendedByTheSource) {
+  const std::string start =
+      "name: a\nsource: {type: numbers, connection: x}\nsink: {type: lines}\n";
+  EXPECT_EQ(Loaded(start + "on_data_loss: resnapshot\n").pipelines().at(0).on_data_loss,
+            OnDataLoss::kResnapshot);
+}
+
 TEST(ConfigBadInput, WhatThisVersionCannotDo) {
   std::string start = "name: a\nsource: {type: numbers, connection: x}\nsink: {type: lines}\n";
-  EXPECT_EQ(Loaded(start + "on_data_loss: resnapshot\n").brief(), "4:15 DS-CONFIG-UNSUPPORTED");
   EXPECT_EQ(Loaded(start + "retry: {backoff_min: 2m}\n").brief(), "4:1 DS-CONFIG-VALUE");
 }
 

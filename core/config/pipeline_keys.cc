@@ -14,12 +14,6 @@ int64_t duration_ms(const JsonObject& owner, const char* key) {
   return *value;
 }
 
-void unsupported(const Origins& origins, const std::string& pointer, std::string message,
-                 std::string hint, std::vector<Error>& errors) {
-  errors.push_back({"DS-CONFIG-UNSUPPORTED", dotted(pointer) + ": " + std::move(message),
-                    std::move(hint), origins.value_place(pointer), ExitCode::kUsage});
-}
-
 MessageSettings read_messages(const JsonObject& pipeline) {
   MessageSettings out;
   out.pipeline = pipeline->getValue<std::string>("name");
@@ -101,12 +95,9 @@ PipelineSettings read_pipeline_keys(const JsonObject& pipeline, const Origins& o
   out.on_oversize = read_on_oversize(pipeline);
   out.dead_letter = read_dead_letter(pipeline);
   auto on_data_loss = pipeline->getValue<std::string>("on_data_loss");
-  out.on_data_loss = on_data_loss == "continue" ? OnDataLoss::kContinue : OnDataLoss::kStop;
-  if (on_data_loss == "resnapshot") {
-    unsupported(origins, pointer + "/on_data_loss", "it is the source that copies tables again.",
-                "Write stop or continue, and `snapshot: when_gap` at a source sqlserver-cdc.",
-                errors);
-  }
+  out.on_data_loss = on_data_loss == "continue"     ? OnDataLoss::kContinue
+                     : on_data_loss == "resnapshot" ? OnDataLoss::kResnapshot
+                                                    : OnDataLoss::kStop;
   out.exactly_once = pipeline->getValue<std::string>("delivery") == "exactly_once";
   return out;
 }

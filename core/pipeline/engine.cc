@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/assert.h"
+#include "core/pipeline/data_loss.h"
 
 namespace dstream::core {
 namespace {
@@ -32,6 +33,19 @@ Error at_place(Error error, const std::optional<Place>& place) {
     error.place = place;
   }
   return error;
+}
+
+Result<std::unique_ptr<GuardedSource>> make_source_of(const PipelineSettings& settings,
+                                                      const LoadedConnector& connector,
+                                                      const InstanceOptions& options) {
+  auto made = make_source(connector, options);
+  if (!made) {
+    return fail(at_place(made.error(), settings.source.place));
+  }
+  if (auto set = set_data_loss_policy(**made, settings); !set) {
+    return fail(set.error());
+  }
+  return made;
 }
 
 }  // namespace
@@ -96,9 +110,9 @@ Result<void> PipelineEngine::make_parts(std::unique_ptr<Encoder> encoder) {
 
   InstanceOptions options{settings_.name, settings_.source.config_json, environment_.log,
                           environment_.metrics, environment_.clock};
-  auto made_source = make_source(*source, options);
+  auto made_source = make_source_of(settings_, *source, options);
   if (!made_source) {
-    return fail(at_place(made_source.error(), settings_.source.place));
+    return fail(made_source.error());
   }
   source_ = std::move(*made_source);
   sink_worker_ = std::make_unique<SinkWorker>(context(0), store_.get(), environment_.files,

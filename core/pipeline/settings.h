@@ -29,7 +29,8 @@ enum class OversizePolicy { kOnReject, kStop, kDeadLetter, kTruncateColumns, kSp
 // No dead letter file may be begun any more. kWait: what is rejected is kept, and with it the
 // position, until files have been taken away.
 enum class OnDeadLettersFull { kStop, kWait };
-enum class OnDataLoss { kStop, kContinue };
+// kResnapshot: the source copies anew what changes were lost from; stop where it cannot.
+enum class OnDataLoss { kStop, kContinue, kResnapshot };
 
 struct RetrySettings {
   int64_t backoff_min_ms = 100;

@@ -41,8 +41,9 @@ StatusText status_text(dstream_status status) {
               ExitCode::kFailed};
     case DSTREAM_DATA_LOSS:
       return {"GAP",
-              "Set on_data_loss: continue to go on with the oldest change still there; what is "
-              "missing must be copied by other means.",
+              "Set on_data_loss: resnapshot to copy what is affected again, if the source can, or "
+              "continue to go on with the oldest change still there; what is missing must then be "
+              "copied by other means.",
               ExitCode::kRefused};
     case DSTREAM_UNSUPPORTED:
       return {"UNSUPPORTED", "", ExitCode::kFailed};

@@ -116,6 +116,12 @@ class GuardedSource {
     static_cast<void>(handler);
     return std::nullopt;
   }
+  // What the instance is to do about changes that are gone upstream: a dstream_data_loss_policy. OK
+  // or an error; nullopt: it leaves that to the host. REQUIRES: not open. [worker]
+  virtual std::optional<CallResult> set_data_loss_policy(int32_t policy) {
+    static_cast<void>(policy);
+    return std::nullopt;
+  }
   // Takes `config_json` in place of what it was made from, for the next open(). OK or an error,
   // after which it has what it had; nullopt: it does not offer that. REQUIRES: not open. [worker]
   virtual std::optional<CallResult> reconfigure(const std::string& config_json) {

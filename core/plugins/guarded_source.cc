@@ -117,6 +117,11 @@ class GuardedSourceImpl final : public GuardedSource {
     return extensions_.run_checks(max_wait_ms, position, handler);
   }
 
+  std::optional<CallResult> set_data_loss_policy(int32_t policy) override {
+    DSTREAM_ASSERT(!open_);
+    return extensions_.set_data_loss_policy(policy);
+  }
+
   std::optional<CallResult> reconfigure(const std::string& config_json) override {
     DSTREAM_ASSERT(!open_);
     return extensions_.reconfigure(config_json);

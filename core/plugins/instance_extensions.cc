@@ -101,6 +101,16 @@ std::optional<uint64_t> InstanceExtensions::message_bytes_max() {
   return bytes;
 }
 
+std::optional<CallResult> InstanceExtensions::set_data_loss_policy(
+    dstream_data_loss_policy policy) {
+  if (data_loss_ == nullptr) {
+    return std::nullopt;
+  }
+  return calls_.run("data_loss", GuardedCalls::kNoLimit, kAllowOk, [&](dstream_error* error) {
+    return data_loss_->set_policy(self_, policy, error);
+  });
+}
+
 std::optional<CallResult> InstanceExtensions::reconfigure(const std::string& config_json) {
   if (reconfigure_ == nullptr) {
     return std::nullopt;

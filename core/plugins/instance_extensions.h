@@ -1,9 +1,9 @@
 // What an instance offers beyond its table, behind the guard: its status, snapshots on request,
 // checks of the other side, a changed configuration.
 //
-// Thread rule: find(), run_checks() and reconfigure() [worker]; status_json() and
-// request_snapshot() [any-thread] once find() has returned, and not while the instance is
-// destroyed.
+// Thread rule: find(), run_checks(), set_data_loss_policy() and reconfigure() [worker];
+// status_json() and request_snapshot() [any-thread] once find() has returned, and not while the
+// instance is destroyed.
 #pragma once
 
 #include <atomic>
@@ -16,6 +16,7 @@
 #include "core/plugins/guard.h"
 #include "core/plugins/guarded_call.h"
 #include "dstream/ext/draft/checks.h"
+#include "dstream/ext/draft/data_loss.h"
 #include "dstream/ext/draft/limits.h"
 #include "dstream/ext/draft/reconfigure.h"
 #include "dstream/ext/draft/snapshot.h"
@@ -42,6 +43,7 @@ class InstanceExtensions {
     status_ = static_cast<const dstream_instance_status*>(ask(DSTREAM_EXT_STATUS));
     snapshot_ = static_cast<const dstream_snapshot*>(ask(DSTREAM_EXT_SNAPSHOT));
     limits_ = static_cast<const dstream_limits*>(ask(DSTREAM_EXT_LIMITS));
+    data_loss_ = static_cast<const dstream_data_loss*>(ask(DSTREAM_EXT_DATA_LOSS));
     reconfigure_ = static_cast<const dstream_reconfigure*>(ask(DSTREAM_EXT_RECONFIGURE));
     checks_ = static_cast<const dstream_checks*>(ask(DSTREAM_EXT_CHECKS));
     checks_2_ = static_cast<const dstream_checks_2*>(ask(DSTREAM_EXT_CHECKS_2));
@@ -53,6 +55,7 @@ class InstanceExtensions {
   std::optional<CallResult> request_snapshot(const std::string& table);
   std::optional<CallResult> run_checks(uint32_t max_wait_ms, std::string_view position,
                                        const CheckHandler& handler);
+  std::optional<CallResult> set_data_loss_policy(dstream_data_loss_policy policy);
   std::optional<CallResult> reconfigure(const std::string& config_json);
   std::optional<uint64_t> message_bytes_max();
 
@@ -69,6 +72,7 @@ class InstanceExtensions {
   const dstream_checks* checks_ = nullptr;
   const dstream_checks_2* checks_2_ = nullptr;  // preferred
   const dstream_limits* limits_ = nullptr;
+  const dstream_data_loss* data_loss_ = nullptr;
   const dstream_reconfigure* reconfigure_ = nullptr;
   const dstream_probe* probe_ = nullptr;
   // The thread that is inside run_checks(): emit() may come from no other, and never later.

@@ -19,6 +19,7 @@ struct Script {
   std::function<dstream_status(const dstream_checks_request&, dstream_check_emit, void*)> checks_2;
   std::function<dstream_status(dstream_error*)> probe;
   std::function<dstream_status(const char*, dstream_error*)> reconfigure;
+  std::function<dstream_status(dstream_data_loss_policy, dstream_error*)> data_loss;
 };
 Script* script = nullptr;
 
@@ -39,6 +40,10 @@ constexpr dstream_checks_2 kChecks2 = {
 constexpr dstream_probe kProbe = {
     [](void*, dstream_error* error) noexcept { return script->probe(error); }};
 
+constexpr dstream_data_loss kDataLoss = {
+    [](void*, dstream_data_loss_policy policy, dstream_error* error) noexcept {
+      return script->data_loss(policy, error);
+    }};
 constexpr dstream_reconfigure kReconfigure = {
     [](void*, const char* config, dstream_error* error) noexcept {
       return script->reconfigure(config, error);
@@ -58,6 +63,7 @@ class InstanceExtensionsTest : public testing::Test {
       if (id == DSTREAM_EXT_SNAPSHOT && script_.snapshot) return &kSnapshot;
       if (id == DSTREAM_EXT_CHECKS && script_.checks) return &kChecks;
       if (id == DSTREAM_EXT_CHECKS_2 && script_.checks_2) return &kChecks2;
+      if (id == DSTREAM_EXT_DATA_LOSS && script_.data_loss) return &kDataLoss;
       if (id == DSTREAM_EXT_RECONFIGURE && script_.reconfigure) return &kReconfigure;
       return id == DSTREAM_EXT_PROBE && script_.probe ? &kProbe : nullptr;
     };
@@ -120,6 +126,22 @@ TEST_F(InstanceExtensionsTest, AChangedConfigurationIsHandedOverAndMayBeRefused)
   EXPECT_EQ(refused->status, DSTREAM_CONFIG);
   EXPECT_EQ(refused->message(), "/password: is needed");
   EXPECT_TRUE(source->open("").ok()) << "a refusal breaks nothing";
+}
+
+TEST_F(InstanceExtensionsTest, ASourceIsToldWhatToDoAboutAGap) {
+  EXPECT_FALSE(make()->set_data_loss_policy(DSTREAM_DATA_LOSS_STOP).has_value());
+  dstream_data_loss_policy taken = -1;
+  script_.data_loss = [&taken](dstream_data_loss_policy policy, dstream_error* error) {
+    std::strcpy(error->message, "snapshot: never copies nothing.");
+    taken = policy;
+    return dstream_status{policy == DSTREAM_DATA_LOSS_RESNAPSHOT ? DSTREAM_CONFIG : DSTREAM_OK};
+  };
+  auto source = make();
+  EXPECT_TRUE(source->set_data_loss_policy(DSTREAM_DATA_LOSS_CONTINUE)->ok());
+  EXPECT_EQ(taken, DSTREAM_DATA_LOSS_CONTINUE);
+  auto refused = source->set_data_loss_policy(DSTREAM_DATA_LOSS_RESNAPSHOT);
+  EXPECT_EQ(refused->status, DSTREAM_CONFIG);
+  EXPECT_EQ(refused->message(), "snapshot: never copies nothing.");
 }
 
 TEST_F(InstanceExtensionsTest, AStatusIsPassedOnBeforeWhileAndAfterItIsOpen) {

@@ -101,7 +101,7 @@ void ChangeStream::move_to(const ChangeKey& key, const std::vector<TableName>& n
 
 // Changes are gone, or are not those that were read: the tables are copied anew.
 void ChangeStream::copy_lost(const ProbeAnswer& answer) {
-  if (settings_.snapshot != SnapshotMode::kWhenGap) {
+  if (!settings_.copies_gaps) {
     return;
   }
   std::vector<TableName> names;

@@ -166,7 +166,7 @@ void ChangeStream::request_probe(Millis now) {
   }
   ProbeRequest request;
   request.group = static_cast<uint32_t>(current_);
-  request.reports_gaps = settings_.snapshot == SnapshotMode::kWhenGap;
+  request.reports_gaps = settings_.copies_gaps;
   request.times_from = Lsn::max();
   for (const uint32_t index : group().tables) {
     const ChangeKey& complete = tables_[index].complete;
@@ -205,7 +205,7 @@ void ChangeStream::take_answers() {
     for (const uint32_t index : active_) {
       tables_[index].requested = false;
     }
-    if (error.status == DSTREAM_DATA_LOSS && settings_.snapshot == SnapshotMode::kWhenGap) {
+    if (error.status == DSTREAM_DATA_LOSS && settings_.copies_gaps) {
       // Found between two probes: the first one after opening says which tables are copied.
       throw SourceError(DSTREAM_REOPEN, error.what());
     }
@@ -214,7 +214,7 @@ void ChangeStream::take_answers() {
 }
 
 void ChangeStream::check_maximum(const ProbeAnswer& answer) const {
-  if (settings_.snapshot == SnapshotMode::kWhenGap) {
+  if (settings_.copies_gaps) {
     return;  // copy_lost() looks at each table
   }
   for (size_t i = 0; i < answer.tables.size(); ++i) {

@@ -51,6 +51,7 @@ struct StreamSettings {
   SnapshotMode snapshot = SnapshotMode::kNever;
   uint32_t copy_connections = 3;
   PollMode poll = PollMode::kInterval;
+  bool copies_gaps = false;  // a table whose changes are gone is copied again
 };
 
 // What step() waits for when it returns no batch.

@@ -13,12 +13,11 @@ std::string lengthen_statement(int64_t retention_min) {
          std::to_string(std::clamp(retention_min, kRetentionDefaultMin, kRetentionMaxMin)) + ";";
 }
 
-std::string after_a_gap(SnapshotMode snapshot, const std::optional<int64_t>& retention_min) {
+std::string after_a_gap(bool copies_gaps, const std::optional<int64_t>& retention_min) {
   const std::string longer = "-- so that it does not come again, in minutes:\n" +
                              lengthen_statement(2 * retention_min.value_or(0));
-  return snapshot == SnapshotMode::kWhenGap
-             ? longer
-             : longer + "\n-- and for its rows, in the source: snapshot: when_gap";
+  return copies_gaps ? longer
+                     : longer + "\n-- and for its rows, in the pipeline: on_data_loss: resnapshot";
 }
 
 }  // namespace
@@ -51,20 +50,20 @@ std::optional<int64_t> load_age_min(Connection& connection, const PositionEntry&
 }
 
 void judge_table_position(const TablePositionFacts& facts,
-                          const std::optional<int64_t>& retention_min, SnapshotMode snapshot,
+                          const std::optional<int64_t>& retention_min, const Options& options,
                           const Checks& checks) {
   const std::string subject = facts.table.text();
   if (facts.complete.is_beginning()) {
     checks.ok("table.position",
-              snapshot == SnapshotMode::kNever
+              options.snapshot == SnapshotMode::kNever
                   ? "It has no position yet, and is read from its oldest captured change on."
                   : "It has no position yet, and its rows are copied first.",
               subject);
     return;
   }
   if (!facts.gap.empty()) {
-    const std::string mend = after_a_gap(snapshot, retention_min);
-    if (snapshot == SnapshotMode::kWhenGap) {
+    const std::string mend = after_a_gap(options.copies_gaps, retention_min);
+    if (options.copies_gaps) {
       checks.warning("table.position", facts.gap + " Its rows are copied again.", mend, subject);
     } else {
       checks.failed("table.position", facts.gap, mend, subject);

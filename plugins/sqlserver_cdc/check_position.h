@@ -30,7 +30,7 @@ struct TablePositionFacts {
 // table.position: gap, or when there could be one. `retention_min`: nullopt if nothing is ever
 // removed, or nobody knows.
 void judge_table_position(const TablePositionFacts& facts,
-                          const std::optional<int64_t>& retention_min, SnapshotMode snapshot,
+                          const std::optional<int64_t>& retention_min, const Options& options,
                           const Checks& checks);
 
 // position: the oldest one of all tables against what cleanup keeps. REQUIRES: facts.age_min.

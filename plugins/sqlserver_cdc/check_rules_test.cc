@@ -280,27 +280,29 @@ TEST_F(CheckRules, APositionIsHeldAgainstWhatCleanupKeeps) {
 TEST_F(CheckRules, ATableSaysWhereItIsAndHowLongThatHolds) {
   TablePositionFacts facts;
   facts.table = {"dbo", "Orders"};
-  judge_table_position(facts, 4320, SnapshotMode::kInitial, checks_);
+  judge_table_position(facts, 4320, Options(), checks_);
   EXPECT_NE(sentence("table.position").find("rows are copied first"), std::string::npos);
   lines_.clear();
   facts.complete = ChangeKey::end_of(Lsn{7, 1});
   facts.low = Lsn{5, 1};
-  judge_table_position(facts, 4320, SnapshotMode::kInitial, checks_);
+  judge_table_position(facts, 4320, Options(), checks_);
   EXPECT_EQ(result("table.position"), DSTREAM_CHECK_OK);
   EXPECT_NE(sentence("table.position").find("there from 00000000:00000005:0001 on."),
             std::string::npos)
       << sentence("table.position");
   lines_.clear();
   facts.age_min = 4400;
-  judge_table_position(facts, 4320, SnapshotMode::kInitial, checks_);
+  judge_table_position(facts, 4320, Options(), checks_);
   EXPECT_NE(sentence("table.position").find("the next cleanup makes a gap"), std::string::npos);
   lines_.clear();
   facts.gap = "Gone.";
-  judge_table_position(facts, std::nullopt, SnapshotMode::kNever, checks_);
+  judge_table_position(facts, std::nullopt, Options(), checks_);
   EXPECT_EQ(result("table.position"), DSTREAM_CHECK_FAILED);
   EXPECT_NE(mend("table.position").find("@retention = 4320;"), std::string::npos);
   lines_.clear();
-  judge_table_position(facts, 4320, SnapshotMode::kWhenGap, checks_);
+  Options mends;
+  mends.copies_gaps = true;
+  judge_table_position(facts, 4320, mends, checks_);
   EXPECT_EQ(result("table.position"), DSTREAM_CHECK_WARNING);
 }
 

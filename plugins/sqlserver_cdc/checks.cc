@@ -262,7 +262,7 @@ class SourceChecks {
           "table.position",
           [&] {
             const TablePositionFacts facts = position_facts(table, position);
-            judge_table_position(facts, retention_min_, options_.snapshot, checks_);
+            judge_table_position(facts, retention_min_, options_, checks_);
             if (facts.age_min && (!oldest || facts.age_min > oldest->age_min)) {
               oldest = facts;
             }

@@ -249,7 +249,7 @@ TEST_F(ChecksTest, AGapBehindThePositionIsSeenBeforeThePipelineStarts) {
   auto found = look();
   EXPECT_EQ(found["table.position"].result, DSTREAM_CHECK_FAILED);
   EXPECT_THAT(found["table.position"].sentence, HasSubstr("are gone"));
-  EXPECT_THAT(found["table.position"].mend, HasSubstr("snapshot: when_gap"));
+  EXPECT_THAT(found["table.position"].mend, HasSubstr("on_data_loss: resnapshot"));
   EXPECT_THAT(found["table.position"].mend, HasSubstr("@retention = 8640;"));
   options_ = R"(,"snapshot":"when_gap")";
   auto copied = look();

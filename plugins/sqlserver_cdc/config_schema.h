@@ -103,7 +103,8 @@ inline constexpr char kConfigSchema[] =
     R"json(stored position. never: none; a table without a position begins at its oldest )json"
     R"json(captured change. only: as initial, and the pipeline ends when the copies are )json"
     R"json(consistent. when_gap: as initial, and a table whose changes were cleaned up )json"
-    R"json(before they were read is truncated and copied anew instead of being data loss."
+    R"json(before they were read is truncated and copied anew instead of being data loss, )json"
+    R"json(as on_data_loss: resnapshot of the pipeline says, too."
     },
     "capture_instances": {
       "type": "string",

@@ -72,7 +72,7 @@ std::string History::look(Lsn commit, int64_t time_ms) {
   return position + " is of another history than this database: here " + found +
          ". The database was restored to an earlier time and has gone on since, or the connection "
          "leads to another one: changes between the two cannot be told. Read its tables anew, or "
-         "put `snapshot: when_gap` into the source, which copies them again.";
+         "write `on_data_loss: resnapshot`, which copies them again.";
 }
 
 bool History::is_secondary() {

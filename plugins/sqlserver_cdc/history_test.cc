@@ -75,7 +75,7 @@ TEST_F(HistoryTest, NewTransactionsThatPassedThePositionAreNotTakenForTheOldOnes
   const testing_sdk::CallFailed failure = failure_at(position);
   EXPECT_EQ(failure.status, DSTREAM_DATA_LOSS);
   EXPECT_THAT(failure.what(), HasSubstr("is of another history than this database"));
-  EXPECT_THAT(failure.what(), HasSubstr("snapshot: when_gap"));
+  EXPECT_THAT(failure.what(), HasSubstr("on_data_loss: resnapshot"));
 }
 
 TEST_F(HistoryTest, APositionInsideATransactionIsToldToo) {

@@ -108,6 +108,7 @@ Options read(const Object& object) {
   options.clr_form = object.optValue<std::string>("clr_types", "bytes") == "text" ? ClrForm::kText
                                                                                   : ClrForm::kBytes;
   options.snapshot = snapshot_mode(object.optValue<std::string>("snapshot", "initial"));
+  options.copies_gaps = options.snapshot == SnapshotMode::kWhenGap;
   options.poll = object.optValue<std::string>("poll", "interval") == "adaptive"
                      ? PollMode::kAdaptive
                      : PollMode::kInterval;
@@ -139,6 +140,31 @@ Options read(const Object& object) {
 }
 
 }  // namespace
+
+void take_data_loss_policy(dstream_data_loss_policy policy, Options* options) {
+  switch (policy) {
+    case DSTREAM_DATA_LOSS_STOP:
+      return;
+    case DSTREAM_DATA_LOSS_CONTINUE:
+      if (options->copies_gaps) {
+        refuse("snapshot",
+               "when_gap copies a table again whose changes are gone, and on_data_loss: continue "
+               "goes on without them. Write snapshot: initial, or on_data_loss: resnapshot.");
+      }
+      return;
+    case DSTREAM_DATA_LOSS_RESNAPSHOT:
+      if (options->snapshot == SnapshotMode::kNever) {
+        refuse("snapshot",
+               "never copies no table, and on_data_loss: resnapshot copies those whose changes "
+               "are gone. Write snapshot: initial, or on_data_loss: stop.");
+      }
+      options->copies_gaps = true;
+      return;
+    default:
+      throw SourceError(DSTREAM_UNSUPPORTED, "on_data_loss: this version does not know policy " +
+                                                 std::to_string(policy) + ".");
+  }
+}
 
 Options parse_options(std::string_view json) {
   try {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dstream/ext/draft/data_loss.h"
 #include "plugins/sqlserver_cdc/column_types.h"
 #include "plugins/sqlserver_cdc/identifiers.h"
 
@@ -48,6 +49,7 @@ struct Options {
   size_t value_bytes_max = 16 << 20;
   ClrForm clr_form = ClrForm::kBytes;
   SnapshotMode snapshot = SnapshotMode::kInitial;
+  bool copies_gaps = false;  // tables whose changes are gone: see take_data_loss_policy()
   PollMode poll = PollMode::kInterval;
   InstanceMode instances = InstanceMode::kFollow;
   uint32_t connections = 4;
@@ -57,6 +59,10 @@ struct Options {
   // One connection reads changes.
   uint32_t copy_connections() const { return connections > 1 ? connections - 1 : 1; }
 };
+
+// What the pipeline's on_data_loss adds: RESNAPSHOT is another spelling of kWhenGap, and goes with
+// kInitial and kOnly as well. Throws SourceError(CONFIG) if `snapshot` says the opposite.
+void take_data_loss_policy(dstream_data_loss_policy policy, Options* options);
 
 // Reads configuration text that satisfies config_schema.h.
 // Throws SourceError(CONFIG) that names the key for what a schema cannot say: durations out of

@@ -89,5 +89,39 @@ TEST(Options, BadTextNeverShowsTheSecret) {
   EXPECT_THAT(message, testing::Not(testing::HasSubstr("hunter2")));
 }
 
+TEST(Options, AGapIsCopiedAgainIfSourceOrPipelineSaysSo) {
+  struct Case {
+    const char* snapshot;
+    dstream_data_loss_policy policy;
+    const char* outcome;
+  };
+  const Case cases[] = {
+      {"initial", DSTREAM_DATA_LOSS_STOP, "no"},
+      {"initial", DSTREAM_DATA_LOSS_CONTINUE, "no"},
+      {"initial", DSTREAM_DATA_LOSS_RESNAPSHOT, "yes"},
+      {"only", DSTREAM_DATA_LOSS_RESNAPSHOT, "yes"},
+      {"never", DSTREAM_DATA_LOSS_STOP, "no"},
+      {"never", DSTREAM_DATA_LOSS_CONTINUE, "no"},
+      {"never", DSTREAM_DATA_LOSS_RESNAPSHOT, "snapshot: never copies no table"},
+      {"when_gap", DSTREAM_DATA_LOSS_STOP, "yes"},
+      {"when_gap", DSTREAM_DATA_LOSS_CONTINUE, "snapshot: when_gap copies a table again"},
+      {"when_gap", DSTREAM_DATA_LOSS_RESNAPSHOT, "yes"},
+      {"initial", 17, "on_data_loss: this version does not know policy 17."},
+  };
+  for (const Case& each : cases) {
+    Options options = parse_options(std::string(R"({"connection":"x","tables":["dbo.t"],)") +
+                                    R"("snapshot":")" + each.snapshot + "\"}");
+    std::string outcome;
+    try {
+      take_data_loss_policy(each.policy, &options);
+      outcome = options.copies_gaps ? "yes" : "no";
+    } catch (const SourceError& error) {
+      outcome = error.what();
+    }
+    EXPECT_EQ(outcome.substr(0, std::string(each.outcome).size()), each.outcome)
+        << each.snapshot << ", policy " << each.policy;
+  }
+}
+
 }  // namespace
 }  // namespace dstream::sqlserver

@@ -151,15 +151,25 @@ dstream_status reconfigure(void* self, const char* config, dstream_error* error)
   });
 }
 
+dstream_status set_policy(void* self, dstream_data_loss_policy policy,
+                          dstream_error* error) noexcept {
+  return guard(error, [&] {
+    static_cast<Source*>(self)->set_data_loss_policy(policy);
+    return dstream_status{DSTREAM_OK};
+  });
+}
+
 const void* get_extension(dstream_source*, const char* id) noexcept {
   static constexpr dstream_checks kChecks = {&check};
   static constexpr dstream_checks_2 kChecks2 = {&check_with};
+  static constexpr dstream_data_loss kDataLoss = {&set_policy};
   static constexpr dstream_instance_status kStatus = {&get_status};
   static constexpr dstream_snapshot kSnapshot = {&request_snapshot};
   static constexpr dstream_reconfigure kReconfigure = {&reconfigure};
   const std::string_view wanted = id;
   return wanted == DSTREAM_EXT_CHECKS        ? static_cast<const void*>(&kChecks)
          : wanted == DSTREAM_EXT_CHECKS_2    ? static_cast<const void*>(&kChecks2)
+         : wanted == DSTREAM_EXT_DATA_LOSS   ? static_cast<const void*>(&kDataLoss)
          : wanted == DSTREAM_EXT_STATUS      ? static_cast<const void*>(&kStatus)
          : wanted == DSTREAM_EXT_SNAPSHOT    ? static_cast<const void*>(&kSnapshot)
          : wanted == DSTREAM_EXT_RECONFIGURE ? &kReconfigure

@@ -206,6 +206,24 @@ TEST_F(SnapshotSourceTest, AGapIsTruncatedAndCopiedAgain) {
               ElementsAre("t Cars", "r Cars after 1|m1", "r Cars after 3|m3", "r Cars after 9|m9"));
 }
 
+TEST_F(SnapshotSourceTest, OnDataLossResnapshotDoesTheSameAlsoWithNewSettings) {
+  make_cars(3);
+  const std::string options = R"("snapshot":"initial")";
+  open({"dbo.Cars"}, options);
+  read(3);
+  const std::string position = read_watermark();
+  run("DELETE FROM dbo.Cars WHERE ID = 2");
+  run("INSERT INTO dbo.Cars VALUES (9, N'm9')");
+  wait_captured("dbo_Cars", 2);
+  clean_up("dbo_Cars");
+  source().close();
+  testing_sdk::set_data_loss_policy(source(), DSTREAM_DATA_LOSS_RESNAPSHOT);
+  testing_sdk::reconfigure(source(), host().config_json());
+  source().open(position);
+  EXPECT_THAT(rows(read(4)),
+              ElementsAre("t Cars", "r Cars after 1|m1", "r Cars after 3|m3", "r Cars after 9|m9"));
+}
+
 TEST_F(SnapshotSourceTest, ALockTimeOutIsAskedAgainAndChangesGoOn) {
   if (is_real()) {
     GTEST_SKIP() << "needs scripted faults";

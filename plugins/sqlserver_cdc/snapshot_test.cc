@@ -222,7 +222,8 @@ class Run {
       table.row_bytes = 100;
       tables.push_back(table);
     }
-    const StreamSettings settings{plan_.chunk_rows, size_t{1} << 20, plan_.mode, plan_.connections};
+    StreamSettings settings{plan_.chunk_rows, size_t{1} << 20, plan_.mode, plan_.connections};
+    settings.copies_gaps = plan_.mode == SnapshotMode::kWhenGap;
     stream_ = std::make_unique<ChangeStream>(std::move(tables), parse_position(last_position_),
                                              settings, *changes_, *rows_);
     if (!stored_.empty()) {

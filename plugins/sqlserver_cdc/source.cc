@@ -48,8 +48,14 @@ Source::Source(Host host, std::string_view config)
 
 void Source::reconfigure(std::string_view config) {
   Options options = parse_options(config);
+  take_data_loss_policy(data_loss_, &options);
   target_ = make_connection(options.connection, installed_drivers());
   options_ = std::move(options);
+}
+
+void Source::set_data_loss_policy(dstream_data_loss_policy policy) {
+  take_data_loss_policy(policy, &options_);
+  data_loss_ = policy;
 }
 
 void Source::open(std::string_view position_text) {
@@ -218,8 +224,9 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
       target_, options_, catalog,
       [host](dstream_log_level level, const std::string& line) { host.log(level, line); }, pool_,
       signal_, shares_);
-  const StreamSettings settings{options_.page_rows, options_.read_ahead_bytes, options_.snapshot,
-                                options_.copy_connections(), options_.poll};
+  const StreamSettings settings{options_.page_rows, options_.read_ahead_bytes,
+                                options_.snapshot,  options_.copy_connections(),
+                                options_.poll,      options_.copies_gaps};
   stream_ =
       std::make_unique<ChangeStream>(std::move(tables), position, settings, *fetcher_, *copies_);
   if (stream_->waits_for_commit() && !committed_.empty()) {

@@ -37,6 +37,9 @@ class Source {
   // Replaces the options. Throws as the constructor, and has then changed nothing. REQUIRES: not
   // open.
   void reconfigure(std::string_view config);
+  // What the pipeline's on_data_loss says; kept when the options are replaced. Throws
+  // SourceError(CONFIG) if the options say otherwise. REQUIRES: not open.
+  void set_data_loss_policy(dstream_data_loss_policy policy);
   // For `dstream doctor`; see checks.h. REQUIRES: not open.
   void check(const Checks& checks) const;
 
@@ -67,6 +70,7 @@ class Source {
   CopyProgress recorded_;  // what log, status and metrics have of the copies
   Lags lags_;              // of the last step
   Options options_;
+  dstream_data_loss_policy data_loss_ = DSTREAM_DATA_LOSS_STOP;
   OdbcConnection target_;
   StopSignal signal_;
   SourceStatus status_;

@@ -49,6 +49,11 @@ class TalkingSource {
     if (config != R"({"says": "new"})") throw Error(DSTREAM_CONFIG, "/says: Only new is taken.");
     reconfigured_ = true;
   }
+  void set_data_loss_policy(dstream_data_loss_policy policy) {
+    if (policy == DSTREAM_DATA_LOSS_RESNAPSHOT) {
+      throw Error(DSTREAM_CONFIG, "/says: Nothing is copied.");
+    }
+  }
   void check(Checks& checks) {
     if (reconfigured_) checks.ok("config", "It is the new one.");
     checks.ok("connect", "Connected.");
@@ -86,6 +91,7 @@ class TalkingSink {
   void close() {}
   std::string status_json() { return "{}"; }
   bool request_snapshot(std::string_view) { return true; }  // sinks do not offer it
+  void set_data_loss_policy(dstream_data_loss_policy) {}    // likewise
   void check(Checks& checks) { checks.ok("resolve", "The name resolves."); }
   uint64_t message_bytes_max() const { return 1'000'000; }
 };
@@ -218,6 +224,15 @@ TEST(Drafts, ChecksEndWithAStopAndWithWhatIsThrown) {
   FakeHost throwing(R"({"says": "throws"})");
   SourceDriver lost(kTalking, throwing);
   EXPECT_THROW(testing::run_checks(lost), CallFailed);
+}
+
+TEST(Drafts, APolicyForDataLossIsTakenOrRefused) {
+  FakeHost host;
+  SourceDriver source(kTalking, host);
+  testing::set_data_loss_policy(source, DSTREAM_DATA_LOSS_CONTINUE);
+  EXPECT_THROW(testing::set_data_loss_policy(source, DSTREAM_DATA_LOSS_RESNAPSHOT), CallFailed);
+  EXPECT_FALSE(testing::offers(SourceDriver(kSilent, host), DSTREAM_EXT_DATA_LOSS));
+  EXPECT_FALSE(testing::offers(SinkDriver(kSink, host), DSTREAM_EXT_DATA_LOSS));
 }
 
 TEST(Drafts, ATransactionIsCommittedWhenItIsReady) {

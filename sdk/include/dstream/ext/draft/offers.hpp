@@ -3,6 +3,7 @@
 //   std::string status_json();                       dstream.status/1    [any-thread]
 //   bool request_snapshot(std::string_view table);   dstream.snapshot/1  [any-thread], sources
 //   void check(dstream::Checks& checks);             dstream.checks/1, /2  [worker]
+//   void set_data_loss_policy(dstream_data_loss_policy);    dstream.data_loss/1, sources
 //   void reconfigure(std::string_view config);       dstream.reconfigure/1  [worker], not open
 //   void use_transactions(std::string_view pipeline);       dstream.transactions/1, sinks: all four
 //   std::string committed_checkpoint();
@@ -19,6 +20,8 @@
 // reconfigure(config): what the constructor was given is replaced. Throws Error(DSTREAM_CONFIG),
 // and
 //   has then changed nothing.
+// set_data_loss_policy(policy): before open(). Throws Error(DSTREAM_CONFIG) if the source's own
+//   settings say otherwise, DSTREAM_UNSUPPORTED for a policy that it does not know.
 // check(checks): says through `checks` what it finds, one by one. What it throws ends the checks.
 //   A source finds its stored position there (/2).
 // committed_checkpoint(): "" if nothing was ever committed.
@@ -41,6 +44,7 @@
 #include "dstream/abi.h"
 #include "dstream/detail/border.hpp"
 #include "dstream/ext/draft/checks.h"
+#include "dstream/ext/draft/data_loss.h"
 #include "dstream/ext/draft/limits.h"
 #include "dstream/ext/draft/reconfigure.h"
 #include "dstream/ext/draft/snapshot.h"
@@ -130,6 +134,10 @@ concept OffersReconfigure = requires(T t, std::string_view config) {
   { t.reconfigure(config) } -> std::same_as<void>;
 };
 template <class T>
+concept OffersDataLoss = requires(T t, dstream_data_loss_policy policy) {
+  { t.set_data_loss_policy(policy) } -> std::same_as<void>;
+};
+template <class T>
 concept OffersTransactions = requires(T t, std::string_view text, Millis max_wait) {
   { t.use_transactions(text) } -> std::same_as<void>;
   { t.committed_checkpoint() } -> std::same_as<std::string>;
@@ -193,6 +201,13 @@ struct DraftOffers {
       return DSTREAM_OK;
     });
   }
+  static dstream_status data_loss(void* self, dstream_data_loss_policy policy,
+                                  dstream_error* error) noexcept {
+    return guard(error, [&]() -> dstream_status {
+      impl(self).set_data_loss_policy(policy);
+      return DSTREAM_OK;
+    });
+  }
   static uint64_t message_bytes_max(void* self) noexcept { return impl(self).message_bytes_max(); }
 
   static dstream_status use(void* self, const char* pipeline, dstream_error* error) noexcept {
@@ -253,6 +268,10 @@ struct DraftOffers {
     if constexpr (OffersReconfigure<T>) {
       static constexpr dstream_reconfigure kReconfigure = {&reconfigure};
       if (id == DSTREAM_EXT_RECONFIGURE) return &kReconfigure;
+    }
+    if constexpr (OffersDataLoss<T> && std::same_as<Handle, dstream_source>) {
+      static constexpr dstream_data_loss kDataLoss = {&data_loss};
+      if (id == DSTREAM_EXT_DATA_LOSS) return &kDataLoss;
     }
     if constexpr (OffersTransactions<T> && std::same_as<Handle, dstream_sink>) {
       static constexpr dstream_transactions kTransactions = {&use, &committed, &begin, &commit};

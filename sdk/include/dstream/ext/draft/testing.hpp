@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "dstream/ext/draft/checks.h"
+#include "dstream/ext/draft/data_loss.h"
 #include "dstream/ext/draft/reconfigure.h"
 #include "dstream/ext/draft/snapshot.h"
 #include "dstream/ext/draft/status.h"
@@ -54,6 +55,14 @@ void reconfigure(const Driver& driver, const std::string& config) {
   dstream_error error = detail::fresh_error();
   dstream_status came = table.reconfigure(driver.self(), config.c_str(), &error);
   detail::checked("reconfigure", came, error, {DSTREAM_OK});
+}
+
+// What the pipeline's `on_data_loss` says. Throws CallFailed if it is refused.
+inline void set_data_loss_policy(const SourceDriver& driver, dstream_data_loss_policy policy) {
+  const auto& data_loss = detail::table<dstream_data_loss>(driver, DSTREAM_EXT_DATA_LOSS);
+  dstream_error error = detail::fresh_error();
+  detail::checked("data_loss", data_loss.set_policy(driver.self(), policy, &error), error,
+                  {DSTREAM_OK});
 }
 
 template <class Driver>
