@@ -91,7 +91,8 @@ class CopyPool::Work : public std::enable_shared_from_this<CopyPool::Work> {
   std::shared_ptr<Connection> connect(Worker& worker);
   void say_how(const CopyQueries& queries);
   void wait_for_replica(CopyQueries& queries, const CopyRequest& request);
-  void answer(CopyQueries& queries, const CopyRequest& request, uint64_t generation,
+  // False if it failed and nobody waits for it any more: the connection is of no use then.
+  bool answer(CopyQueries& queries, const CopyRequest& request, uint64_t generation,
               const Worker& worker);
   // A request that this worker may answer: a table whose statement is open belongs to its worker.
   // Nothing if there was a failure since `generation`, at the end, if there was nothing to do for a
@@ -99,7 +100,9 @@ class CopyPool::Work : public std::enable_shared_from_this<CopyPool::Work> {
   std::optional<CopyRequest> next_request(std::optional<uint32_t> open_table, const Worker& worker,
                                           uint64_t generation);
   std::optional<uint64_t> generation();  // nothing at the end
-  void fail(const SourceError& error);
+  // Everything asked for is forgotten. False, and nothing is done, if it was already, by a failure
+  // since `generation`: what failed then was asked for by nobody any more.
+  bool fail(const SourceError& error, std::optional<uint64_t> generation = std::nullopt);
   void notify();
   void cancel(const std::shared_ptr<Connection>& connection) noexcept;
   void ended();
@@ -296,7 +299,9 @@ void CopyPool::Work::serve(Worker& worker) {
   while (const std::optional<uint64_t> now = generation()) {
     while (const std::optional<CopyRequest> request =
                next_request(queries.open_table(), worker, *now)) {
-      answer(queries, *request, *now, worker);
+      if (!answer(queries, *request, *now, worker)) {
+        return;
+      }
     }
     if (now == generation()) {
       return;
@@ -316,8 +321,9 @@ void CopyPool::Work::wait_for_replica(CopyQueries& queries, const CopyRequest& r
   }
 }
 
-void CopyPool::Work::answer(CopyQueries& queries, const CopyRequest& request, uint64_t generation,
+bool CopyPool::Work::answer(CopyQueries& queries, const CopyRequest& request, uint64_t generation,
                             const Worker& worker) {
+  bool counts = true;
   try {
     wait_for_replica(queries, request);
     auto answer = std::make_unique<CopyAnswer>(queries.run(request));
@@ -329,10 +335,11 @@ void CopyPool::Work::answer(CopyQueries& queries, const CopyRequest& request, ui
       answers_.push_back(std::move(answer));
     }
   } catch (const SourceError& error) {
-    fail(error);
+    counts = fail(error, generation);
   }
   wake_.notify_all();
   notify();
+  return counts;
 }
 
 std::optional<uint64_t> CopyPool::Work::generation() {
@@ -379,9 +386,12 @@ std::optional<CopyRequest> CopyPool::Work::next_request(std::optional<uint32_t> 
   return std::nullopt;
 }
 
-void CopyPool::Work::fail(const SourceError& error) {
+bool CopyPool::Work::fail(const SourceError& error, std::optional<uint64_t> generation) {
   {
     const std::lock_guard lock(mutex_);
+    if (generation && *generation != generation_) {
+      return false;
+    }
     if (failure_ == nullptr) {
       failure_ = std::make_unique<SourceError>(error);
     }
@@ -392,6 +402,7 @@ void CopyPool::Work::fail(const SourceError& error) {
   }
   wake_.notify_all();
   notify();
+  return true;
 }
 
 }  // namespace dstream::sqlserver

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "dstream/ext/draft/testing.hpp"
+#include "plugins/sqlserver_cdc/copy_pool.h"
 #include "plugins/sqlserver_cdc/test_database.h"
 
 namespace dstream::sqlserver {
@@ -241,6 +242,74 @@ TEST_F(SnapshotSourceTest, ALockTimeOutIsAskedAgainAndChangesGoOn) {
   open({"dbo.Cars"}, R"("snapshot":"initial","page_rows":4)");
   EXPECT_THAT(rows(read(6)), ::testing::ElementsAreArray(cars(1, 6)));
   EXPECT_EQ(faults().fired(id), 3u);
+}
+
+// One statement stalls until its time is over; meanwhile another fails, and both are asked for
+// again. What fails late was asked for by nobody any more.
+TEST_F(SnapshotSourceTest, AFailureOfAnOlderRequestIsNotOneOfTheNew) {
+  if (is_real()) {
+    GTEST_SKIP() << "needs scripted faults";
+  }
+  make_cars(3);
+  run("CREATE TABLE dbo.Dogs (ID int NOT NULL PRIMARY KEY, Name nvarchar(40) NULL)");
+  enable_table("Dogs");
+  const OdbcConnection target = make_connection(url(), installed_drivers());
+  const Options options = parse_options(R"({"connection":")" + url() +
+                                        R"(","tables":["dbo.Cars","dbo.Dogs"],)"
+                                        R"("query_timeout":"1s"})");
+  Connection connection(target, options.login_timeout, options.query_timeout);
+  const auto log = [](dstream_log_level, const std::string&) {};
+  const Catalog catalog = load_catalog(connection, options, Position(), log);
+  StopSignal signal;
+  CopyPool pool(target, options, catalog, log, std::make_shared<SlabPool>(1 << 20), signal,
+                std::make_shared<ConnectionShares>(3, 3));
+  standin::Fault stall;
+  stall.action = standin::FaultAction::kStall;
+  stall.statement_contains = "FROM [dbo].[Dogs]";
+  const auto stalled = faults().add(stall);
+  standin::Fault refusal;
+  refusal.action = standin::FaultAction::kError;
+  refusal.message.number = 229;
+  refusal.message.severity = 14;
+  refusal.message.text = "The SELECT permission was denied.";
+  refusal.statement_contains = "FROM [dbo].[Cars]";
+  faults().add(refusal);
+  const auto ask = [&pool](uint32_t table) {
+    ChunkRequest request;
+    request.table = table;
+    request.id = table + 1;
+    request.rows = 10;
+    pool.submit(request);
+  };
+  const auto now = [] { return std::chrono::steady_clock::now(); };
+  const auto limit = now() + std::chrono::seconds(60);
+  ask(1);
+  while (faults().fired(stalled) == 0 && now() < limit) {
+    signal.wait_until(now() + Millis(5));
+  }
+  ask(0);
+  int refusals = 0;
+  while (refusals == 0 && now() < limit) {
+    try {
+      pool.take();
+      signal.wait_until(now() + Millis(5));
+    } catch (const SourceError& error) {
+      EXPECT_EQ(error.status, DSTREAM_DENIED) << error.what();
+      ++refusals;
+    }
+  }
+  ask(0);
+  ask(1);
+  size_t answers = 0;
+  // Beyond the time-out of the statement that stalls.
+  for (const auto until = now() + std::chrono::seconds(3);
+       (answers < 2 || now() < until) && now() < limit;) {
+    answers += pool.take() != nullptr ? 1 : 0;
+    signal.wait_until(now() + Millis(5));
+  }
+  EXPECT_EQ(refusals, 1);
+  EXPECT_EQ(answers, 2u);
+  faults().release();
 }
 
 TEST_F(SnapshotSourceTest, CutConnectionsLoseNothing) {
