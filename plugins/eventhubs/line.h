@@ -60,8 +60,10 @@ inline constexpr int64_t kFillNsMax = 500'000'000;
 
 struct Line {
   int32_t partition = 0;
-  uint32_t sent_messages = 0;  // handed over, no report yet
-  uint64_t sent_bytes = 0;     // of the whole batch, until its last report
+  uint32_t* broker_batches = nullptr;  // of the partition's leader as far as is known: never null
+                                       // once the topic is ready
+  uint32_t sent_messages = 0;          // handed over, no report yet
+  uint64_t sent_bytes = 0;             // of the whole batch, until its last report
   int64_t filling_since_ns = 0;
   int64_t flushed_at_ns = 0;  // when the batch was sent on its way
   bool flushed = false;       // the batch is on its way: nothing may be added
@@ -73,6 +75,8 @@ struct Line {
   int refused_code = 0;
   Ticket refused_ticket = 0;  // the first of them
 
+  // The next batch would wait behind others of its broker, where nothing can be added to it.
+  bool may_begin() const { return *broker_batches < kRequestsOnWireMax; }
   // False marks the batch as full.
   bool has_room(uint64_t bytes, int64_t now_ns, const BatchLimits& limits) {
     if (sent_messages == 0) {
@@ -87,6 +91,7 @@ struct Line {
   void sent(uint64_t bytes, int64_t now_ns, const BatchLimits& limits) {
     if (sent_messages++ == 0) {
       filling_since_ns = now_ns;
+      ++*broker_batches;
     }
     sent_bytes += bytes;
     if (sent_messages == limits.messages) {
@@ -107,6 +112,7 @@ struct Line {
       return 0;
     }
     flushed = full = false;
+    --*broker_batches;
     return std::exchange(sent_bytes, 0);
   }
 };

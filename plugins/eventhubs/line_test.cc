@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "backoff.h"
 
 namespace eventhubs {
@@ -26,12 +28,35 @@ TEST(TicketQueue, KeepsOrderOverCompaction) {
 }
 
 TEST(Line, TakesAnyFirstMessage) {
+  uint32_t batches = 0;
   Line line;
+  line.broker_batches = &batches;
   EXPECT_TRUE(line.has_room(1'000'000, 1, kLimits));
 }
 
+// What a broker has no request for keeps filling where it can.
+TEST(Line, BeginsNoBatchThatWouldWaitBehindOthersOfItsBroker) {
+  uint32_t batches = 0;
+  std::vector<Line> lines(kRequestsOnWireMax + 1);
+  for (Line& line : lines) {
+    line.broker_batches = &batches;
+  }
+  for (uint32_t i = 0; i < kRequestsOnWireMax; ++i) {
+    ASSERT_TRUE(lines[i].may_begin());
+    lines[i].sent(100, 1, kLimits);
+    lines[i].sent(100, 1, kLimits);
+  }
+  EXPECT_FALSE(lines.back().may_begin());
+  EXPECT_EQ(lines[0].reported(), 0u);
+  EXPECT_FALSE(lines.back().may_begin()) << "the batch is not done";
+  EXPECT_EQ(lines[0].reported(), 200u);
+  EXPECT_TRUE(lines.back().may_begin());
+}
+
 TEST(Line, HoldsOneBatchByBytes) {
+  uint32_t batches = 0;
   Line line;
+  line.broker_batches = &batches;
   while (line.has_room(200, 1, kLimits)) {
     line.sent(200, 1, kLimits);
   }
@@ -42,7 +67,9 @@ TEST(Line, HoldsOneBatchByBytes) {
 }
 
 TEST(Line, HoldsOneBatchByMessages) {
+  uint32_t batches = 0;
   Line line;
+  line.broker_batches = &batches;
   while (line.has_room(1, 1, kLimits)) {
     line.sent(1, 1, kLimits);
   }
@@ -51,7 +78,9 @@ TEST(Line, HoldsOneBatchByMessages) {
 }
 
 TEST(Line, TakesNothingBehindABatchOnItsWay) {
+  uint32_t batches = 0;
   Line line;
+  line.broker_batches = &batches;
   line.sent(10, 1, kLimits);
   line.sent(10, 1, kLimits);
   line.flush(2);
@@ -64,7 +93,9 @@ TEST(Line, TakesNothingBehindABatchOnItsWay) {
 }
 
 TEST(Line, DoesNotFillForLong) {
+  uint32_t batches = 0;
   Line line;
+  line.broker_batches = &batches;
   line.sent(10, 5, kLimits);
   EXPECT_TRUE(line.has_room(10, 5 + kFillNsMax, kLimits));
   EXPECT_FALSE(line.has_room(10, 6 + kFillNsMax, kLimits));

@@ -185,6 +185,13 @@ Producer::TopicAnswer Producer::ask(rd_kafka_topic_t* topic, int timeout_ms) {
   if (topic != nullptr && metadata->topic_cnt == 1) {
     answer.code = metadata->topics[0].err;
     answer.partitions = metadata->topics[0].partition_cnt;
+    answer.leaders.assign(static_cast<size_t>(answer.partitions), -1);
+    for (int i = 0; i < answer.partitions; ++i) {
+      const rd_kafka_metadata_partition_t& one = metadata->topics[0].partitions[i];
+      if (one.id >= 0 && one.id < answer.partitions) {
+        answer.leaders[static_cast<size_t>(one.id)] = one.leader;
+      }
+    }
   }
   rd_kafka_metadata_destroy(metadata);
   return answer;

@@ -57,8 +57,9 @@ class Producer {
   rd_kafka_topic_t* open_topic(const std::string& name, void* opaque);
 
   struct TopicAnswer {
-    int code = 0;        // of the request, or of the topic
-    int partitions = 0;  // 0: ask again
+    int code = 0;                       // of the request, or of the topic
+    int partitions = 0;                 // 0: ask again
+    std::vector<int32_t> leaders = {};  // by partition; -1: none
   };
   // Asks the cluster about one topic, or, with nullptr, only whether it answers. Blocks for at most
   // `timeout_ms`; a code of class kConnection then says that there was no answer.

@@ -117,6 +117,7 @@ void Sink::stop_producer() {
   topics_.clear();
   sent_bytes_ = 0;
   sent_messages_ = 0;
+  broker_batches_.clear();
   next_flush_ns_ = 0;
   flush_again_ns_ = 0;
   limited_since_ns_ = limited_until_ns_ = 0;
@@ -271,7 +272,8 @@ bool Sink::hand_over(Topic& topic, Line& line, Ticket ticket, const dstream_mess
   if (!room_in_all) {
     next_flush_ns_ = now_ns_;  // nothing can be added anyway
   }
-  if (now_ns_ < throttling_.until_ns() || !room_in_all || !line.has_room(bytes, now_ns_, batch_)) {
+  if (now_ns_ < throttling_.until_ns() || !room_in_all ||
+      (line.sent_messages == 0 && !line.may_begin()) || !line.has_room(bytes, now_ns_, batch_)) {
     return false;
   }
   const rd_kafka_resp_err_t code =
@@ -301,11 +303,14 @@ bool Sink::hand_over(Topic& topic, Line& line, Ticket ticket, const dstream_mess
   return false;
 }
 
+// A line that has begun a batch goes behind those that have not: all get their turn.
 void Sink::hand_over_waiting() {
+  begun_.clear();
   for (size_t count = waiting_.size(); count > 0 && state_ == State::kRunning; --count) {
     const Waiting next = waiting_.front();
     waiting_.pop_front();
     TicketQueue& queue = next.line->queue;
+    const bool begins = next.line->sent_messages == 0;
     while (!queue.empty() &&
            hand_over(*next.topic, *next.line, queue.front(), deliveries_.message(queue.front()))) {
       queue.pop();
@@ -315,9 +320,13 @@ void Sink::hand_over_waiting() {
       if (next.line->full && next.line->is_filling()) {
         next_flush_ns_ = now_ns_;
       }
-      waiting_.push_back(next);  // the next one is first next time, should room be short
+      (begins && next.line->sent_messages > 0 ? begun_ : waiting_).push_back(next);
+    }
+    if (begins && next.line->is_filling()) {
+      next_flush_ns_ = now_ns_;  // it has waited long enough
     }
   }
+  waiting_.insert(waiting_.end(), begun_.begin(), begun_.end());
 }
 
 // Sends what has lingered or is full, with `hurry` all there is. True if it did.
@@ -351,7 +360,8 @@ bool Sink::flush_filling(bool hurry) {
   return true;
 }
 
-// A batch is done. If so many others are on their way that some wait in librdkafka for its request,
+// A batch is done. If so many others are on their way that some may wait in librdkafka for its
+// request (leaders have moved, and a broker has more than it was meant to have),
 // the flush that was meant for them is long over: without another they would wait out their linger.
 void Sink::send_next_batches() {
   uint32_t on_way = 0;
@@ -432,7 +442,9 @@ void Sink::report_throttling() {
 void Sink::make_ready(Topic& topic, const Producer::TopicAnswer& answer) {
   topic.lines.resize(static_cast<size_t>(answer.partitions));
   for (int32_t partition = 0; partition < answer.partitions; ++partition) {
-    topic.lines[static_cast<size_t>(partition)].partition = partition;
+    Line& line = topic.lines[static_cast<size_t>(partition)];
+    line.partition = partition;
+    line.broker_batches = &broker_batches_[answer.leaders[static_cast<size_t>(partition)]];
   }
 }
 

@@ -152,10 +152,14 @@ class Sink final : private ProducerListener {
   int64_t now_ns_ = 0;       // read once a call and after each wait
   uint64_t sent_bytes_ = 0;  // with librdkafka
   uint32_t sent_messages_ = 0;
+  // With librdkafka, by broker; the addresses of the counts stay. What is known of leaders may be
+  // old, which costs speed and nothing else.
+  std::map<int32_t, uint32_t> broker_batches_;
   int64_t next_flush_ns_ = 0;   // a line fills, and has lingered by then; 0: none fills
   int64_t flush_again_ns_ = 0;  // unless all is reported by then; 0: nothing was flushed
   int64_t flush_again_after_ns_ = 0;
   std::deque<Waiting> waiting_;
+  std::deque<Waiting> begun_;  // of one call
   RateLimit limit_;
   int64_t limited_since_ns_ = 0;  // a message waits for a limit; 0: none does
   int64_t limited_until_ns_ = 0;  // then the host is to write again; 0: whenever it likes

@@ -62,6 +62,9 @@ void Sink::on_report(const rd_kafka_message_t& message) {
   --sent_messages_;
   if (const uint64_t bytes = line.reported(); bytes > 0) {
     sent_bytes_ -= bytes;
+    if (const int32_t broker = rd_kafka_message_broker_id(&message); broker >= 0) {
+      line.broker_batches = &broker_batches_[broker];  // the leader may have moved
+    }
     send_next_batches();
   }
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
