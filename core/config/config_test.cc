@@ -458,6 +458,29 @@ TEST(ConfigSecrets, AreNotShown) {
             "login of [redacted] failed: '[redacted]', [redacted], [redacted], [redacted], b:9092");
 }
 
+TEST(ConfigSecrets, ThePasswordOfTheRegistryIsNotShown) {
+  Loaded loaded(
+      "pipelines:\n- name: a\n  source: {type: numbers, connection: x}\n"
+      "  sink: {type: topics, brokers: b}\n"
+      "  format:\n    type: avro\n"
+      "    registry: {url: \"https://r:8081/api/\", username: key1, password: plain-secret-1}\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.text();
+  const RegistrySettings& registry = loaded.pipelines()[0].messages.registry;
+  EXPECT_EQ(registry.url, "https://r:8081/api");
+  EXPECT_EQ(registry.username, "key1");
+  EXPECT_EQ(registry.password, "plain-secret-1");
+  EXPECT_TRUE(registry.register_schemas);
+  EXPECT_THAT(loaded.config().shown_yaml(), Not(HasSubstr("plain-secret-1")));
+  EXPECT_EQ(loaded.config().redactor()->apply("plain-secret-1"), "[redacted]");
+}
+
+TEST(Config, AvroNeedsARegistry) {
+  Loaded loaded(
+      "pipelines:\n- name: a\n  source: {type: numbers, connection: x}\n"
+      "  sink: {type: topics, brokers: b}\n  format: {type: avro}\n");
+  EXPECT_EQ(loaded.brief(), "5:18 DS-CONFIG-MISSING-KEY");
+}
+
 TEST(ConfigSecrets, AreNotInErrors) {
   Loaded loaded(with_source("      connection: x\n"
                             "      limit: sqlserver://sa:hunter2@db\n"

@@ -14,6 +14,23 @@ int64_t duration_ms(const JsonObject& owner, const char* key) {
   return *value;
 }
 
+RegistrySettings read_registry(const JsonObject& format) {
+  RegistrySettings out;
+  if (!format->has("registry")) {
+    return out;
+  }
+  JsonObject keys = format->getObject("registry");
+  out.url = keys->getValue<std::string>("url");
+  while (out.url.back() == '/') {
+    out.url.pop_back();
+  }
+  out.username = keys->getValue<std::string>("username");
+  out.password = keys->getValue<std::string>("password");
+  out.ca_file = keys->getValue<std::string>("ca_file");
+  out.register_schemas = keys->getValue<bool>("register_schemas");
+  return out;
+}
+
 MessageSettings read_messages(const JsonObject& pipeline) {
   MessageSettings out;
   out.pipeline = pipeline->getValue<std::string>("name");
@@ -26,6 +43,7 @@ MessageSettings read_messages(const JsonObject& pipeline) {
   out.schema_changes = format->getValue<bool>("schema_changes");
   out.cloudevents_binary = format->getValue<std::string>("cloudevents_mode") == "binary";
   out.cloudevents_source = format->getValue<std::string>("cloudevents_source");
+  out.registry = read_registry(format);
   JsonObject key = pipeline->getObject("key");
   out.allow_no_key = key->getValue<bool>("allow_none");
   JsonObject tables = key->getObject("columns");
@@ -76,6 +94,12 @@ PipelineSettings read_pipeline_keys(const JsonObject& pipeline, const Origins& o
   out.name = pipeline->getValue<std::string>("name");
   out.place = origins.value_place(pointer + "/name");
   out.messages = read_messages(pipeline);
+  if (out.messages.format == "avro" && out.messages.registry.url.empty()) {
+    errors.push_back({"DS-CONFIG-MISSING-KEY",
+                      dotted(pointer + "/format") + " needs registry.url with type avro.",
+                      "Name the schema registry: registry: {url: \"https://...\"}.",
+                      origins.value_place(pointer + "/format/type"), ExitCode::kUsage});
+  }
   JsonObject queue = pipeline->getObject("queue");
   auto bytes = parse_size_bytes(queue->getValue<std::string>("max_bytes"));
   DSTREAM_ASSERT(bytes.has_value());

@@ -8,7 +8,8 @@
 
 namespace dstream::core {
 
-Result<std::unique_ptr<Encoder>> make_encoder(const MessageSettings& settings) {
+Result<std::unique_ptr<Encoder>> make_encoder(const MessageSettings& settings,
+                                              SchemaRegistry* registry) {
   auto topic = TopicTemplate::parse(settings.topic);
   if (!topic) {
     return fail(std::move(topic.error()));
@@ -25,10 +26,13 @@ Result<std::unique_ptr<Encoder>> make_encoder(const MessageSettings& settings) {
   if (settings.format == "cloudevents-json") {
     return make_cloudevents_encoder(settings, std::move(*topic));
   }
+  if (settings.format == "avro") {
+    return make_avro_encoder(settings, std::move(*topic), registry);
+  }
   Error error;
   error.code = "DS-FORMAT-UNKNOWN";
   error.message = "There is no message format \"" + settings.format + "\".";
-  error.hint = "Formats are json, debezium-json and cloudevents-json.";
+  error.hint = "Formats are json, debezium-json, cloudevents-json and avro.";
   error.exit_code = ExitCode::kUsage;
   return fail(std::move(error));
 }

@@ -6,19 +6,21 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/base/arena.h"
 #include "core/base/error.h"
+#include "core/messages/schema_registry.h"
 #include "dstream/abi.h"
 
 namespace dstream::core {
 
 // What `format:`, `key:` and the sink's `topic:` say. Defaults are those of the configuration.
 struct MessageSettings {
-  std::string pipeline;                               // for {pipeline} and as debezium's prefix
-  std::string format = "json";                        // json | debezium-json | cloudevents-json
+  std::string pipeline;         // for {pipeline} and as debezium's prefix
+  std::string format = "json";  // json | debezium-json | cloudevents-json | avro
   std::string topic = "{database}.{schema}.{table}";  // template
   // "dbo.Persons" -> columns in key order; overrides the primary key.
   std::map<std::string, std::vector<std::string>> key_columns;
@@ -32,12 +34,23 @@ struct MessageSettings {
   // cloudevents-json only:
   bool cloudevents_binary = false;  // attributes are headers; else all of the event is the value
   std::string cloudevents_source;   // a URI reference; empty: /dstream/<pipeline>/<database>
+  RegistrySettings registry;        // avro only
 };
 
 // Thread rule: [worker] of the sink.
 class Encoder {
  public:
   virtual ~Encoder() = default;
+
+  // Whether encode() may be called for the records of `batch`: false while something it needs from
+  // elsewhere, such as the id of a schema, has been asked for and is not there yet. Never waits;
+  // where it is about to come in, the owner of the encoder is told. Errors: asking again changes
+  // nothing, and the pipeline must stop before the batch (I5).
+  virtual Result<bool> prepare(const dstream_batch& /*batch*/) { return true; }
+  // Why it has not come yet; nullopt if nothing is wrong.
+  virtual std::optional<Error> trouble() const { return std::nullopt; }
+  // False: prepare() always says true, and need not be called.
+  virtual bool needs_preparation() const { return false; }
 
   // Appends the messages of one record to `out`: none for WATERMARK, and for SCHEMA where the
   // format or its settings leave it out, 1 for most, 2 for a delete with its tombstone, up to 3 for
@@ -50,7 +63,9 @@ class Encoder {
                               std::vector<dstream_message>& out) = 0;
 };
 
-// Errors: DS-FORMAT-UNKNOWN, DS-TOPIC-TEMPLATE.
-Result<std::unique_ptr<Encoder>> make_encoder(const MessageSettings& settings);
+// `registry` is borrowed and outlives the encoder; without one no record can become a message in
+// format avro. Errors: DS-FORMAT-UNKNOWN, DS-TOPIC-TEMPLATE.
+Result<std::unique_ptr<Encoder>> make_encoder(const MessageSettings& settings,
+                                              SchemaRegistry* registry = nullptr);
 
 }  // namespace dstream::core

@@ -53,7 +53,8 @@ test::TestRecord::Row row(int64_t id) {
 }
 
 void encode(benchmark::State& state, const MessageSettings& settings, dstream_op op) {
-  auto encoder = make_encoder(settings).value();
+  test::PromptRegistry registry;
+  auto encoder = make_encoder(settings, &registry).value();
   test::Table table = orders();
   std::vector<std::unique_ptr<test::TestRecord>> records;
   for (size_t i = 0; i < kRecords; ++i) {
@@ -112,6 +113,12 @@ void cloudevents_insert(benchmark::State& state, bool binary) {
 void cloudevents_structured_insert(benchmark::State& state) { cloudevents_insert(state, false); }
 void cloudevents_binary_insert(benchmark::State& state) { cloudevents_insert(state, true); }
 
+void avro_insert(benchmark::State& state) {
+  MessageSettings settings;
+  settings.format = "avro";
+  encode(state, settings, DSTREAM_OP_INSERT);
+}
+
 BENCHMARK(json_insert);
 BENCHMARK(json_update);
 BENCHMARK(debezium_insert);
@@ -119,6 +126,7 @@ BENCHMARK(debezium_update);
 BENCHMARK(debezium_insert_with_schemas);
 BENCHMARK(cloudevents_structured_insert);
 BENCHMARK(cloudevents_binary_insert);
+BENCHMARK(avro_insert);
 
 }  // namespace
 }  // namespace dstream::core

@@ -69,7 +69,7 @@ test::Table one_column(const std::string& source_type, dstream_type type) {
 
 TEST(Encoder, UnknownFormatAndBadTopicAreRefused) {
   MessageSettings settings;
-  settings.format = "avro";
+  settings.format = "protobuf";
   auto encoder = make_encoder(settings);
   ASSERT_FALSE(encoder);
   EXPECT_EQ(encoder.error().code, "DS-FORMAT-UNKNOWN");

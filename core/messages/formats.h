@@ -13,5 +13,7 @@ std::unique_ptr<Encoder> make_debezium_encoder(const MessageSettings& settings,
                                                TopicTemplate topic);
 std::unique_ptr<Encoder> make_cloudevents_encoder(const MessageSettings& settings,
                                                   TopicTemplate topic);
+std::unique_ptr<Encoder> make_avro_encoder(const MessageSettings& settings, TopicTemplate topic,
+                                           SchemaRegistry* registry);
 
 }  // namespace dstream::core

@@ -33,7 +33,8 @@ using Row = test::TestRecord::Row;
 // Writes what an encoder makes of records as a text that people can read and diff.
 class Scribe {
  public:
-  explicit Scribe(const MessageSettings& settings) : encoder_(make_encoder(settings).value()) {}
+  explicit Scribe(const MessageSettings& settings, SchemaRegistry* registry = nullptr)
+      : encoder_(make_encoder(settings, registry).value()), binary_(registry != nullptr) {}
 
   void add(const std::string& title, const test::TestRecord& record) {
     out_ << "== " << title << "\n";
@@ -51,18 +52,23 @@ class Scribe {
       EXPECT_EQ(message.partition, -1);
       EXPECT_EQ(message.timestamp_ns, record.raw.commit_time_ns);
       out_ << "topic: " << message.topic << " (" << message.topic_id << ")\n";
-      out_ << "key: " << (message.key.data ? test::text_of(message.key) : "-") << "\n";
+      out_ << "key: " << (message.key.data ? shown(message.key) : "-") << "\n";
       for (uint32_t i = 0; i < message.header_count; ++i) {
         out_ << "header: " << message.headers[i].name << " = "
              << test::text_of(message.headers[i].value) << "\n";
       }
-      out_ << "value: " << (message.value.data ? test::text_of(message.value) : "-") << "\n";
+      out_ << "value: " << (message.value.data ? shown(message.value) : "-") << "\n";
     }
   }
   std::string text() const { return out_.str(); }
 
  private:
+  std::string shown(dstream_bytes bytes) const {
+    return binary_ ? test::hex_of(bytes) : test::text_of(bytes);
+  }
+
   std::unique_ptr<Encoder> encoder_;
+  const bool binary_;
   Arena arena_;
   std::ostringstream out_;
 };
@@ -235,6 +241,21 @@ TEST(Golden, DebeziumJsonWithSchemas) {
   Scribe scribe(settings);
   write_all(scribe);
   compare("debezium_json_schemas.txt", scribe.text());
+}
+
+// What Apache Avro reads in this file is compared by tests/standins/registry.
+TEST(Golden, Avro) {
+  MessageSettings settings;
+  settings.pipeline = "people";
+  settings.format = "avro";
+  test::PromptRegistry registry;
+  Scribe scribe(settings, &registry);
+  write_all(scribe);
+  std::string schemas;
+  for (const auto& [id, schema] : registry.schemas) {
+    schemas += "schema " + std::to_string(id) + ": " + schema + "\n";
+  }
+  compare("avro.txt", scribe.text() + schemas);
 }
 
 TEST(Golden, CloudEventsStructured) {

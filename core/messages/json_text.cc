@@ -183,6 +183,29 @@ size_t escape(std::string_view text, char* out, bool* replaced) {
   }
 }
 
+bool is_ascii(const uint8_t* eight) {
+  uint64_t bytes;
+  std::memcpy(&bytes, eight, 8);
+  return (bytes & 0x8080808080808080u) == 0;
+}
+
+// Calls take(bytes, size) for each piece of the repaired text.
+template <class Take>
+void repair(std::string_view text, Take&& take) {
+  const auto* in = reinterpret_cast<const uint8_t*>(text.data());
+  const uint8_t* const end = in + text.size();
+  while (in != end) {
+    size_t broken = 0;
+    const size_t length = *in < 0x80 ? 1 : utf8_sequence(in, end, &broken);
+    if (length != 0) {
+      take(reinterpret_cast<const char*>(in), length);
+    } else {
+      take(kReplacement, 3);
+    }
+    in += length != 0 ? length : broken;
+  }
+}
+
 template <class Float>
 char* write_floating(char* out, Float value) {
   if (!std::isfinite(value)) {
@@ -208,6 +231,39 @@ char* write_escaped(char* out, std::string_view text, bool* replaced) {
 size_t escaped_size(std::string_view text) {
   bool replaced = false;
   return escape<false>(text, nullptr, &replaced);
+}
+
+size_t valid_utf8_size(std::string_view text) {
+  const auto* const begin = reinterpret_cast<const uint8_t*>(text.data());
+  const uint8_t* const end = begin + text.size();
+  const uint8_t* in = begin;
+  while (in != end) {
+    if (end - in >= 8 && is_ascii(in)) {
+      in += 8;
+      continue;
+    }
+    size_t broken = 0;
+    const size_t length = *in < 0x80 ? 1 : utf8_sequence(in, end, &broken);
+    if (length == 0) {
+      break;
+    }
+    in += length;
+  }
+  return static_cast<size_t>(in - begin);
+}
+
+char* write_repaired_utf8(char* out, std::string_view text) {
+  repair(text, [&](const char* bytes, size_t size) {
+    std::memcpy(out, bytes, size);
+    out += size;
+  });
+  return out;
+}
+
+size_t repaired_utf8_size(std::string_view text) {
+  size_t total = 0;
+  repair(text, [&](const char*, size_t size) { total += size; });
+  return total;
 }
 
 std::string json_string(std::string_view text) {

@@ -126,6 +126,12 @@ inline char* write_string(char* out, std::string_view text, bool* replaced) {
   return out;
 }
 
+// How many bytes at the beginning of `text` are UTF-8.
+size_t valid_utf8_size(std::string_view text);
+// The text as it is, but with U+FFFD for what is no UTF-8, as write_escaped() has it.
+char* write_repaired_utf8(char* out, std::string_view text);
+size_t repaired_utf8_size(std::string_view text);
+
 // A string with its quotes, for texts made once.
 std::string json_string(std::string_view text);
 

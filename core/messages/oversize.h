@@ -49,6 +49,9 @@ class OversizeEncoder final : public Encoder {
 
   // What the sink takes; 0: everything. Counts for the next encode().
   void set_limit(uint64_t bytes) { limit_bytes_ = bytes; }
+  Result<bool> prepare(const dstream_batch& batch) override { return inner_->prepare(batch); }
+  std::optional<Error> trouble() const override { return inner_->trouble(); }
+  bool needs_preparation() const override { return inner_->needs_preparation(); }
   // Errors besides the format's: DS-ENCODE-OVERSIZE.
   Result<void> encode(const dstream_record& record, uint32_t record_index, Arena& arena,
                       std::vector<dstream_message>& out) override;

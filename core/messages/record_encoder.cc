@@ -76,11 +76,12 @@ Result<void> RecordEncoder::encode(const dstream_record& record, uint32_t record
   if (record.op == DSTREAM_OP_UPDATE && changes_key(*change)) {
     return append_key_change(*change, *plan, record_index, arena, out);
   }
+  const TopicName topic = topic_for(*plan, change->op);
   Texts texts;
   if (auto written = write_texts(*change, arena, &texts); !written) {
     return written;
   }
-  append(*change, topic_for(*plan, change->op), texts, {nullptr, {}}, record_index, arena, out);
+  append(*change, topic, texts, {nullptr, {}}, record_index, arena, out);
   return {};
 }
 
@@ -93,6 +94,8 @@ Result<void> RecordEncoder::append_key_change(const Change& update, SchemaPlan* 
                         DSTREAM_OP_DELETE, update.before, nullptr};
   const Change insertion{update.record,     update.plan, update.facts,
                          DSTREAM_OP_INSERT, nullptr,     update.after};
+  const TopicName old_topic = topic_for(plan, DSTREAM_OP_DELETE);
+  const TopicName new_topic = topic_for(plan, DSTREAM_OP_INSERT);
   Texts old_texts;
   Texts new_texts;
   if (auto written = write_texts(deletion, arena, &old_texts); !written) {
@@ -101,10 +104,10 @@ Result<void> RecordEncoder::append_key_change(const Change& update, SchemaPlan* 
   if (auto written = write_texts(insertion, arena, &new_texts); !written) {
     return written;
   }
-  append(deletion, topic_for(plan, DSTREAM_OP_DELETE), old_texts, {new_key_header(), new_texts.key},
-         record_index, arena, out);
-  append(insertion, topic_for(plan, DSTREAM_OP_INSERT), new_texts,
-         {old_key_header(), old_texts.key}, record_index, arena, out);
+  append(deletion, old_topic, old_texts, {new_key_header(), new_texts.key}, record_index, arena,
+         out);
+  append(insertion, new_topic, new_texts, {old_key_header(), old_texts.key}, record_index, arena,
+         out);
   return {};
 }
 

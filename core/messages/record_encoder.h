@@ -58,7 +58,7 @@ class RecordEncoder : public Encoder {
   virtual Result<void> finish_plan(SchemaPlan* plan) const = 0;
   // At least as many bytes as write() needs.
   virtual size_t bytes_bound(const Change& change) const = 0;
-  // Writes key, value and headers at `out` and returns the end.
+  // Writes key, value and headers at `out` and returns the end. The plan knows the topic.
   virtual char* write(char* out, const Change& change, Texts* texts, Failure* failure) const = 0;
   // Sets the headers of the tombstone behind `deletion`, whose texts are `deleted`; needs at most
   // change_id_bytes_bound() bytes at `out` and returns the end.
@@ -68,9 +68,11 @@ class RecordEncoder : public Encoder {
   virtual const char* new_key_header() const { return nullptr; }
   virtual const char* old_key_header() const { return nullptr; }
 
- private:
+  // The plan of a schema, made where there is none yet. Errors: as encode().
   Result<SchemaPlan*> find_plan(const dstream_schema* schema);
   TopicName topic_for(SchemaPlan* plan, dstream_op op);
+
+ private:
   Result<void> write_texts(const Change& change, Arena& arena, Texts* texts) const;
   void append(const Change& change, TopicName topic, const Texts& texts,
               const dstream_field& extra_header, uint32_t record_index, Arena& arena,

@@ -3,10 +3,13 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/messages/schema_registry.h"
 #include "dstream/abi.h"
 
 namespace dstream::core::test {
@@ -17,6 +20,45 @@ inline dstream_bytes bytes_of(std::string_view text) {
 inline std::string text_of(dstream_bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data), bytes.size};
 }
+
+inline std::string hex_of(dstream_bytes bytes) {
+  std::string out;
+  for (uint64_t i = 0; i < bytes.size; ++i) {
+    out += "0123456789abcdef"[bytes.data[i] >> 4];
+    out += "0123456789abcdef"[bytes.data[i] & 15];
+  }
+  return out;
+}
+
+// Knows every schema at once, unless it is told to hold its answers back.
+class PromptRegistry final : public SchemaRegistry {
+ public:
+  Result<std::optional<int32_t>> find(const std::string& subject,
+                                      const std::string& schema) override {
+    asked.push_back(subject);
+    if (refusal) {
+      return fail(*refusal);
+    }
+    if (holds) {
+      return std::nullopt;
+    }
+    for (const auto& [id, text] : schemas) {
+      if (text == schema) {
+        return id;
+      }
+    }
+    const auto id = static_cast<int32_t>(schemas.size()) + 1;
+    schemas[id] = schema;
+    return id;
+  }
+  std::optional<Error> trouble() const override { return why; }
+
+  bool holds = false;
+  std::optional<Error> refusal;
+  std::optional<Error> why;
+  std::map<int32_t, std::string> schemas;
+  std::vector<std::string> asked;
+};
 
 // ---- values: the text behind a value is borrowed ----
 

@@ -43,9 +43,11 @@ uint32_t BatchQueue::push(dstream_batch* batch) {
   return watermarks;
 }
 
-bool BatchQueue::pop(QueuedBatch* out) {
+bool BatchQueue::pop(QueuedBatch* out) { return pop_if(out, {}); }
+
+bool BatchQueue::pop_if(QueuedBatch* out, const std::function<bool(const dstream_batch&)>& ready) {
   std::lock_guard lock(mutex_);
-  if (batches_.empty()) {
+  if (batches_.empty() || (ready && !ready(*batches_.front().batch))) {
     return false;
   }
   *out = batches_.front();

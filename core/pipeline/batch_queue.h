@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 
 #include "core/pipeline/byte_budget.h"
@@ -40,6 +41,9 @@ class BatchQueue {
   uint32_t push(dstream_batch* batch);
   // False if there is none. The caller owns the batch, its charge and its reservation.
   bool pop(QueuedBatch* out);
+  // The same, but only if `ready` says so of the batch, which stays where it is otherwise. `ready`
+  // must not wait: the source worker does while it runs.
+  bool pop_if(QueuedBatch* out, const std::function<bool(const dstream_batch&)>& ready);
   bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   // Releases the newest batches up to the last one that ends with a position. Returns how many

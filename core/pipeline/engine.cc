@@ -76,6 +76,15 @@ PipelineEngine::PipelineEngine(const PipelineSettings& settings,
 
 PipelineEngine::~PipelineEngine() = default;
 
+Result<std::unique_ptr<Encoder>> PipelineEngine::make_own_encoder() {
+  if (settings_.messages.format == "avro") {
+    registry_ = std::make_unique<RegistryClient>(
+        settings_.messages.registry, environment_.log, settings_.name,
+        [this] { lifecycle_.sink_wakeup().notify(); }, environment_.seed);
+  }
+  return make_encoder(settings_.messages, registry_.get());
+}
+
 Result<void> PipelineEngine::make_parts(std::unique_ptr<Encoder> encoder) {
   const LoadedConnector* source = environment_.plugins->find_source(settings_.source.type);
   const LoadedConnector* sink = environment_.plugins->find_sink(settings_.sink.type);
@@ -86,7 +95,7 @@ Result<void> PipelineEngine::make_parts(std::unique_ptr<Encoder> encoder) {
     return fail(unknown_plugin("sink", settings_.sink));
   }
   if (sink->wants_messages() && encoder == nullptr) {
-    auto made = make_encoder(settings_.messages);
+    auto made = make_own_encoder();
     if (!made) {
       return fail(at_place(made.error(), settings_.place));
     }

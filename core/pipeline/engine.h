@@ -14,6 +14,7 @@
 #include "core/pipeline/sink_worker.h"
 #include "core/pipeline/source_worker.h"
 #include "core/pipeline/worker.h"
+#include "core/registry/registry_client.h"
 
 namespace dstream::core {
 
@@ -45,6 +46,7 @@ class PipelineEngine {
  private:
   PipelineEngine(const PipelineSettings& settings, const PipelineEnvironment& environment);
   Result<void> make_parts(std::unique_ptr<Encoder> encoder);
+  Result<std::unique_ptr<Encoder>> make_own_encoder();
   WorkerContext context(uint64_t seed_offset);
 
   const PipelineSettings settings_;
@@ -55,6 +57,7 @@ class PipelineEngine {
   ByteBudget budget_;
   PositionExchange positions_;
   std::unique_ptr<CheckpointStore> store_;
+  std::unique_ptr<RegistryClient> registry_;
   // In this order: batches go back before their source is destroyed, a sink is closed before the
   // deliveries it holds are released, and nothing settles into a worker that is gone.
   std::unique_ptr<GuardedSource> source_;

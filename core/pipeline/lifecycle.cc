@@ -267,8 +267,8 @@ void Lifecycle::log_state(PipelineState state) const {
 }
 
 std::optional<Error> Lifecycle::shown_error() const {
-  for (const auto* each :
-       {&failure_, &given_up_, &errors_[0], &errors_[1], &troubles_[0], &troubles_[1]}) {
+  for (const auto* each : {&failure_, &given_up_, &errors_[0], &errors_[1], &troubles_[0],
+                           &troubles_[1], &troubles_[2]}) {
     if (*each) {
       return *each;
     }

@@ -172,7 +172,7 @@ StepResult SinkWorker::step_idle(int64_t now_ns, int64_t due_ns, bool nothing_to
 Delivery* SinkWorker::take_batch(int64_t now_ns) {
   bool room = encoder_ == nullptr || context_.budget->has_room_to_encode() || tracker_.empty();
   QueuedBatch queued;
-  while (room && context_.queue->pop(&queued)) {
+  while (room && pop_prepared(&queued, now_ns)) {
     context_.budget->release_reserved(queued.reserved);
     Delivery& delivery = tracker_.add(queued);
     if (encoder_ == nullptr) {
@@ -201,6 +201,28 @@ Delivery* SinkWorker::take_batch(int64_t now_ns) {
     room = encoder_ == nullptr || context_.budget->has_room_to_encode() || tracker_.empty();
   }
   return nullptr;
+}
+
+// A batch that the encoder has all it needs for. One that has not stays in the queue, and what is
+// behind it too: the source waits when that is full, and nothing is lost (I3, I5, I6).
+bool SinkWorker::pop_prepared(QueuedBatch* out, int64_t now_ns) {
+  if (encoder_ == nullptr || !encoder_->needs_preparation()) {
+    return context_.queue->pop(out);
+  }
+  std::optional<Error> refused;
+  const bool popped = context_.queue->pop_if(out, [&](const dstream_batch& batch) {
+    Result<bool> ready = encoder_->prepare(batch);
+    if (!ready) {
+      refused = std::move(ready.error());
+    }
+    return ready.value_or(false);
+  });
+  if (refused) {
+    stop_before_rejected(std::move(*refused), now_ns);
+    return false;
+  }
+  context_.lifecycle->set_trouble(Trouble::kEncoder, popped ? std::nullopt : encoder_->trouble());
+  return popped;
 }
 
 StepResult SinkWorker::write(Delivery& delivery, int64_t now_ns) {

@@ -72,6 +72,7 @@ class SinkWorker final : public SettleHandler {
   StepResult serve(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns);
   bool wants_flush(int64_t now_ns);
   Delivery* take_batch(int64_t now_ns);
+  bool pop_prepared(QueuedBatch* out, int64_t now_ns);
 
   void take_inbox();
   void apply(const Settled& settled);

@@ -20,6 +20,29 @@ using testing::TestFolder;
 using testing::TestRecord;
 using testing::WorkerParts;
 
+// What prepare() says, as the test has it.
+class WaitingEncoder final : public Encoder {
+ public:
+  bool needs_preparation() const override { return true; }
+  Result<bool> prepare(const dstream_batch& /*batch*/) override {
+    ++asked;
+    return refusal ? Result<bool>(dstream::core::fail(*refusal)) : Result<bool>(ready);
+  }
+  std::optional<Error> trouble() const override { return why; }
+  Result<void> encode(const dstream_record& record, uint32_t record_index, Arena& arena,
+                      std::vector<dstream_message>& out) override {
+    return inner_.encode(record, record_index, arena, out);
+  }
+
+  bool ready = false;
+  int asked = 0;
+  std::optional<Error> refusal;
+  std::optional<Error> why;
+
+ private:
+  TestEncoder inner_;
+};
+
 class SinkWorkerTest : public ::testing::Test {
  protected:
   void start(bool messages = true, int64_t refused = -1) {
@@ -43,6 +66,15 @@ class SinkWorkerTest : public ::testing::Test {
     worker_->set_sink(sink_.get());
     worker_->set_oversize(oversize);
     sink_->bytes_max = bytes;
+  }
+  WaitingEncoder* start_waiting() {
+    start();
+    auto encoder = std::make_unique<WaitingEncoder>();
+    WaitingEncoder* waiting = encoder.get();
+    worker_ = std::make_unique<SinkWorker>(parts_.context(), store_.get(), &files_, folder_.path(),
+                                           std::move(encoder));
+    worker_->set_sink(sink_.get());
+    return waiting;
   }
   StepResult step() { return worker_->step(parts_.clock.now_ns, kNanosPerSecond); }
   void settle_down() {
@@ -94,6 +126,58 @@ class SinkWorkerTest : public ::testing::Test {
   std::unique_ptr<SinkWorker> worker_;
   int64_t next_ = 1;
 };
+
+TEST_F(SinkWorkerTest, ABatchWaitsInTheQueueUntilTheEncoderHasWhatItNeeds) {
+  WaitingEncoder* encoder = start_waiting();
+  arrive({{'i', "1"}, {'i', "2"}, {'i', "3"}});
+  settle_down();
+  pass_time(5000);
+  EXPECT_GT(encoder->asked, 0);
+  EXPECT_THAT(sink_->written, ElementsAre());
+  EXPECT_FALSE(parts_.queue.empty()) << "the source waits behind it (I6)";
+  EXPECT_EQ(parts_.error_code(), "");
+  encoder->why = Error{"DS-REGISTRY-AWAY", "Away.", "", std::nullopt, {}};
+  pass_time(1000);
+  EXPECT_EQ(parts_.error_code(), "DS-REGISTRY-AWAY");
+  EXPECT_EQ(state(), PipelineState::kRunning);
+  encoder->why.reset();
+  encoder->ready = true;
+  pass_time(1000);
+  EXPECT_THAT(sink_->written, ElementsAre(1, 2, 3));
+  settle(0, 3);
+  pass_time(1000);
+  EXPECT_EQ(stored(), "3");
+  EXPECT_EQ(parts_.error_code(), "");
+}
+
+TEST_F(SinkWorkerTest, WhatTheEncoderWillNeverHaveStopsThePipelineBeforeIt) {
+  parts_.settings.on_reject = OnReject::kDeadLetter;
+  WaitingEncoder* encoder = start_waiting();
+  encoder->ready = true;
+  arrive({{'i', "1"}});
+  settle_down();
+  settle(0, 1);
+  pass_time(1000);
+  encoder->refusal = Error{"DS-REGISTRY-INCOMPATIBLE", "No.", "", std::nullopt, {}};
+  arrive({{'i', "2"}});
+  settle_down();
+  pass_time(2000);
+  EXPECT_THAT(sink_->written, ElementsAre(1));
+  EXPECT_EQ(parts_.error_code(), "DS-REGISTRY-INCOMPATIBLE");
+  EXPECT_EQ(stored(), "1") << "(I1)";
+  EXPECT_EQ(dead_letters(), "") << "it is no matter of one record";
+}
+
+TEST_F(SinkWorkerTest, AStopGivesUpWhatTheEncoderDoesNotGet) {
+  start_waiting();
+  arrive({{'i', "1"}});
+  settle_down();
+  parts_.lifecycle.request_stop(parts_.clock.now_ns);
+  parts_.lifecycle.set_reading_finished();
+  pass_time(2000);
+  EXPECT_TRUE(step().finished) << "(I10)";
+  EXPECT_EQ(stored(), "");
+}
 
 // What is too large has a policy of its own, whatever on_reject says.
 TEST_F(SinkWorkerTest, WhatIsTooLargeCanStopThePipelineWhereOthersAreDeadLetters) {

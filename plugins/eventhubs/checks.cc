@@ -16,7 +16,7 @@
 #include "check_client.h"
 #include "coordinator_probe.h"
 #include "error_class.h"
-#include "http_call.h"
+#include "http/http_call.h"
 #include "token_request.h"
 
 namespace eventhubs {

@@ -1,5 +1,5 @@
 // Against a server in this process; certificates are made once.
-#include "http_call.h"
+#include "http/http_call.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -14,7 +14,7 @@
 
 #include "backoff.h"
 #include "dstream/plugin.hpp"
-#include "http_call.h"
+#include "http/http_call.h"
 #include "metrics.h"
 #include "oauth_settings.h"
 #include "token_request.h"

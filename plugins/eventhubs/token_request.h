@@ -8,10 +8,15 @@
 #include <string>
 #include <string_view>
 
-#include "http_call.h"
+#include "http/http_call.h"
 #include "oauth_settings.h"
 
 namespace eventhubs {
+
+using dstream::http::HttpAnswer;
+using dstream::http::HttpCall;
+using dstream::http::HttpError;
+using dstream::http::HttpRequestText;
 
 struct Token {
   std::string text;

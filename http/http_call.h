@@ -7,13 +7,14 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <mutex>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
-namespace eventhubs {
+namespace dstream::http {
 
 struct HttpRequestText {
   std::string method = "GET";
@@ -55,4 +56,4 @@ class HttpCall {
   bool cancelled_ = false;
 };
 
-}  // namespace eventhubs
+}  // namespace dstream::http

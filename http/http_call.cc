@@ -1,4 +1,4 @@
-#include "http_call.h"
+#include "http/http_call.h"
 
 #include <Poco/Exception.h>
 #include <Poco/Net/Context.h>
@@ -13,7 +13,7 @@
 
 #include <charconv>
 
-namespace eventhubs {
+namespace dstream::http {
 namespace {
 
 namespace net = Poco::Net;
@@ -118,4 +118,4 @@ void HttpCall::cancel() {
   }
 }
 
-}  // namespace eventhubs
+}  // namespace dstream::http
