@@ -36,7 +36,11 @@ using Keys = std::map<int32_t, std::vector<std::string>>;        // by change ta
 using Definitions = std::map<int32_t, Lsn>;                      // by change table: newest DDL
 // By source table: its columns now, by id, and whether they can be NULL. Empty if the login sees
 // none.
-using TableColumns = std::map<int32_t, std::map<int32_t, bool>>;
+struct TableColumn {
+  bool nullable = true;
+  std::string collation;
+};
+using TableColumns = std::map<int32_t, std::map<int32_t, TableColumn>>;
 
 int32_t as_int(int64_t value) { return static_cast<int32_t>(value); }
 
@@ -149,7 +153,8 @@ Keys load_keys(Connection& connection) {
 // Change tables allow NULL everywhere; whether a column can be NULL says its source table.
 TableColumns load_table_columns(Connection& connection) {
   Statement statement(connection,
-                      "SELECT object_id, column_id, is_nullable FROM sys.columns WHERE object_id"
+                      "SELECT object_id, column_id, is_nullable, collation_name FROM sys.columns"
+                      " WHERE object_id"
                       " IN (SELECT source_object_id FROM cdc.change_tables)",
                       {}, "Reading sys.columns");
   TableColumns columns;
@@ -160,7 +165,9 @@ TableColumns load_table_columns(Connection& connection) {
     statement.get_int(1, &object_id);
     statement.get_int(2, &id);
     statement.get_int(3, &nullable);
-    columns[as_int(object_id)][as_int(id)] = nullable != 0;
+    TableColumn& column = columns[as_int(object_id)][as_int(id)];
+    column.nullable = nullable != 0;
+    statement.get_text(4, &column.collation);
   }
   return columns;
 }
@@ -382,7 +389,8 @@ CaptureInstance make_instance(Connection& connection, const Captured& captured, 
     if (table != facts.table_columns.end()) {
       const auto now = table->second.find(column.id);  // another one may have its name
       added.dropped = now == table->second.end();
-      added.nullable = added.dropped || now->second;
+      added.nullable = added.dropped || now->second.nullable;
+      added.collation = added.dropped ? "" : now->second.collation;
     }
   }
   if (const auto key = facts.keys.find(captured.object_id); key != facts.keys.end()) {

@@ -18,7 +18,7 @@ std::vector<CopyTable> copy_tables(const std::vector<StreamTable>& tables) {
   std::vector<CopyTable> out;
   out.reserve(tables.size());
   for (const StreamTable& table : tables) {
-    out.push_back({table.name, table.schema, table.has_copy_key, table.row_bytes});
+    out.push_back({table.name, table.schema, table.has_copy_key, table.row_bytes, table.copy_key});
   }
   return out;
 }
@@ -42,6 +42,10 @@ ChangeStream::ChangeStream(std::vector<StreamTable> tables, const Position& posi
   make_groups(position);
   begin_copies(position);
   announce_schemas();
+  for (const TableName& table : copies_.restarted()) {
+    warnings_.push_back("The copy of " + table.text() +
+                        " begins again: its rows have another key now, and so another order.");
+  }
   if (make_writer()->size_max(0) > kPositionListMax) {
     throw SourceError(DSTREAM_CONFIG,
                       "tables: the names of " + std::to_string(tables_.size()) +

@@ -33,12 +33,13 @@ struct StreamTable {
   const dstream_schema* schema = nullptr;
   Millis poll_interval{};
   Millis max_poll_interval{};
-  size_t row_bytes = 0;       // first guess at what a row holds in memory
-  bool has_copy_key = false;  // its rows can be copied in chunks
-  std::string instance{};     // the capture instance
-  Lsn start{};                // where that begins, if there is an older one; else zero
-  bool has_older = false;     // an older instance was there
-  Lsn definition{};           // newest DDL that `schema` is not older than
+  size_t row_bytes = 0;                 // first guess at what a row holds in memory
+  bool has_copy_key = false;            // its rows can be copied in chunks
+  std::vector<std::string> copy_key{};  // by what, see key_columns()
+  std::string instance{};               // the capture instance
+  Lsn start{};                          // where that begins, if there is an older one; else zero
+  bool has_older = false;               // an older instance was there
+  Lsn definition{};                     // newest DDL that `schema` is not older than
   // DDL up to here has been told of; without it: what the position covers.
   std::optional<Lsn> told{};
   bool announces_schema = false;  // a record with `schema` goes before the next change

@@ -31,8 +31,22 @@ Copies::Copies(std::vector<CopyTable> tables, CopyPosition position, const CopyS
     return false;
   });
   for (Copy& copy : copies_) {
+    check_key(copy.table);
     restart(copy);
   }
+}
+
+// Rows of another order are not behind those that were delivered. All of them are read again: what
+// changed since the beginning is streamed.
+void Copies::check_key(uint32_t table) {
+  TableCopy& known = stored(table);
+  const std::vector<std::string>& now = tables_[table].key;
+  if (!known.after.empty() && !known.key.empty() && known.key != now) {
+    known.after.clear();
+    known.rows = 0;
+    restarted_.push_back(known.table);
+  }
+  known.key = now;
 }
 
 TableCopy& Copies::stored(uint32_t table) {
@@ -43,7 +57,7 @@ TableCopy& Copies::stored(uint32_t table) {
   if (at != position_.tables.end() && at->table == name) {
     return *at;
   }
-  return *position_.tables.insert(at, {name, {}, 0, false});
+  return *position_.tables.insert(at, {name, {}, 0, false, {}});
 }
 
 Copies::Copy* Copies::find(uint32_t table) {
@@ -350,6 +364,7 @@ void Copies::add_rows(const Copy& copy, Range& range, ChangeBatch& batch) {
   }
   if (last != nullptr && table.has_key) {
     known.after = key_of(last, *table.schema);
+    known.key = table.key;
   }
 }
 

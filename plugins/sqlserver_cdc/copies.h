@@ -25,8 +25,9 @@ namespace dstream::sqlserver {
 struct CopyTable {
   TableName name;
   const dstream_schema* schema = nullptr;
-  bool has_key = false;  // can be read in chunks
-  size_t row_bytes = 0;  // first guess at what a row holds in memory
+  bool has_key = false;            // can be read in chunks
+  size_t row_bytes = 0;            // first guess at what a row holds in memory
+  std::vector<std::string> key{};  // what it is copied by, see key_columns()
 };
 
 struct CopySettings {
@@ -62,6 +63,8 @@ class Copies {
   void allow(uint32_t table);
 
   bool wants(uint32_t table) const;  // the table is to be copied
+  // Tables whose stored copies were of another key, and begin again.
+  const std::vector<TableName>& restarted() const { return restarted_; }
 
   // Something is to be copied.
   bool active() const { return !copies_.empty(); }
@@ -118,6 +121,7 @@ class Copies {
   void on_answer(const BoundaryAnswer& answer);
   void on_answer(const EstimateAnswer& answer);
   Copy* find(uint32_t table);
+  void check_key(uint32_t table);
   void restart(Copy& copy);
   void request_range(const Copy& copy, Range& range, Lsn low);
   void request_tail(Copy& copy, Lsn low);
@@ -141,6 +145,7 @@ class Copies {
   uint64_t last_id_ = 0;
   CopyProgress progress_;
   std::vector<TableProgress> done_;
+  std::vector<TableName> restarted_;
 };
 
 }  // namespace dstream::sqlserver

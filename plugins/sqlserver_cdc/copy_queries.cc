@@ -46,6 +46,18 @@ bool can_copy_by_key(const TableDescription& description) {
          });
 }
 
+std::vector<std::string> key_columns(const TableDescription& description) {
+  std::vector<std::string> columns;
+  if (can_copy_by_key(description)) {
+    for (const uint32_t index : description.key) {
+      const CapturedColumn& column = description.columns[index];
+      columns.push_back(column.name + ' ' + column.type.source_type +
+                        (column.collation.empty() ? "" : ' ' + column.collation));
+    }
+  }
+  return columns;
+}
+
 // The one statement that reads a table without a key, between two requests.
 struct CopyQueries::OpenTable {
   uint32_t table = 0;

@@ -19,6 +19,9 @@ namespace dstream::sqlserver {
 
 // True if the table's rows can be asked for by its key.
 bool can_copy_by_key(const TableDescription& description);
+// What a key is made of, in its order: "Id int", "Code nvarchar(10) Latin1_General_CI_AS". Keys of
+// different columns have different orders. Empty if rows are not copied by a key.
+std::vector<std::string> key_columns(const TableDescription& description);
 
 class CopyQueries {
  public:

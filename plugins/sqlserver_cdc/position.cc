@@ -82,6 +82,14 @@ std::string tables_json(const std::vector<TableName>& tables, const CopyPosition
   return done + (waiting.size() == none ? std::string() : waiting) + ']';
 }
 
+void add_list(const std::vector<std::string>& parts, std::string* out) {
+  *out += '[';
+  for (const std::string& part : parts) {
+    *out += (out->back() == '[' ? "" : ",") + json_string(part);
+  }
+  *out += ']';
+}
+
 std::string copies_json(const CopyPosition& copies) {
   std::string out;
   for (const TableCopy& copy : copies.tables) {
@@ -89,11 +97,12 @@ std::string copies_json(const CopyPosition& copies) {
       continue;
     }
     out += out.empty() ? ",\"snapshot\":[" : ",";
-    out += "{\"table\":" + json_string(copy.table.text()) + ",\"after\":[";
-    for (const std::string& part : copy.after) {
-      out += (out.back() == '[' ? "" : ",") + json_string(part);
+    out += "{\"table\":" + json_string(copy.table.text()) + ",\"after\":";
+    add_list(copy.after, &out);
+    if (!copy.key.empty()) {
+      add_list(copy.key, &(out += ",\"key\":"));
     }
-    out += "],\"rows\":" + std::to_string(copy.rows);
+    out += ",\"rows\":" + std::to_string(copy.rows);
     out += copy.truncate ? ",\"truncate\":true}" : "}";
   }
   out += out.empty() ? "" : "]";
@@ -153,9 +162,9 @@ TableName read_table(const Poco::Dynamic::Var& value) {
   return *name;
 }
 
-std::vector<std::string> read_key(const Poco::JSON::Object& object) {
+std::vector<std::string> read_list(const Poco::JSON::Object& object, const char* name) {
   std::vector<std::string> key;
-  const Poco::JSON::Array::Ptr parts = object.getArray("after");
+  const Poco::JSON::Array::Ptr parts = object.getArray(name);
   for (unsigned i = 0; !parts.isNull() && i < parts->size(); ++i) {
     if (!parts->get(i).isString()) {
       refuse("a part of a key is not text");
@@ -175,7 +184,8 @@ CopyPosition read_copies(const Poco::JSON::Object& object, CopyPosition waiting)
     }
     TableCopy copy;
     copy.table = read_table(item->get("table"));
-    copy.after = read_key(*item);
+    copy.after = read_list(*item, "after");
+    copy.key = read_list(*item, "key");
     copy.rows = static_cast<uint64_t>(
         read_number<int64_t>(*item, "rows", 0, std::numeric_limits<int64_t>::max()));
     copy.truncate = item->optValue<bool>("truncate", false);

@@ -20,12 +20,13 @@
 // copies refuses it instead of skipping them. It adds: "waiting" beside any "tables", tables of the
 // set whose copy has not begun; and
 //
-//   "snapshot":[{"table":"dbo.Cars","after":["17"],"rows":1000,"truncate":true}],
+//   "snapshot":[{"table":"dbo.Cars","after":["17"],"key":["Id int"],"rows":1000,"truncate":true}],
 //   "settling":"2026-11-23T10:11:12.1234567"
 //
-// "after" is the key of the last row delivered, as text that SQL Server converts back; "truncate"
-// says that a TRUNCATE record has to come first. "settling" is when, by the server's clock, the
-// last chunk was read: copies are consistent when the stream has passed that time.
+// "after" is the key of the last row delivered, as text that SQL Server converts back; "key" is
+// what it is a key of, left out by programs that did not look at it. "truncate" says that a
+// TRUNCATE record has to come first. "settling" is when, by the server's clock, the last chunk was
+// read: copies are consistent when the stream has passed that time.
 //
 // A reader accepts unknown members and refuses an unknown version. Do not change what a member of
 // a version means: positions are stored in checkpoints.
@@ -66,6 +67,8 @@ struct TableCopy {
   std::vector<std::string> after;  // key of the last row delivered; empty: none yet
   uint64_t rows = 0;               // delivered so far
   bool truncate = false;           // a TRUNCATE record has to come first
+  // What `after` is a key of: names, types and collations of its columns. Empty: not known.
+  std::vector<std::string> key{};
 
   bool waiting() const { return after.empty() && rows == 0 && !truncate; }
   bool operator==(const TableCopy&) const = default;

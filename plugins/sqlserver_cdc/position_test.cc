@@ -61,7 +61,8 @@ TEST(Position, GoldenCompleteTransaction) {
 constexpr char kGoldenCopies[] =
     R"({"v":2,"lsn":"00000027:000001f4:0003","tables":["dbo.Cars"],"waiting":["dbo.Persons"],)"
     R"("groups":[{"tables":[],"waiting":["dbo.Orders"]}],)"
-    R"("snapshot":[{"table":"dbo.Cars","after":["17","a\"b"],"rows":1000,"truncate":true}],)"
+    R"("snapshot":[{"table":"dbo.Cars","after":["17","a\"b"],"key":["Id int","n"],"rows":1000,)"
+    R"("truncate":true}],)"
     R"("settling":"2026-11-23T10:11:12.1234567"})";
 
 TEST(Position, GoldenCopies) {
@@ -69,8 +70,9 @@ TEST(Position, GoldenCopies) {
   position.entries.push_back(
       {ChangeKey::end_of(*Lsn::parse("00000027:000001f4:0003")), {}, 0, 0, {kCars, kPersons}});
   position.entries.push_back({{}, {}, 0, 0, {kOrders}});
-  position.copies.tables = {
-      {kCars, {"17", "a\"b"}, 1000, true}, {kOrders, {}, 0, false}, {kPersons, {}, 0, false}};
+  position.copies.tables = {{kCars, {"17", "a\"b"}, 1000, true, {"Id int", "n"}},
+                            {kOrders, {}, 0, false},
+                            {kPersons, {}, 0, false}};
   position.copies.settling = "2026-11-23T10:11:12.1234567";
   EXPECT_EQ(position_text(position), kGoldenCopies);
   EXPECT_EQ(parse_position(kGoldenCopies), position);

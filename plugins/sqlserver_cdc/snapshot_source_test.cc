@@ -153,6 +153,52 @@ TEST_F(SnapshotSourceTest, ATableWithoutAKeyIsReadByOneStatement) {
   EXPECT_TRUE(warned("has no key that its rows can be copied by"));
 }
 
+TEST_F(SnapshotSourceTest, ACopyOfAnotherOrderBeginsAgain) {
+  make_cars(10);
+  open({"dbo.Cars"}, kInitial);
+  std::string position = read(6).back().position;
+  const std::string stored = R"("key":["ID int"])";
+  ASSERT_THAT(position, HasSubstr(stored));
+  reopen(position);
+  EXPECT_THAT(rows(read(4)), ::testing::ElementsAreArray(cars(7, 10)));
+  EXPECT_FALSE(warned("begins again"));
+  // As it was stored when the column still was a text, of which 10 is less than 6.
+  position.replace(position.find(stored), stored.size(), R"x("key":["ID nvarchar(9)"])x");
+  reopen(position);
+  EXPECT_THAT(rows(read(10)), ::testing::ElementsAreArray(cars(1, 10)));
+  EXPECT_TRUE(warned("The copy of dbo.Cars begins again"));
+}
+
+// The second instance takes over in the middle of the copy, by an index of another order.
+TEST_F(SnapshotSourceTest, AnInstanceOfAnotherKeyBeginsTheCopyAgain) {
+  constexpr size_t kRows = 2000;
+  run("CREATE TABLE dbo.Cars (ID int NOT NULL PRIMARY KEY, Model nvarchar(40) NOT NULL CONSTRAINT "
+      "models UNIQUE)");
+  run("DECLARE @i int = 1; WHILE @i <= " + std::to_string(kRows) +
+      " BEGIN INSERT INTO dbo.Cars VALUES (@i, CAST(@i AS nvarchar(40))); SET @i += 1 END");
+  enable_table("Cars");
+  open({"dbo.Cars"}, kInitial);
+  std::set<std::string> copied;
+  const auto take = [&copied](const std::vector<Seen>& all) {
+    for (const Seen& seen : all) {
+      if (seen.text.starts_with("r ")) {
+        copied.insert(seen.text);
+      }
+    }
+  };
+  const auto first = read(30);
+  take(first);
+  run("EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'Cars', "
+      "@role_name = NULL, @capture_instance = N'Cars_2', @index_name = N'models'");
+  run("INSERT INTO dbo.Cars VALUES (5000, N'x')");
+  wait_captured("Cars_2", 1);
+  reopen(first.back().position);
+  while (copied.size() < kRows) {
+    take(read(1));
+  }
+  EXPECT_TRUE(warned("The copy of dbo.Cars begins again"));
+}
+
 TEST_F(SnapshotSourceTest, LargeValuesAreCopied) {
   run("CREATE TABLE dbo.Notes (ID int NOT NULL PRIMARY KEY, Body nvarchar(max) NULL, n int)");
   run("INSERT INTO dbo.Notes VALUES (1, N'first', 1), (2, NULL, 2), (3, REPLICATE(N'x', 9), 3)");

@@ -204,7 +204,7 @@ void Source::make_stream(const Catalog& catalog, const Position& position) {
     const TableDescription& description = table.instance.description;
     tables.push_back({description.table, intern_schema(description), table.poll_interval,
                       table.max_poll_interval, guess_row_bytes(description),
-                      can_copy_by_key(description), table.instance.name,
+                      can_copy_by_key(description), key_columns(description), table.instance.name,
                       table.superseded.empty() ? Lsn{} : table.instance.start,
                       !table.superseded.empty(), table.instance.definition});
     tables.back().foreign = table.foreign;

@@ -19,6 +19,7 @@ struct CapturedColumn {
   bool dropped = false;   // the table no longer has it
   // In the table, where it stays when the column is renamed and is never another column's.
   int32_t column_id = 0;
+  std::string collation{};  // of the table's column; empty where it has none
 };
 
 // What a capture instance captures.
