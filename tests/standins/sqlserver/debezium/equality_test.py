@@ -8,19 +8,14 @@ random values, inserts, updates, deletes, changed keys, a table without a key. T
 with their schemas and headers have to be equal, but for what differs by design: the version, times
 of reading and commit, and headers of one side (see LEFT_OUT).
 """
-import argparse
 import json
-import os
 import random
-import shutil
 import struct
 import sys
-import tempfile
-from pathlib import Path
 
 sys.dont_write_bytecode = True  # the tree stays as it is
-from debezium_test import (  # noqa: E402
-    Child, PASSWORD, Server, Sql, WAIT_S, java_command, properties)
+from children import (  # noqa: E402
+    Child, PASSWORD, Server, Sql, WAIT_S, in_folder, properties, run_parser)
 
 # Of the payload: DStream's version is its own, and each side says when it read. Debezium takes the
 # begin of a transaction for source.ts_*, DStream its commit.
@@ -219,7 +214,7 @@ class Run:
         script.write_text(SETUP, encoding="utf-8")
         self.server = Server(arguments.sqlserver, str(script), folder)
 
-    def run(self, seed):
+    def run(self):
         port = self.server.port
         debezium = Records(self.java, properties(port, self.folder, **{
             "snapshot.mode": "no_data", "tombstones.on.delete": "true",
@@ -228,7 +223,7 @@ class Run:
             "value.converter.schemas.enable": "true"}), self.folder)
         sql = Sql(self.java, port, 1, self.folder)
         count = 0
-        for statement, records in statements(random.Random(seed)):
+        for statement, records in statements(random.Random(self.arguments.seed)):
             sql.ok(0, statement)
             count += records
         debezium.wait_for(f"record {count}", lambda: len(debezium.records) >= count)
@@ -269,28 +264,10 @@ class Run:
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = run_parser(__doc__)
     parser.add_argument("sqlserver")
     parser.add_argument("dstream")
-    parser.add_argument("--seed", type=int,
-                        default=int(os.environ.get("DSTREAM_MODEL_SEED", random.randrange(2**32))))
-    parser.add_argument("--keep", action="store_true", help="keep the folder with the logs")
-    arguments = parser.parse_args()
-    print(f"seed {arguments.seed}", flush=True)
-    folder = Path(tempfile.mkdtemp(prefix="debezium-equality-"))
-    passed = False
-    try:
-        run = Run(arguments, folder, java_command(folder))
-        try:
-            run.run(arguments.seed)
-            passed = True
-        finally:
-            run.stop()
-    finally:
-        if passed and not arguments.keep:
-            shutil.rmtree(folder)
-        else:
-            print(f"logs are in {folder}", flush=True)
+    in_folder("debezium-equality-", parser.parse_args(), Run)
 
 
 if __name__ == "__main__":
