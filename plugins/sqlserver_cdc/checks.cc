@@ -101,10 +101,15 @@ class SourceChecks {
                                checks_);
     });
     look("permission.state", [&] {
-      judge_state_permission(user_,
-                             load_permission(*connection_, quote_identifier(database.name),
-                                             "DATABASE", "VIEW DATABASE STATE"),
-                             checks_);
+      const std::string name = quote_identifier(database.name);
+      auto may = load_permission(*connection_, name, "DATABASE", "VIEW DATABASE STATE");
+      if (!may.value_or(false)) {
+        // Enough since SQL Server 2022, and unknown (NULL) to those before.
+        const auto performance =
+            load_permission(*connection_, name, "DATABASE", "VIEW DATABASE PERFORMANCE STATE");
+        may = performance ? performance : may;
+      }
+      judge_state_permission(user_, may, checks_);
     });
     look("permission.jobs", [&] {
       bool may = true;

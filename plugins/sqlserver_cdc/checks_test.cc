@@ -184,6 +184,11 @@ TEST_F(ChecksTest, PermissionsThatAreMissingAreNamedWithTheirGrant) {
     EXPECT_EQ(now.result, DSTREAM_CHECK_OK) << id << ": " << now.sentence;
   };
   mend("permission.changes", DSTREAM_CHECK_FAILED);
+  mend("permission.state", DSTREAM_CHECK_WARNING);
+  run("REVOKE VIEW DATABASE STATE FROM eve; GRANT VIEW DATABASE PERFORMANCE STATE TO eve");
+  EXPECT_EQ(look("dbo.Cars", url("eve", "Secret-2"))["permission.state"].result, DSTREAM_CHECK_OK);
+  EXPECT_EQ(look("dbo.Cars", url("eve", "Secret-2"))["permission.jobs"].result,
+            DSTREAM_CHECK_WARNING);
   mend("table.permission", DSTREAM_CHECK_FAILED);
   auto found = look("dbo.Cars", url("eve", "Secret-2"));
   EXPECT_EQ(found["catalog"].result, DSTREAM_CHECK_OK) << found["catalog"].sentence;

@@ -104,6 +104,31 @@ TEST_F(AccessTest, ADenialOnTheTableClosesItsChanges) {
   EXPECT_EQ(driver_.error("GRANT SELECT ON cdc.fn_cdc_get_all_changes_open TO eve"), 40510);
 }
 
+TEST_F(AccessTest, JobsAndScansTakeGrantsOfTheirOwn) {
+  const std::string jobs = "SELECT * FROM msdb.dbo.cdc_jobs";
+  const std::string scans = "SELECT session_id FROM sys.dm_cdc_log_scan_sessions WHERE 1 = 0";
+  const std::string errors = "SELECT * FROM sys.dm_cdc_errors WHERE 1 = 0";
+  ok("ALTER ROLE db_datareader ADD MEMBER eve");
+  EXPECT_EQ(eve(jobs), "Msg 229");
+  EXPECT_EQ(error_text_,
+            "The SELECT permission was denied on the object 'cdc_jobs', database 'msdb', schema "
+            "'dbo'.");
+  EXPECT_EQ(eve(scans), "Msg 262");
+  EXPECT_EQ(error_text_, "VIEW DATABASE PERFORMANCE STATE permission denied in database 'testdb'.");
+  EXPECT_EQ(eve(errors), "Msg 262");
+  ok("GRANT VIEW DATABASE PERFORMANCE STATE TO eve");
+  EXPECT_EQ(eve(scans), "0");
+  ok("REVOKE VIEW DATABASE PERFORMANCE STATE FROM eve; GRANT VIEW DATABASE STATE TO eve");
+  EXPECT_EQ(eve(errors), "0");
+  EXPECT_EQ(eve("USE master; " + scans), "Msg 262");  // of this database alone
+  EXPECT_EQ(eve("USE testdb"), "done");
+  ok("ALTER ROLE db_owner ADD MEMBER eve");
+  EXPECT_EQ(eve(jobs), "Msg 229");  // another database's
+  ok("USE msdb; GRANT SELECT ON dbo.cdc_jobs TO eve; USE testdb");
+  EXPECT_EQ(eve(jobs), "2");
+  EXPECT_EQ(eve("EXEC sys.sp_cdc_help_jobs"), "2");
+}
+
 TEST_F(AccessTest, WhatTakesMoreThanReading) {
   ok("GRANT SELECT TO eve");
   EXPECT_EQ(eve("INSERT INTO t VALUES (2, N'y', 2)"), "Msg 229");

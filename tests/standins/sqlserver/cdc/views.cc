@@ -151,6 +151,7 @@ sql::SystemView jobs_view(ChangeDataCapture* capture) {
     }
     return rows;
   };
+  view.needed = sql::Permission::kSelect;
   return view;
 }
 
@@ -228,6 +229,7 @@ sql::SystemView sessions_view(ChangeDataCapture* capture) {
     }
     return rows;
   };
+  view.needed = sql::Permission::kViewDatabasePerformanceState;
   return view;
 }
 
@@ -256,6 +258,7 @@ sql::SystemView errors_view(ChangeDataCapture* capture) {
     }
     return rows;
   };
+  view.needed = sql::Permission::kViewDatabasePerformanceState;
   return view;
 }
 

@@ -575,7 +575,12 @@ SystemView sessions() {
                   view_column("is_user_process", bit_type(), false)};
   view.rows = [](SqlSession& session, Database&) {
     Rows rows;
+    const bool sees_all =
+        session.may(session.engine().main_database(), Permission::kViewServerPerformanceState, {});
     for (const Engine::SessionInfo& other : session.engine().sessions()) {
+      if (other.id != session.id() && !sees_all) {
+        continue;
+      }
       rows.push_back({number(other.id), text(other.login.user), text(other.login.host),
                       text(other.login.application), text(other.login.client_library),
                       text(other.id == session.id() ? "running" : "sleeping"), flag(true)});
@@ -605,6 +610,7 @@ SystemView services() {
                 {text("SQL Server Agent (MSSQLSERVER)"), number(2), text("Automatic"), number(4),
                  text("Running"), number(2)}};
   };
+  view.needed = Permission::kViewServerSecurityState;
   return view;
 }
 

@@ -38,6 +38,8 @@ void add_connection_views(Engine* engine) {
     }
     return rows;
   };
+  view.needed = engine->options().is_azure ? Permission::kViewDatabaseState
+                                           : Permission::kViewServerSecurityState;
   engine->add_view("sys.dm_exec_connections", view);
 }
 

@@ -272,7 +272,9 @@ bool Engine::is_read_only_object(Database& database, std::string_view schema,
   if (relation_finder_ && relation_finder_(database, schema, name) != nullptr) {
     return true;
   }
-  return find_view(fold_name(std::string(schema) + "." + std::string(name))) != nullptr;
+  const std::string folded = fold_name(std::string(schema) + "." + std::string(name));
+  return find_view(folded) != nullptr ||
+         find_view(fold_name(database.name()) + "." + folded) != nullptr;
 }
 
 void Engine::table_changed(const TablePtr& table, bool is_dropped) {

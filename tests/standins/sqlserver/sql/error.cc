@@ -70,6 +70,11 @@ SqlError database_permission_denied(std::string_view permission, std::string_vie
   return {262, 14, 1, join({permission, " permission denied in database '", database, "'."})};
 }
 
+SqlError server_permission_denied(std::string_view permission) {
+  return {300, 14, 1,
+          join({permission, " permission was denied on object 'server', database 'master'."})};
+}
+
 SqlError hidden_object(std::string_view name, uint8_t state) {
   return {1088, 16, state,
           join({"Cannot find the object \"", name,

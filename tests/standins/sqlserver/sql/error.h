@@ -47,6 +47,7 @@ SqlError invalid_object(std::string_view name);       // 208
 SqlError permission_denied(std::string_view permission, std::string_view database,
                            std::string_view schema, std::string_view object);                 // 229
 SqlError database_permission_denied(std::string_view permission, std::string_view database);  // 262
+SqlError server_permission_denied(std::string_view permission);                               // 300
 SqlError hidden_object(std::string_view name, uint8_t state);         // 1088
 SqlError ambiguous_column(std::string_view name);                     // 209
 SqlError unknown_function(std::string_view name);                     // 195

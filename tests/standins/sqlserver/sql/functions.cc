@@ -37,6 +37,19 @@ std::function<SqlType(std::span<const SqlType>)> same_as(size_t argument) {
   };
 }
 
+ScalarFunction nullable_function(
+    size_t arguments_min, std::vector<std::optional<SqlType>> parameters, SqlType result,
+    std::function<SqlValue(const CallContext&, std::span<const SqlValue>)> body) {
+  ScalarFunction made;
+  made.arguments_min = arguments_min;
+  made.arguments_max = parameters.size();
+  made.parameters = std::move(parameters);
+  result.nullable = true;
+  made.result = always(result);
+  made.body = std::move(body);
+  return made;
+}
+
 ResultColumn view_column(std::string name, SqlType type, bool nullable) {
   ResultColumn column;
   column.name = std::move(name);

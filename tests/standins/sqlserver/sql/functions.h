@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/standins/sqlserver/sql/principals.h"
 #include "tests/standins/sqlserver/sql/relation.h"
 #include "tests/standins/sqlserver/sql/types.h"
 
@@ -60,6 +61,11 @@ void add_system_functions(FunctionRegistry* registry);
 std::function<SqlType(std::span<const SqlType>)> always(SqlType type);
 std::function<SqlType(std::span<const SqlType>)> same_as(size_t argument);
 
+// Takes `arguments_min` to `parameters.size()` arguments and may make NULL.
+ScalarFunction nullable_function(
+    size_t arguments_min, std::vector<std::optional<SqlType>> parameters, SqlType result,
+    std::function<SqlValue(const CallContext&, std::span<const SqlValue>)> body);
+
 // @@NAME. False if there is no such variable.
 bool global_variable(std::string_view capitals, SqlSession& session, SqlType* type,
                      std::function<SqlValue(SqlSession&)>* value);
@@ -99,6 +105,8 @@ std::string date_name(DatePart::Kind part, const SqlType& type, const SqlValue& 
 struct SystemView {
   std::vector<ResultColumn> columns;
   std::function<std::vector<std::vector<SqlValue>>(SqlSession&, Database&)> rows;
+  // Of the view (kSelect), the database or the server. Without one everybody may read.
+  std::optional<Permission> needed = std::nullopt;
 };
 ResultColumn view_column(std::string name, SqlType type, bool nullable = true);
 

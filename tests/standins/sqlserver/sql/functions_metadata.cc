@@ -110,28 +110,19 @@ SqlValue type_id(const CallContext& call, Values values) {
   return alias ? SqlValue::of_number(alias->id) : SqlValue{};
 }
 
-ScalarFunction function(std::vector<std::optional<SqlType>> parameters, SqlType result,
-                        SqlValue (*body)(const CallContext&, Values)) {
-  ScalarFunction made;
-  made.arguments_min = made.arguments_max = parameters.size();
-  made.parameters = std::move(parameters);
-  result.nullable = true;
-  made.result = always(result);
-  made.body = body;
-  return made;
-}
-
 }  // namespace
 
 void add_metadata_functions(FunctionRegistry* registry) {
   const SqlType text = nvarchar_type(776), name = sysname_type(), id = int_type();
-  registry->add("col_length",
-                function({text, name}, make_type(TypeId::kSmallInt, {}, {}), column_length));
-  registry->add("columnproperty", function({id, name, name}, id, column_property));
-  registry->add("objectproperty", function({id, name}, id, object_property));
-  registry->add("objectpropertyex", function({id, name}, id, object_property));
-  registry->add("type_id", function({text}, id, type_id));
-  registry->add("rowcount_big", function({}, bigint_type(), [](const CallContext& call, Values) {
+  registry->add(
+      "col_length",
+      nullable_function(2, {text, name}, make_type(TypeId::kSmallInt, {}, {}), column_length));
+  registry->add("columnproperty", nullable_function(3, {id, name, name}, id, column_property));
+  registry->add("objectproperty", nullable_function(2, {id, name}, id, object_property));
+  registry->add("objectpropertyex", nullable_function(2, {id, name}, id, object_property));
+  registry->add("type_id", nullable_function(1, {text}, id, type_id));
+  registry->add("rowcount_big",
+                nullable_function(0, {}, bigint_type(), [](const CallContext& call, Values) {
                   return SqlValue::of_number(call.session.row_count);
                 }));
 }

@@ -16,14 +16,16 @@ using Values = std::span<const SqlValue>;
 constexpr std::array<std::string_view, 9> kServerRoles = {
     "sysadmin",  "serveradmin", "securityadmin", "processadmin", "setupadmin",
     "bulkadmin", "diskadmin",   "dbcreator",     "public"};
-// Permissions that everybody has here, and others that nothing looks at.
+// Permissions that everybody has here, that sysadmins alone have because they cannot be granted,
+// and others that nothing looks at.
 constexpr std::array<std::string_view, 3> kOfEverybody = {"CONNECT", "CONNECT SQL",
                                                           "VIEW ANY DATABASE"};
-constexpr std::array<std::string_view, 13> kNotLookedAt = {
-    "VIEW DEFINITION",      "VIEW DATABASE STATE", "VIEW SERVER STATE",  "VIEW ANY DEFINITION",
-    "VIEW CHANGE TRACKING", "TAKE OWNERSHIP",      "CONTROL SERVER",     "CREATE ANY DATABASE",
-    "ALTER ANY DATABASE",   "ALTER ANY LOGIN",     "ALTER SERVER STATE", "ALTER ANY SCHEMA",
-    "ALTER ANY USER"};
+constexpr std::array<std::string_view, 5> kOfSysadmins = {"CONTROL SERVER", "CREATE ANY DATABASE",
+                                                          "ALTER ANY DATABASE", "ALTER ANY LOGIN",
+                                                          "ALTER SERVER STATE"};
+constexpr std::array<std::string_view, 6> kNotLookedAt = {
+    "VIEW DEFINITION", "VIEW ANY DEFINITION", "VIEW CHANGE TRACKING",
+    "TAKE OWNERSHIP",  "ALTER ANY SCHEMA",    "ALTER ANY USER"};
 constexpr std::array<std::string_view, 8> kOtherClasses = {
     "LOGIN", "USER", "ROLE", "SERVER ROLE", "APPLICATION ROLE", "TYPE", "ENDPOINT", "ASSEMBLY"};
 
@@ -89,7 +91,10 @@ SqlValue effective(const CallContext& call, std::string_view permission, bool is
     return truth(has_any);
   }
   if (const auto known = permission_by_name(name)) {
-    return is_create(*known) && !is_database ? SqlValue{} : truth(may(*known));
+    const PermissionScope scope = scope_of(*known);
+    return scope == PermissionScope::kObject || (scope == PermissionScope::kDatabase && is_database)
+               ? truth(may(*known))
+               : SqlValue{};
   }
   if (is_among(kNotLookedAt, name) && !call.session.is_sysadmin()) {
     throw not_understood("HAS_PERMS_BY_NAME of " + name);
@@ -101,6 +106,13 @@ SqlValue server_permission(const CallContext& call, std::string_view permission)
   const std::string name = upper_text(permission);
   if (is_among(kOfEverybody, name) || name == "ANY") {
     return truth(true);
+  }
+  if (is_among(kOfSysadmins, name)) {
+    return truth(call.session.is_sysadmin());
+  }
+  const auto known = permission_by_name(name);
+  if (known && scope_of(*known) == PermissionScope::kServer) {
+    return truth(call.session.may(call.database, *known, {}));
   }
   if (!is_among(kNotLookedAt, name)) {
     return {};
@@ -174,31 +186,20 @@ SqlValue has_permission(const CallContext& call, Values values) {
   });
 }
 
-ScalarFunction function(size_t least, std::vector<std::optional<SqlType>> parameters,
-                        SqlType result, SqlValue (*body)(const CallContext&, Values)) {
-  ScalarFunction made;
-  made.arguments_min = least;
-  made.arguments_max = parameters.size();
-  made.parameters = std::move(parameters);
-  result.nullable = true;
-  made.result = always(result);
-  made.body = body;
-  return made;
-}
-
 }  // namespace
 
 void add_security_functions(FunctionRegistry* registry) {
   const SqlType name = sysname_type(), id = int_type(), text = nvarchar_type(776);
-  registry->add("user_name", function(0, {id}, name, user_name));
+  registry->add("user_name", nullable_function(0, {id}, name, user_name));
   for (const std::string_view word : {"current_user", "session_user", "user"}) {
-    registry->add(word, function(0, {}, name, user_name));
+    registry->add(word, nullable_function(0, {}, name, user_name));
   }
-  registry->add("is_member", function(1, {name}, id, is_role_member));
-  registry->add("is_rolemember", function(1, {name, name}, id, is_role_member));
-  registry->add("is_srvrolemember", function(1, {name, name}, id, is_server_role_member));
-  registry->add("has_dbaccess", function(1, {name}, id, has_database_access));
-  ScalarFunction permission = function(3, {text, name, name, name, name}, id, has_permission);
+  registry->add("is_member", nullable_function(1, {name}, id, is_role_member));
+  registry->add("is_rolemember", nullable_function(1, {name, name}, id, is_role_member));
+  registry->add("is_srvrolemember", nullable_function(1, {name, name}, id, is_server_role_member));
+  registry->add("has_dbaccess", nullable_function(1, {name}, id, has_database_access));
+  ScalarFunction permission =
+      nullable_function(3, {text, name, name, name, name}, id, has_permission);
   permission.null_on_null = false;
   registry->add("has_perms_by_name", std::move(permission));
 }

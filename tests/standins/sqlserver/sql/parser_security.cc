@@ -116,7 +116,8 @@ StatementPtr Parser::grant_statement() {
     if (next.empty()) {
       refuse();
     }
-    is_of_database = is_of_database || next.starts_with("CREATE ");
+    const bool is_of_object = scope_of(*permission_by_name(next)) == PermissionScope::kObject;
+    is_of_database = is_of_database || !is_of_object;
     permissions += (permissions.empty() ? "" : ",") + next;
   } while (accept(","));
   std::string schema, object;

@@ -229,6 +229,40 @@ TEST_F(PermissionsTest, FunctionsTellWhatAUserIsAndMay) {
             "40510");
 }
 
+TEST_F(PermissionsTest, TheServersStateIsForWhomItIsGrantedTo) {
+  const std::string connections = "SELECT net_transport FROM sys.dm_exec_connections";
+  const std::string sessions =
+      "IF (SELECT COUNT(*) FROM sys.dm_exec_sessions) > 1 THROW 50001, 'sees others', 1";
+  const std::string told =
+      "IF HAS_PERMS_BY_NAME(NULL, NULL, 'VIEW SERVER STATE') = 1 AND "
+      "HAS_PERMS_BY_NAME('testdb', 'DATABASE', 'VIEW DATABASE STATE') = 1 THROW 50002, 'may', 1";
+  const std::string refused =
+      "300: VIEW SERVER SECURITY STATE permission was denied on object 'server', database "
+      "'master'.\n297: The user does not have permission to perform this action.";
+  EXPECT_EQ(eve(connections), refused);
+  EXPECT_EQ(eve("SELECT status FROM sys.dm_server_services"), refused);
+  EXPECT_EQ(eve(sessions), "");
+  EXPECT_EQ(eve(told), "");
+  EXPECT_EQ(owner_.error("GRANT VIEW SERVER STATE TO eve"), 4621);
+  ok("CREATE ROLE r");
+  EXPECT_EQ(owner_.error("USE master; GRANT VIEW SERVER STATE TO r"), 15151);
+  ok("USE master; GRANT VIEW SERVER STATE TO eve; USE testdb");
+  EXPECT_EQ(eve(connections), "");
+  EXPECT_EQ(eve(sessions).substr(0, 5), "50001");
+  EXPECT_EQ(eve(told).substr(0, 5), "50002");
+  ok("DENY VIEW DATABASE STATE TO eve");
+  EXPECT_EQ(eve(connections), "");
+  EXPECT_EQ(eve(told), "");  // a denial below outweighs the grant above
+  ok("REVOKE VIEW DATABASE STATE FROM eve; ALTER ROLE db_owner ADD MEMBER eve");
+  ok("USE master; REVOKE VIEW SERVER STATE FROM eve; USE testdb");
+  EXPECT_EQ(eve(connections), refused);  // a database's owner is not the server's
+  EXPECT_EQ(eve("IF HAS_PERMS_BY_NAME('testdb', 'DATABASE', 'VIEW DATABASE STATE') = 1 AND "
+                "HAS_PERMS_BY_NAME(NULL, NULL, 'ALTER SERVER STATE') = 0 AND "
+                "HAS_PERMS_BY_NAME('t', 'OBJECT', 'VIEW DATABASE STATE') IS NULL "
+                "THROW 50003, 'as owner', 1"),
+            "50003: as owner");
+}
+
 // What nothing would look at is not granted.
 TEST_F(PermissionsTest, GrantsThatAreRefused) {
   for (const char* sql :

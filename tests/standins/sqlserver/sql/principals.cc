@@ -9,7 +9,7 @@
 namespace dstream::standin::sql {
 namespace {
 
-constexpr std::array<std::pair<Permission, std::string_view>, 11> kNames = {{
+constexpr std::array<std::pair<Permission, std::string_view>, 16> kNames = {{
     {Permission::kSelect, "SELECT"},
     {Permission::kInsert, "INSERT"},
     {Permission::kUpdate, "UPDATE"},
@@ -21,6 +21,11 @@ constexpr std::array<std::pair<Permission, std::string_view>, 11> kNames = {{
     {Permission::kCreateTable, "CREATE TABLE"},
     {Permission::kCreateSchema, "CREATE SCHEMA"},
     {Permission::kCreateType, "CREATE TYPE"},
+    {Permission::kViewDatabaseState, "VIEW DATABASE STATE"},
+    {Permission::kViewDatabasePerformanceState, "VIEW DATABASE PERFORMANCE STATE"},
+    {Permission::kViewServerState, "VIEW SERVER STATE"},
+    {Permission::kViewServerPerformanceState, "VIEW SERVER PERFORMANCE STATE"},
+    {Permission::kViewServerSecurityState, "VIEW SERVER SECURITY STATE"},
 }};
 
 constexpr std::array<std::string_view, 10> kFixedRoles = {
@@ -59,10 +64,29 @@ std::vector<Permission> covering(Permission permission) {
   if (is_create(permission)) {
     result.push_back(Permission::kAlter);
   }
-  if (permission != Permission::kControl) {
+  if (permission == Permission::kViewDatabasePerformanceState) {
+    result.push_back(Permission::kViewDatabaseState);
+  }
+  if (permission == Permission::kViewServerPerformanceState ||
+      permission == Permission::kViewServerSecurityState) {
+    result.push_back(Permission::kViewServerState);
+  }
+  if (permission != Permission::kControl && scope_of(permission) != PermissionScope::kServer) {
     result.push_back(Permission::kControl);
   }
   return result;
+}
+
+// What on the server has a permission on a database in it.
+std::optional<Permission> server_wide(Permission permission) {
+  switch (permission) {
+    case Permission::kViewDatabaseState:
+      return Permission::kViewServerState;
+    case Permission::kViewDatabasePerformanceState:
+      return Permission::kViewServerPerformanceState;
+    default:
+      return std::nullopt;
+  }
 }
 
 std::string text_of(const Securable& on) {
@@ -82,6 +106,14 @@ std::vector<std::string> levels_of(const Securable& on) {
 }
 
 }  // namespace
+
+PermissionScope scope_of(Permission permission) {
+  if (permission >= Permission::kViewServerState) {
+    return PermissionScope::kServer;
+  }
+  return permission >= Permission::kCreateTable ? PermissionScope::kDatabase
+                                                : PermissionScope::kObject;
+}
 
 std::string_view permission_name(Permission permission) {
   return std::find_if(kNames.begin(), kNames.end(),
@@ -172,7 +204,9 @@ void Principals::set_permission(GrantAction action, Permission permission,
                                 std::string_view database, const Securable& on,
                                 std::string_view principal) {
   const std::lock_guard lock(mutex_);
-  const Entry entry{fold_name(database), fold_name(principal), permission, text_of(on)};
+  const bool is_server = scope_of(permission) == PermissionScope::kServer;
+  const Entry entry{is_server ? "" : fold_name(database), fold_name(principal), permission,
+                    text_of(on)};
   if (action == GrantAction::kRevoke) {
     entries_.erase(entry);
   } else {
@@ -180,21 +214,19 @@ void Principals::set_permission(GrantAction action, Permission permission,
   }
 }
 
-bool Principals::may(std::string_view database, std::string_view user, Permission permission,
-                     const Securable& on) const {
-  const std::lock_guard lock(mutex_);
+std::optional<bool> Principals::said(const std::string& database, const std::string& user,
+                                     Permission permission, const Securable& on) const {
   const std::vector<std::string> levels = levels_of(on);
   const std::vector<Permission> names = covering(permission);
-  const std::string folded = fold_name(database);
   bool is_granted = false;
-  for (const std::string& role : roles_of(folded, fold_name(user))) {
+  for (const std::string& role : roles_of(database, user)) {
     if (role_denies(role, permission)) {
       return false;
     }
     is_granted = is_granted || role_grants(role, permission);
     for (const std::string& level : levels) {
       for (const Permission name : names) {
-        const auto it = entries_.find({folded, role, name, level});
+        const auto it = entries_.find({database, role, name, level});
         if (it != entries_.end() && !it->second) {
           return false;
         }
@@ -202,7 +234,20 @@ bool Principals::may(std::string_view database, std::string_view user, Permissio
       }
     }
   }
-  return is_granted;
+  return is_granted ? std::optional(true) : std::nullopt;
+}
+
+bool Principals::may(std::string_view database, std::string_view user, Permission permission,
+                     const Securable& on) const {
+  const std::lock_guard lock(mutex_);
+  const std::string name = fold_name(user);
+  if (scope_of(permission) == PermissionScope::kServer) {
+    return said({}, name, permission, {}).value_or(false);
+  }
+  const std::optional<bool> here = said(fold_name(database), name, permission, on);
+  const std::optional<Permission> above = server_wide(permission);
+  const std::optional<bool> there = above ? said({}, name, *above, {}) : std::nullopt;
+  return here.value_or(true) && there.value_or(true) && (here || there);
 }
 
 }  // namespace dstream::standin::sql

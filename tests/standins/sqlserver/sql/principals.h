@@ -3,7 +3,8 @@
 // As little as a reader of changes meets: a user has the name of its login and exists in every
 // database, roles are a database's. Permissions are granted and denied on the database, a schema or
 // an object. The engine's own login is sysadmin; everybody else may do nothing to rows and tables
-// until it is granted. Metadata is seen by everybody.
+// until it is granted. Metadata is seen by everybody; the state of the server and of a database
+// takes a permission of its own.
 //
 // Thread rule: [any-thread].
 #pragma once
@@ -34,7 +35,15 @@ enum class Permission : uint8_t {
   kCreateTable,  // of a database, as are the next
   kCreateSchema,
   kCreateType,
+  kViewDatabaseState,
+  kViewDatabasePerformanceState,
+  kViewServerState,  // of the server, as are the next
+  kViewServerPerformanceState,
+  kViewServerSecurityState,
 };
+enum class PermissionScope : uint8_t { kObject, kDatabase, kServer };
+// What a permission is granted on: kDatabase and kServer on nothing smaller.
+PermissionScope scope_of(Permission permission);
 // One of CREATE TABLE, CREATE SCHEMA and the like: of a database, in ALTER on it.
 inline bool is_create(Permission permission) {
   return permission == Permission::kCreateTable || permission == Permission::kCreateSchema ||
@@ -66,11 +75,12 @@ class Principals {
   // Also through a role in a role; of public everybody is.
   bool is_member(std::string_view database, std::string_view user, std::string_view role) const;
 
-  // `principal` is a user or a role. A revoked permission is neither granted nor denied.
+  // `principal` is a user or a role; of the server's permissions a login, whatever `database` is.
+  // A revoked permission is neither granted nor denied.
   void set_permission(GrantAction action, Permission permission, std::string_view database,
                       const Securable& on, std::string_view principal);
   // By what is granted and denied to the user and its roles on the securable and what it is part
-  // of. A denial anywhere outweighs every grant.
+  // of, up to the server. A denial anywhere outweighs every grant.
   bool may(std::string_view database, std::string_view user, Permission permission,
            const Securable& on) const;
 
@@ -78,6 +88,9 @@ class Principals {
   using Name = std::pair<std::string, std::string>;                             // database, name
   using Entry = std::tuple<std::string, std::string, Permission, std::string>;  // ..., securable
   static Name key(std::string_view database, std::string_view name);
+  // True: granted, false: denied, nullopt: neither. `database` "" is the server; folded names.
+  std::optional<bool> said(const std::string& database, const std::string& user,
+                           Permission permission, const Securable& on) const;
   // The user, its roles, their roles, and public.
   std::set<std::string> roles_of(const std::string& database, const std::string& user) const;
 

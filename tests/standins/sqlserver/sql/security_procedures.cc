@@ -107,6 +107,28 @@ bool exists(const ProcedureCall& call, const Securable& on) {
          engine.find_procedure(fold_name(on.schema + "." + on.object)) != nullptr;
 }
 
+// Permissions on the server are its sysadmin's to give, to logins, in master.
+void check_server_grant(const ProcedureCall& call, size_t first_principal) {
+  if (call.session.engine().options().is_azure) {
+    throw SqlError(40520, 16, 1,
+                   "Securable class 'server' not supported in this version of SQL Server.");
+  }
+  if (!equal_names(call.database.name(), "master")) {
+    throw SqlError(4621, 16, 10,
+                   "Permissions at the server scope can only be granted when the current database "
+                   "is master");
+  }
+  if (!call.session.is_sysadmin()) {
+    throw SqlError(4613, 16, 1, "Grantor does not have GRANT permission.");
+  }
+  for (size_t i = first_principal; i < call.arguments.size(); ++i) {
+    if (!call.session.engine().principals().has_login(call.text(i)) &&
+        !equal_names(call.text(i), "public")) {
+      throw cannot("find", "login", call.text(i));
+    }
+  }
+}
+
 // @action, @permissions with commas, @schema, @object, and principals from there on.
 void change_permissions(ProcedureCall& call) {
   constexpr size_t kFirstPrincipal = 4;
@@ -129,6 +151,9 @@ void change_permissions(ProcedureCall& call) {
                                               : GrantAction::kRevoke;
   std::istringstream names(call.text(1));
   for (std::string name; std::getline(names, name, ',');) {
+    if (scope_of(permission_by_name(name).value()) == PermissionScope::kServer) {
+      check_server_grant(call, kFirstPrincipal);
+    }
     for (size_t i = kFirstPrincipal; i < call.arguments.size(); ++i) {
       call.session.engine().principals().set_permission(what, permission_by_name(name).value(),
                                                         call.database.name(), on, call.text(i));

@@ -127,6 +127,9 @@ class SqlSession final : public Session {
   // Throw 229.
   void check_permission(const Database& database, Permission permission, const Securable& on) const;
   void check_permission(Permission permission, const Table& table) const;
+  // To read a view: 229, or 262 or 300 where it shows the state of a database or of the server.
+  void check_view_permission(const Database& database, Permission permission,
+                             const Securable& on) const;
   // Finds what a name in FROM means. Throws 208, and 229 where the user may not read it.
   std::shared_ptr<const Relation> relation(const Name& name);
   // A user table to change. Throws 208.

@@ -27,6 +27,20 @@ void SqlSession::check_permission(const Database& database, Permission permissio
   }
 }
 
+void SqlSession::check_view_permission(const Database& database, Permission permission,
+                                       const Securable& on) const {
+  const PermissionScope scope = scope_of(permission);
+  if (scope == PermissionScope::kObject) {
+    check_permission(database, permission, on);
+  } else if (!may(database, permission, {})) {
+    const std::string_view name = permission_name(permission);
+    throw caused_by(
+        scope == PermissionScope::kServer ? server_permission_denied(name)
+                                          : database_permission_denied(name, database.name()),
+        SqlError(297, 16, 1, "The user does not have permission to perform this action."));
+  }
+}
+
 void SqlSession::check_permission(Permission permission, const Table& table) const {
   if (!may(permission, table)) {
     throw permission_denied(permission_name(permission), table.database->name(), table.schema(),

@@ -256,6 +256,9 @@ std::shared_ptr<const Relation> SqlSession::relation(const Name& name) {
   if (view == nullptr) {
     throw invalid_object(name.text());
   }
+  if (view->needed) {
+    check_view_permission(database, *view->needed, {schema, name.last()});
+  }
   return std::make_shared<RowsRelation>(view->columns, view->rows(*this, database));
 }
 
