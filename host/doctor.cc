@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/metrics.h"
 #include "core/pipeline/data_loss.h"
+#include "core/pipeline/exactly_once.h"
 #include "core/pipeline/worker.h"
 #include "core/plugins/guard.h"
 #include "host/commands.h"
@@ -60,9 +61,9 @@ class Doctor {
         "sink", *sink,
         [&]() -> core::Result<std::unique_ptr<core::GuardedSink>> {
           auto made = core::make_sink(*sink, options, &settles_);
-          if (made && pipeline.exactly_once) {
-            core::Result<void> used = use_transactions(**made, pipeline);
-            if (!used) {
+          if (made) {
+            // So that the sink looks at what it takes to deliver exactly once.
+            if (auto used = core::use_transactions(**made, pipeline); !used) {
               return core::fail(used.error());
             }
           }
@@ -74,22 +75,6 @@ class Doctor {
   }
 
  private:
-  // So that the sink looks at what it takes to deliver exactly once.
-  static core::Result<void> use_transactions(core::GuardedSink& sink,
-                                             const core::PipelineSettings& pipeline) {
-    if (!sink.offers_transactions()) {
-      return core::fail("DS-DELIVERY-UNSUPPORTED",
-                        "The sink '" + pipeline.sink.type + "' cannot deliver exactly once.",
-                        "delivery: at_least_once");
-    }
-    const core::CallResult used = sink.use_transactions(pipeline.name);
-    if (!used.ok()) {
-      return core::fail(
-          core::plugin_error(core::Role::kSink, pipeline.sink.type, "transactions", used));
-    }
-    return {};
-  }
-
   uint32_t wait_ms() const { return static_cast<uint32_t>(timeout_ms_); }
 
   template <class Make, class Run>

@@ -4,6 +4,7 @@
 #include "core/base/clock.h"
 #include "core/base/metrics.h"
 #include "core/pipeline/data_loss.h"
+#include "core/pipeline/exactly_once.h"
 #include "core/plugins/guard.h"
 #include "host/commands.h"
 #include "host/no_settles.h"
@@ -30,6 +31,8 @@ class Rehearsal {
     auto sink = core::make_sink(*plugins.find_sink(pipeline.sink.type), options, &settles_);
     if (!sink) {
       add(sink.error(), pipeline.sink, errors);
+    } else if (auto used = core::use_transactions(**sink, pipeline); !used) {
+      add(used.error(), pipeline.sink, errors);
     }
     return errors;
   }

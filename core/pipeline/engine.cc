@@ -5,6 +5,7 @@
 
 #include "core/base/assert.h"
 #include "core/pipeline/data_loss.h"
+#include "core/pipeline/exactly_once.h"
 
 namespace dstream::core {
 namespace {
@@ -132,12 +133,8 @@ Result<void> PipelineEngine::make_parts(std::unique_ptr<Encoder> encoder) {
     return fail(at_place(made_sink.error(), settings_.sink.place));
   }
   sink_ = std::move(*made_sink);
-  if (settings_.exactly_once && !sink_->offers_transactions()) {
-    return fail(Error{"DS-DELIVERY-UNSUPPORTED",
-                      "The sink '" + settings_.sink.type + "' cannot deliver exactly once.",
-                      "Write delivery: at_least_once; every message carries an id by which a "
-                      "consumer can drop duplicates.",
-                      settings_.sink.place, ExitCode::kUsage});
+  if (auto offered = require_transactions(*sink_, settings_); !offered) {
+    return fail(offered.error());
   }
   sink_worker_->set_sink(sink_.get());
   sink_worker_->set_oversize(oversize);

@@ -167,6 +167,19 @@ TEST(Commands, ValidateAsksThePlugin) {
   EXPECT_THAT(ended.err, Not(HasSubstr("xyzzy")));
 }
 
+// As the run would refuse it, but before anything runs.
+TEST(Commands, ValidateAsksForTransactions) {
+  Folder folder;
+  const std::string start = "name: a\nsource: {type: generator, rows: 1}\nsink: {type: ";
+  for (const char* sink : {"'null'", "console", "file, path: out.ndjson"}) {
+    const std::string file =
+        folder.write("f.yaml", start + sink + "}\ndelivery: exactly_once\nformat: {type: json}\n");
+    const Ended ended = call({"validate", file});
+    EXPECT_EQ(ended.exit_code, 2) << sink;
+    EXPECT_THAT(ended.err, HasSubstr(file + ":3:14: error: DS-DELIVERY-UNSUPPORTED"));
+  }
+}
+
 TEST(Commands, CheckpointShow) {
   Folder folder;
   std::string file = folder.write("f.yaml", kGood);
