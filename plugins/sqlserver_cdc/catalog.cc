@@ -29,6 +29,7 @@ struct DeclaredColumn {
   std::string name;
   std::string type;
   bool computed = false;
+  int64_t code_page = 0;  // of its collation in the change table; 0: not known, or no text
 };
 
 using Columns = std::map<int32_t, std::vector<DeclaredColumn>>;  // by change table
@@ -108,7 +109,8 @@ Columns load_columns(Connection& connection) {
   Statement statement(connection,
                       "SELECT c.object_id, c.column_name, c.column_type, c.is_computed,"
                       " TYPE_NAME(CASE WHEN t.system_type_id = 240 THEN t.user_type_id"
-                      " ELSE t.system_type_id END), c.column_id"
+                      " ELSE t.system_type_id END), c.column_id,"
+                      " CONVERT(int, COLLATIONPROPERTY(t.collation_name, 'CodePage'))"
                       " FROM cdc.captured_columns c LEFT JOIN sys.columns t"
                       " ON t.object_id = c.object_id AND t.name = c.column_name"
                       " ORDER BY c.object_id, c.column_ordinal",
@@ -129,6 +131,7 @@ Columns load_columns(Connection& connection) {
     int64_t id = 0;
     statement.get_int(6, &id);
     column.id = as_int(id);
+    statement.get_int(7, &column.code_page);
     columns[as_int(object_id)].push_back(std::move(column));
   }
   return columns;
@@ -386,6 +389,7 @@ CaptureInstance make_instance(Connection& connection, const Captured& captured, 
     instance.description.columns.push_back(
         make_column(column, at->second, captured.table, clr_form));
     CapturedColumn& added = instance.description.columns.back();
+    added.sent = as_sent(added.type, at->second, column.code_page);
     if (table != facts.table_columns.end()) {
       const auto now = table->second.find(column.id);  // another one may have its name
       added.dropped = now == table->second.end();

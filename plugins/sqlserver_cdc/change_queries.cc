@@ -87,9 +87,9 @@ std::vector<const ColumnType*> result_columns(const CaptureInstance& instance) {
     types.push_back(&kMaskColumn);
   }
   for (const size_t index : fetched_columns(instance)) {
-    const ColumnType& type = instance.description.columns[index].type;
-    if (type.large == Large::kNo) {
-      types.push_back(&type);
+    const CapturedColumn& column = instance.description.columns[index];
+    if (column.type.large == Large::kNo) {
+      types.push_back(column.sent ? &*column.sent : &column.type);
     }
   }
   return types;

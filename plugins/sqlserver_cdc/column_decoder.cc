@@ -166,6 +166,20 @@ void decode_utf16(const FetchedColumn& column, size_t rows, dstream_value* out, 
            });
 }
 
+void decode_code_page(const FetchedColumn& column, size_t rows, dstream_value* out, size_t stride,
+                      Arena& arena) {
+  const size_t width = column.type->width;
+  const CodePage& page = *column.type->code_page;
+  for_each(column, rows, out, stride, DSTREAM_STRING,
+           [&](dstream_value& value, const uint8_t* bytes, size_t length) {
+             if (length > width) {
+               throw BadValue("a character value was cut");
+             }
+             char* start = arena.reserve(CodePage::utf8_size_max(length));
+             set_text(value, arena, start, page.to_utf8(bytes, length, start));
+           });
+}
+
 void decode_bytes(const FetchedColumn& column, size_t rows, dstream_value* out, size_t stride,
                   Arena& arena) {
   const size_t width = column.type->width;
@@ -302,6 +316,8 @@ void decode_column(const FetchedColumn& column, size_t rows, dstream_value* out,
       return decode_timestamp_offsets(column, rows, out, stride);
     case Fetch::kUtf16:
       return decode_utf16(column, rows, out, stride, arena);
+    case Fetch::kCodePage:
+      return decode_code_page(column, rows, out, stride, arena);
     case Fetch::kBytes:
       return decode_bytes(column, rows, out, stride, arena);
     case Fetch::kGuid:

@@ -187,6 +187,21 @@ bool is_type_name(std::string_view declared) {
          std::find(kNotCarried.begin(), kNotCarried.end(), name) != kNotCarried.end();
 }
 
+std::optional<ColumnType> as_sent(const ColumnType& type, const DescribedColumn& described,
+                                  int64_t code_page) {
+  const bool is_narrow = described.sql_type == SQL_CHAR || described.sql_type == SQL_VARCHAR;
+  const CodePage* page = CodePage::find(code_page);
+  if (!is_narrow || type.fetch != Fetch::kUtf16 || type.large != Large::kNo || page == nullptr) {
+    return std::nullopt;
+  }
+  ColumnType sent = type;
+  sent.fetch = Fetch::kCodePage;
+  sent.c_type = SQL_C_BINARY;
+  sent.width = described.size;
+  sent.code_page = page;
+  return sent;
+}
+
 std::string select_term(Select select, const std::string& quoted) {
   std::string column = "c." + quoted;
   switch (select) {

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "dstream/abi.h"
+#include "plugins/sqlserver_cdc/code_page.h"
 
 namespace dstream::sqlserver {
 
@@ -35,6 +36,7 @@ enum class Fetch : uint8_t {
   kTime,             // SQL_SS_TIME2_STRUCT as bytes: SQL_C_TYPE_TIME drops the fraction
   kTimestampOffset,  // SQL_SS_TIMESTAMPOFFSET_STRUCT as bytes: local time with its offset
   kUtf16,            // all character types; converted to UTF-8 here, faster than in the driver
+  kCodePage,         // char and varchar as they are sent; see as_sent()
   kBytes,
   kGuid,
   kVariant  // "base type:value" as Select::kVariant has it, becomes JSON
@@ -68,6 +70,7 @@ struct ColumnType {
   size_t width = 0;  // bytes of one value's buffer, terminator included; 0 for large ones
   Large large = Large::kNo;
   Select select = Select::kColumn;
+  const CodePage* code_page = nullptr;  // with Fetch::kCodePage
 };
 
 // What SQLDescribeCol says.
@@ -85,6 +88,13 @@ std::optional<ColumnType> column_type(std::string_view declared, const Described
 
 // False for what is none of the server's own types, and so an alias of one.
 bool is_type_name(std::string_view declared);
+
+// `type` read without a conversion in the driver, if it is a char or varchar of fixed size in code
+// page `code_page` (CodePage::find()). Else nothing, and `type` is how it is read: what arrives of
+// UTF-8 depends on what the driver agreed with the server, and pages of several bytes a character
+// are left to it.
+std::optional<ColumnType> as_sent(const ColumnType& type, const DescribedColumn& described,
+                                  int64_t code_page);
 
 // The term of a SELECT list for column `quoted` of table c.
 std::string select_term(Select select, const std::string& quoted);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct CapturedColumn {
   // In the table, where it stays when the column is renamed and is never another column's.
   int32_t column_id = 0;
   std::string collation{};  // of the table's column; empty where it has none
+  // How the change table's column is read, if not as `type` says. The table's own column may have
+  // another collation.
+  std::optional<ColumnType> sent{};
 };
 
 // What a capture instance captures.

@@ -1,4 +1,4 @@
-// COL_LENGTH, COLUMNPROPERTY, OBJECTPROPERTY, TYPE_ID.
+// COL_LENGTH, COLLATIONPROPERTY, COLUMNPROPERTY, OBJECTPROPERTY, TYPE_ID.
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/functions.h"
 #include "tests/standins/sqlserver/sql/parser.h"
@@ -28,6 +28,26 @@ SqlValue column_length(const CallContext& call, Values values) {
       table == nullptr ? std::nullopt : table->definition()->find_column(values[1].text);
   return column ? SqlValue::of_number(max_length_bytes(table->definition()->columns[*column].type))
                 : SqlValue{};
+}
+
+// Of the collations that columns have here: see catalog_views.cc.
+SqlValue collation_property(const CallContext&, Values values) {
+  const std::string collation = upper_text(values[0].text);
+  if (!collation.starts_with("LATIN1_GENERAL_") &&
+      !collation.starts_with("SQL_LATIN1_GENERAL_CP1_")) {
+    return {};
+  }
+  const std::pair<std::string_view, int64_t> answers[] = {
+      {"CODEPAGE", collation.ends_with("_UTF8") ? 65001 : 1252},
+      {"LCID", 1033},
+  };
+  const std::string name = upper_text(values[1].text);
+  for (const auto& [known, answer] : answers) {
+    if (known == name) {
+      return SqlValue::of_number(answer);
+    }
+  }
+  return {};
 }
 
 SqlValue column_property(const CallContext& call, Values values) {
@@ -117,6 +137,7 @@ void add_metadata_functions(FunctionRegistry* registry) {
   registry->add(
       "col_length",
       nullable_function(2, {text, name}, make_type(TypeId::kSmallInt, {}, {}), column_length));
+  registry->add("collationproperty", nullable_function(2, {name, name}, id, collation_property));
   registry->add("columnproperty", nullable_function(3, {id, name, name}, id, column_property));
   registry->add("objectproperty", nullable_function(2, {id, name}, id, object_property));
   registry->add("objectpropertyex", nullable_function(2, {id, name}, id, object_property));

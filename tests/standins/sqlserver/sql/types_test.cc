@@ -154,6 +154,10 @@ TEST_F(TypesTest, Utf8TextKeepsWhatTheCodePageLacks) {
   EXPECT_EQ(driver_.table("SELECT collation_name FROM sys.columns WHERE object_id = OBJECT_ID('t') "
                           "AND name IN ('u', 'v') ORDER BY name"),
             "Latin1_General_100_CI_AS_SC_UTF8\nSQL_Latin1_General_CP1_CI_AS\n");
+  EXPECT_EQ(driver_.table("SELECT CONVERT(int, COLLATIONPROPERTY(collation_name, 'CodePage')) FROM "
+                          "sys.columns WHERE object_id = OBJECT_ID('t') ORDER BY column_id"),
+            "NULL\n65001\n65001\n1252\n");
+  EXPECT_EQ(driver_.table("SELECT COLLATIONPROPERTY('Klingon', 'CodePage')"), "NULL\n");
 }
 
 }  // namespace
