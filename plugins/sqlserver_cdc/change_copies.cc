@@ -217,7 +217,8 @@ std::string ChangeStream::position_with(const CopyPosition& copies) const {
     for (size_t k = 0; k < group.sets.size(); ++k) {
       PositionEntry entry = group.sets[k];
       const bool moved = k == 0 && phase_ == Phase::kReading && i == current_ &&
-                         group.announced > entry.key.commit;
+                         !group.announced.is_zero() &&
+                         ChangeKey::end_of(group.announced) > entry.key;
       if (moved) {  // rows leave between transactions only
         entry = {ChangeKey::end_of(group.announced),
                  {},

@@ -2,7 +2,9 @@
 // interface, for tests: DDL, instances that begin late and are dropped, a capture job that follows
 // when the test says so.
 //
-// A change is a row whose only value is a number of its own. LSNs count log entries.
+// A change is a row whose only value is a number of its own. LSNs count log entries. Rows stay;
+// they can be copied, in the order of the numbers or, by every other instance, in one that has
+// nothing to do with it.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "plugins/sqlserver_cdc/change_fetcher.h"
+#include "plugins/sqlserver_cdc/copy_fetcher.h"
 #include "plugins/sqlserver_cdc/instances.h"
 #include "plugins/sqlserver_cdc/source_error.h"
 #include "plugins/sqlserver_cdc/table_schema.h"
@@ -31,6 +34,9 @@ struct MemoryInstance {
   Lsn altered;
 
   Lsn newest_definition() const { return definitions.empty() ? Lsn{} : definitions.back().lsn; }
+  // What rows are copied by: keys of one instance mean nothing to the next.
+  bool is_scattered() const { return row.object_id % 2 == 0; }
+  std::string key() const { return is_scattered() ? "scattered" : "ascending"; }
   // The schema of its records tells instance and shape.
   std::string column() const {
     return "of_" + std::to_string(row.object_id) + "_" + std::to_string(shape);
@@ -46,6 +52,7 @@ struct MemoryCatalog {
 class MemoryInstances {
  public:
   MemoryInstances(uint64_t seed, size_t table_count) : random_(seed), table_count_(table_count) {
+    present_.resize(table_count);
     for (size_t i = 0; i < table_count; ++i) {
       enable(i);
     }
@@ -56,8 +63,10 @@ class MemoryInstances {
   // One transaction of changes of a few tables.
   void write() {
     Entry entry;
+    entry.tick = ++tick_;
     for (uint64_t left = 1 + random_() % 4; left > 0; --left) {
       entry.changes.emplace_back(random_() % table_count_, ++value_);
+      present_[entry.changes.back().first].push_back(value_);
     }
     log_.push_back(std::move(entry));
   }
@@ -152,8 +161,30 @@ class MemoryInstances {
     if (const auto* asked = std::get_if<TimesRequest>(&request)) {
       return TimesAnswer{{}, asked->to};
     }
+    if (const auto* asked = std::get_if<SettleRequest>(&request)) {
+      SettleAnswer answer;
+      const auto after = ended_.upper_bound(std::stoull(asked->time));
+      answer.by_time = after == ended_.end() ? Lsn{} : after->second;
+      answer.max = captured_;
+      return answer;
+    }
     return ScanAnswer{};
   }
+  CopyAnswer answer(const CopyRequest& request, const MemoryCatalog& catalog) {
+    if (const auto* asked = std::get_if<ChunkRequest>(&request)) {
+      return chunk(*asked, catalog);
+    }
+    if (const auto* asked = std::get_if<BoundaryRequest>(&request)) {
+      const std::vector<int64_t> rows = rows_after(asked->table, asked->after, {}, catalog);
+      const bool is_there = rows.size() >= asked->rows;
+      return BoundaryAnswer{asked->table, asked->id,
+                            is_there ? CopyKey{std::to_string(rows[asked->rows - 1])} : CopyKey{}};
+    }
+    const uint32_t table = std::get<EstimateRequest>(request).table;
+    return EstimateAnswer{table, present_[table].size()};
+  }
+  // All rows of a table, captured or not.
+  const std::vector<int64_t>& present(size_t table) const { return present_[table]; }
 
  private:
   struct Entry {
@@ -161,10 +192,65 @@ class MemoryInstances {
     std::optional<size_t> defines;
     bool alters = false;
     std::optional<int64_t> enables;
+    uint64_t tick = 0;  // when it was written, for copies
   };
+
+  // Numbers of one table are all different, and so are these.
+  static int64_t place(int64_t value, bool scattered) {
+    return scattered ? value * 7919 % 100'003 : value;
+  }
+  // Rows with after < key <= upto, in the order of the instance that is read.
+  std::vector<int64_t> rows_after(uint32_t table, const CopyKey& after, const CopyKey& upto,
+                                  const MemoryCatalog& catalog) {
+    const bool scattered = read_one(catalog.instances[table]).is_scattered();
+    const auto at = [scattered](int64_t value) { return place(value, scattered); };
+    std::vector<int64_t> rows;
+    for (const int64_t value : present_[table]) {
+      if ((after.empty() || at(value) > at(std::stoll(after[0]))) &&
+          (upto.empty() || at(value) <= at(std::stoll(upto[0])))) {
+        rows.push_back(value);
+      }
+    }
+    std::sort(rows.begin(), rows.end(), [&at](int64_t a, int64_t b) { return at(a) < at(b); });
+    return rows;
+  }
+  ChunkAnswer chunk(const ChunkRequest& request, const MemoryCatalog& catalog) {
+    ChunkAnswer out;
+    out.table = request.table;
+    out.id = request.id;
+    if (random_() % 16 == 0) {
+      out.locked = true;
+      return out;
+    }
+    std::vector<int64_t> rows = rows_after(request.table, request.after, request.upto, catalog);
+    out.complete = rows.size() < request.rows;
+    rows.resize(std::min<size_t>(rows.size(), request.rows));
+    out.rows = rows.size();
+    if (!rows.empty()) {
+      auto chunk = std::make_shared<Chunk>(pool_, 100);
+      for (const int64_t value : rows) {
+        add_row({}, value, *chunk);
+      }
+      out.bytes = chunk->arena.held();
+      out.chunks.push_back(std::move(chunk));
+    }
+    const std::string digits = std::to_string(tick_);
+    out.read_at = std::string(20 - digits.size(), '0') + digits;
+    return out;
+  }
+  static void add_row(const ChangeKey& key, int64_t number, Chunk& chunk) {
+    auto* value = static_cast<dstream_value*>(chunk.arena.allocate(sizeof(dstream_value)));
+    *value = {};
+    value->type = DSTREAM_INT64;
+    value->as.i64 = number;
+    chunk.rows.push_back({key, value});
+  }
 
   void take(const Entry& entry) {
     int32_t command = 0;
+    if (entry.tick != 0) {
+      ended_[entry.tick] = captured_;
+    }
     for (const auto& [table, value] : entry.changes) {
       ++command;
       written[table].emplace_back(captured_, value);
@@ -232,11 +318,7 @@ class MemoryInstances {
     for (;
          at != instance.changes.end() && at->first.commit <= request.to && out.rows < request.rows;
          ++at, ++out.rows) {
-      auto* value = static_cast<dstream_value*>(chunk->arena.allocate(sizeof(dstream_value)));
-      *value = {};
-      value->type = DSTREAM_INT64;
-      value->as.i64 = at->second;
-      chunk->rows.push_back({at->first, value});
+      add_row(at->first, at->second, *chunk);
     }
     out.complete = out.rows < request.rows && !request.same_command;
     if (out.rows > 0) {
@@ -259,6 +341,9 @@ class MemoryInstances {
   uint64_t clock_ = 0;
   int64_t value_ = 0;
   int64_t last_object_id_ = 0;
+  uint64_t tick_ = 0;
+  std::map<uint64_t, Lsn> ended_;              // by tick: transactions that were captured
+  std::vector<std::vector<int64_t>> present_;  // by table
 };
 
 }  // namespace dstream::sqlserver
