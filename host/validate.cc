@@ -34,6 +34,14 @@ class Rehearsal {
     } else if (auto used = core::use_transactions(**sink, pipeline); !used) {
       add(used.error(), pipeline.sink, errors);
     }
+    if (pipeline.dead_letter.sink) {
+      options.config_json = pipeline.dead_letter.sink->config_json;
+      auto letters =
+          core::make_sink(*plugins.find_sink(pipeline.dead_letter.sink->type), options, &settles_);
+      if (!letters) {
+        add(letters.error(), *pipeline.dead_letter.sink, errors);
+      }
+    }
     return errors;
   }
 

@@ -15,6 +15,7 @@
 #include "core/config/nearest.h"
 #include "core/config/pipeline_keys.h"
 #include "core/config/schema_check.h"
+#include "core/messages/topic_template.h"
 
 namespace dstream::core {
 namespace {
@@ -107,6 +108,13 @@ Error unknown_connector(const PluginRegistry& plugins, const std::string& type, 
           hint, place, ExitCode::kUsage};
 }
 
+// The entry at "dead_letter/sink". REQUIRES: it is there.
+const YamlEntry* find_path(const YamlNode& node, std::string_view path) {
+  const size_t slash = path.find('/');
+  const YamlEntry* entry = node.find(std::string(path.substr(0, slash)));
+  return slash == std::string_view::npos ? entry : find_path(*entry->value, path.substr(slash + 1));
+}
+
 // What a connector is given: `type` is the host's key, and `topic` where the sink has none.
 void take_own_keys(const LoadedConnector& loaded, JsonObject own) {
   own->remove("type");
@@ -147,6 +155,8 @@ struct Config::State {
                                              ConfigErrors& errors);
   Json connector_keys(const Draft& draft, const char* side, const LoadedConnector& loaded,
                       Origins& origins, ConfigErrors& errors);
+  void dead_letter_sink(Draft& draft, const PluginRegistry& plugins, PipelineSettings& settings,
+                        JsonObject& shown, ConfigErrors& errors);
   void check_topic(const Draft& draft, const PipelineSettings& settings, ConfigErrors& errors);
 };
 
@@ -313,7 +323,7 @@ Json Config::State::connector_keys(const Draft& draft, const char* side,
     errors.push_back(std::move(error));
     return {};
   }
-  const YamlEntry* entry = draft.node->find(side);
+  const YamlEntry* entry = find_path(*draft.node, side);
   std::string pointer = draft.pointer + "/" + side;
   size_t before = errors.size();
   TypedJsonContext into = context(*view, *draft.file, errors);
@@ -379,6 +389,56 @@ std::optional<ConnectorSettings> Config::State::connector(Draft& draft, bool is_
   return ConnectorSettings{type, json_text(keys), place};
 }
 
+void Config::State::dead_letter_sink(Draft& draft, const PluginRegistry& plugins,
+                                     PipelineSettings& settings, JsonObject& shown,
+                                     ConfigErrors& errors) {
+  JsonObject keys = draft.keys.extract<JsonObject>();
+  if (!keys->isObject("dead_letter") || !keys->getObject("dead_letter")->isObject("sink")) {
+    return;
+  }
+  constexpr const char* kSide = "dead_letter/sink";
+  const std::string pointer = draft.pointer + "/" + kSide;
+  auto type = keys->getObject("dead_letter")->getObject("sink")->getValue<std::string>("type");
+  Place place = draft.file->origins.value_place(pointer + "/type");
+  const LoadedConnector* loaded = plugins.find_sink(type);
+  if (loaded == nullptr) {
+    errors.push_back(unknown_connector(plugins, type, false, place));
+    return;
+  }
+  if (!loaded->wants_messages()) {
+    errors.push_back({"DS-CONFIG-UNSUPPORTED",
+                      "dead_letter.sink: the sink " + type +
+                          " takes records; dead letters are "
+                          "messages.",
+                      "Name a sink that takes messages.", place, ExitCode::kUsage});
+    return;
+  }
+  Json own_keys = connector_keys(draft, kSide, *loaded, draft.file->origins, errors);
+  if (own_keys.isEmpty()) {
+    return;
+  }
+  JsonObject own = own_keys.extract<JsonObject>();
+  if (draft.node->find("dead_letter")->value->find("sink")->value->find("topic") == nullptr) {
+    errors.push_back({"DS-CONFIG-MISSING-KEY",
+                      "dead_letter.sink.topic is missing; dead letters do not belong into the "
+                      "topics of their tables.",
+                      "Name a topic, for example {pipeline}.dead-letters.",
+                      draft.file->origins.key_place(pointer), ExitCode::kUsage});
+    return;
+  }
+  shown->getObject("dead_letter")
+      ->set("sink", redacted_copy(own_keys, draft.file->origins, pointer));
+  settings.dead_letter.topic = own->getValue<std::string>("topic");
+  if (auto parsed = TopicTemplate::parse(settings.dead_letter.topic); !parsed) {
+    Error error = parsed.error();
+    error.place = draft.file->origins.value_place(pointer + "/topic");
+    error.exit_code = ExitCode::kUsage;
+    errors.push_back(std::move(error));
+  }
+  take_own_keys(*loaded, own);
+  settings.dead_letter.sink = ConnectorSettings{type, json_text(own_keys), place};
+}
+
 void Config::State::check_topic(const Draft& draft, const PipelineSettings& settings,
                                 ConfigErrors& errors) {
   auto encoder = make_encoder(settings.messages);
@@ -404,6 +464,7 @@ PipelineSettings Config::State::finish(Draft& draft, const PluginRegistry& plugi
       read_pipeline_keys(keys.extract<JsonObject>(), draft.file->origins, draft.pointer, errors);
   auto source = connector(draft, true, plugins, settings, shown, errors);
   auto sink = connector(draft, false, plugins, settings, shown, errors);
+  dead_letter_sink(draft, plugins, settings, shown, errors);
   if (source && sink) {
     settings.source = std::move(*source);
     settings.sink = std::move(*sink);

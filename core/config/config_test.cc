@@ -296,6 +296,32 @@ TEST(ConfigKeys, DataLossMayBeMendedByTheSource) {
             OnDataLoss::kResnapshot);
 }
 
+TEST(ConfigKeys, DeadLettersMayHaveASinkOfTheirOwn) {
+  const std::string start =
+      "name: a\nsource: {type: numbers, connection: x}\nsink: {type: lines}\ndead_letter:\n";
+  EXPECT_FALSE(Loaded(start + "  files_max: 3\n").pipelines().at(0).dead_letter.sink);
+  Loaded loaded(start +
+                "  sink: {type: topics, topic: \"{pipeline}.dead\", password: secret-word, "
+                "brokers: b}\n");
+  const DeadLetterSettings settings = loaded.pipelines().at(0).dead_letter;
+  ASSERT_TRUE(settings.sink);
+  EXPECT_EQ(settings.sink->type, "topics");
+  EXPECT_EQ(settings.topic, "{pipeline}.dead");
+  EXPECT_THAT(settings.sink->config_json, HasSubstr("\"brokers\":\"b\""));
+  EXPECT_EQ(settings.files_max, 16u);
+  EXPECT_THAT(loaded.config().shown_json(), HasSubstr("{pipeline}.dead"));
+  EXPECT_THAT(loaded.config().shown_json(), Not(HasSubstr("secret-word")));
+
+  EXPECT_EQ(Loaded(start + "  sink: {type: topics}\n").brief(), "5:3 DS-CONFIG-MISSING-KEY");
+  EXPECT_EQ(Loaded(start + "  sink: {type: topics, topic: \"{tabel}\"}\n").brief(),
+            "5:31 DS-TOPIC-TEMPLATE");
+  EXPECT_EQ(Loaded(start + "  sink: {type: lines, topic: t}\n").brief(),
+            "5:16 DS-CONFIG-UNSUPPORTED");
+  EXPECT_EQ(Loaded(start + "  sink: {type: topisc, topic: t}\n").brief(), "5:16 DS-PLUGIN-UNKNOWN");
+  EXPECT_EQ(Loaded(start + "  sink: {type: topics, topic: t, brokrs: x}\n").brief(),
+            "5:34 DS-CONFIG-UNKNOWN-KEY");
+}
+
 TEST(ConfigBadInput, WhatThisVersionCannotDo) {
   std::string start = "name: a\nsource: {type: numbers, connection: x}\nsink: {type: lines}\n";
   EXPECT_EQ(Loaded(start + "retry: {backoff_min: 2m}\n").brief(), "4:1 DS-CONFIG-VALUE");

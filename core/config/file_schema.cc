@@ -60,6 +60,21 @@ void move_references(const Json& schema, const std::string& base) {
   }
 }
 
+// `owner`, a `source:` or `sink:`, may be of the type `id`, and then has the keys of `definition`.
+void add_connector(JsonObject owner, const std::string& id, const std::string& definition) {
+  JsonObject type = owner->getObject("properties")->getObject("type");
+  if (!type->has("enum")) {
+    type->set("enum", Poco::JSON::Array::Ptr(new Poco::JSON::Array));
+    owner->set("allOf", Poco::JSON::Array::Ptr(new Poco::JSON::Array));
+  }
+  type->getArray("enum")->add(id);
+  SchemaView rule =
+      make_view(must_parse((R"({"if": {"properties": {"type": {"const": ")" + id +
+                            R"("}}}, "then": {"$ref": "#/definitions/)" + definition + R"("}})")
+                               .c_str()));
+  owner->getArray("allOf")->add(rule.document());
+}
+
 }  // namespace
 
 const SchemaView& file_schema(FileShape shape) {
@@ -134,18 +149,11 @@ Result<JsonObject> composed_schema(const PluginRegistry& plugins) {
     part->set("description", std::string(loaded.connector->summary));
     definitions->set(name, part);
 
-    JsonObject owner = pipeline->getObject(side);
-    JsonObject type = owner->getObject("properties")->getObject("type");
-    if (!type->has("enum")) {
-      type->set("enum", Poco::JSON::Array::Ptr(new Poco::JSON::Array));
-      owner->set("allOf", Poco::JSON::Array::Ptr(new Poco::JSON::Array));
+    add_connector(pipeline->getObject(side), id, name);
+    if (!loaded.is_source() && loaded.wants_messages()) {
+      add_connector(pipeline->getObject("dead_letter")->getObject("properties")->getObject("sink"),
+                    id, name);
     }
-    type->getArray("enum")->add(id);
-    SchemaView rule =
-        make_view(must_parse((R"({"if": {"properties": {"type": {"const": ")" + id +
-                              R"("}}}, "then": {"$ref": "#/definitions/)" + name + R"("}})")
-                                 .c_str()));
-    owner->getArray("allOf")->add(rule.document());
   }
   return whole;
 }

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "core/messages/change.h"
-#include "core/messages/oversize.h"
 #include "core/pipeline/text.h"
 
 namespace dstream::core {
@@ -63,38 +62,12 @@ std::string message_json(const dstream_message& message) {
   return out;
 }
 
-std::string messages_json(const Delivery& delivery, uint32_t record) {
+std::string messages_json(const std::vector<dstream_message>& messages) {
   std::string out = "[";
-  const dstream_delivery& view = delivery.view();
-  for (uint32_t i = 0; view.messages != nullptr && i < view.count; ++i) {
-    const dstream_message& message = *DSTREAM_MESSAGE_AT(&view, i);
-    if (message.record == record) {
-      out += (out.size() > 1 ? "," : "") + message_json(message);
-    }
+  for (const dstream_message& each : messages) {
+    out += (out.size() > 1 ? "," : "") + message_json(each);
   }
   return out + "]";
-}
-
-// What was too large for the sink never got into the delivery.
-std::string whole_messages_json(const dstream_record& record, Encoder& encoder) {
-  Arena arena;
-  std::vector<dstream_message> messages;
-  std::string out = "[";
-  if (encoder.encode(record, 0, arena, messages)) {
-    for (const dstream_message& message : messages) {
-      out += (out.size() > 1 ? "," : "") + message_json(message);
-    }
-  }
-  return out + "]";
-}
-
-std::string record_json(const dstream_record& record, Encoder* encoder) {
-  Arena arena;
-  std::vector<dstream_message> messages;
-  if (encoder == nullptr || !encoder->encode(record, 0, arena, messages) || messages.empty()) {
-    return "null";
-  }
-  return std::string(view(messages.front().value));
 }
 
 std::string source_json(const dstream_record& record) {
@@ -106,6 +79,34 @@ std::string source_json(const dstream_record& record) {
   members.end();
   return out;
 }
+
+}  // namespace
+
+bool rejected_messages(const Delivery& delivery, const Reject& reject,
+                       const DeadLetterEncoders& encoders, Arena& arena,
+                       std::vector<dstream_message>& out) {
+  const size_t before = out.size();
+  const dstream_delivery& view = delivery.view();
+  for (uint32_t i = 0; view.messages != nullptr && i < view.count; ++i) {
+    const dstream_message& message = *DSTREAM_MESSAGE_AT(&view, i);
+    if (message.record == reject.record) {
+      out.push_back(message);
+    }
+  }
+  const dstream_record& record = delivery.record(reject.record);
+  if (out.size() == before && encoders.messages != nullptr) {
+    static_cast<void>(encoders.messages->encode(record, reject.record, arena, out));
+  }
+  if (out.size() > before) {
+    return true;
+  }
+  if (encoders.records != nullptr && encoders.records->encode(record, reject.record, arena, out)) {
+    out.resize(std::min(out.size(), before + 1));
+  }
+  return false;
+}
+
+namespace {
 
 std::string put_aside_path(const std::string& state_dir, const std::string& pipeline,
                            uint64_t number) {
@@ -142,10 +143,9 @@ std::string format_dead_letter(const std::string& pipeline, const Delivery& deli
                                const DeadLetterEncoders& encoders) {
   const dstream_record& record = delivery.record(reject.record);
   const dstream_schema* schema = record.schema;
-  std::string messages = messages_json(delivery, reject.record);
-  if (reject.reason.code == kOversizeCode && encoders.messages != nullptr) {
-    messages = whole_messages_json(record, *encoders.messages);
-  }
+  Arena arena;
+  std::vector<dstream_message> messages;
+  const bool was_message = rejected_messages(delivery, reject, encoders, arena, messages);
   std::string out;
   Members members(out);
   members.number("format", kDeadLetterFormat);
@@ -162,13 +162,13 @@ std::string format_dead_letter(const std::string& pipeline, const Delivery& deli
   members.text("position", to_hex(view(record.position)));
   members.number("commit_time_ns", record.commit_time_ns);
   members.raw("source", source_json(record));
-  members.raw("messages", messages);
-  members.raw("record", messages == "[]" ? record_json(record, encoders.records) : "null");
+  members.raw("messages", was_message ? messages_json(messages) : "[]");
+  members.raw("record", was_message || messages.empty() ? "null" : view(messages.front().value));
   members.end();
   return out + "\n";
 }
 
-Result<void> DeadLetterFile::append(const Delivery& delivery, int64_t wall_ns) {
+DeadLetterEncoders DeadLetterFile::encoders() {
   if (record_encoder_ == nullptr) {
     MessageSettings settings;
     settings.pipeline = pipeline_;
@@ -177,13 +177,23 @@ Result<void> DeadLetterFile::append(const Delivery& delivery, int64_t wall_ns) {
     auto encoder = make_encoder(settings);
     record_encoder_ = encoder ? std::move(*encoder) : nullptr;
   }
+  return {record_encoder_.get(), message_encoder_};
+}
+
+Result<void> DeadLetterFile::append(const Delivery& delivery, int64_t wall_ns) {
+  return append_rejects(delivery, delivery.rejects().data(), delivery.rejects().size(), wall_ns);
+}
+
+Result<void> DeadLetterFile::append(const Delivery& delivery, const Reject& reject,
+                                    int64_t wall_ns) {
+  return append_rejects(delivery, &reject, 1, wall_ns);
+}
+
+Result<void> DeadLetterFile::append_rejects(const Delivery& delivery, const Reject* first,
+                                            size_t count, int64_t wall_ns) {
   Result<void> done;
-  for (const Reject& each : delivery.rejects()) {
-    done = append_line(format_dead_letter(pipeline_, delivery, each, wall_ns,
-                                          {record_encoder_.get(), message_encoder_}));
-    if (!done) {
-      break;
-    }
+  for (size_t i = 0; i < count && done; ++i) {
+    done = append_line(format_dead_letter(pipeline_, delivery, first[i], wall_ns, encoders()));
   }
   if (done && file_ != nullptr) {
     done = file_->sync();

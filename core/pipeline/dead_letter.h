@@ -28,6 +28,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/base/arena.h"
 #include "core/base/clock.h"
@@ -48,8 +49,16 @@ std::string dead_letter_path(const std::string& state_dir, const std::string& pi
 
 struct DeadLetterEncoders {
   Encoder* records = nullptr;   // writes what was never a message; may be nullptr
-  Encoder* messages = nullptr;  // writes messages that were too large to be made; may be nullptr
+  Encoder* messages = nullptr;  // writes messages that are not in the delivery; may be nullptr
 };
+
+// The messages of a rejected record, appended to `out`: those of the delivery, else made anew if
+// that can be done, because they were too large for the sink or a new session left them out. False
+// if there are none: then one with the record as the `json` format writes it, without a topic, if
+// there is an encoder for it. What they point to lives in `arena` or in the delivery.
+bool rejected_messages(const Delivery& delivery, const Reject& reject,
+                       const DeadLetterEncoders& encoders, Arena& arena,
+                       std::vector<dstream_message>& out);
 
 // The line for one rejected record, with the newline.
 std::string format_dead_letter(const std::string& pipeline, const Delivery& delivery,
@@ -66,18 +75,22 @@ class DeadLetterFile {
         pipeline_(std::move(pipeline)),
         settings_(settings) {}
 
-  // Borrowed; for messages that are larger than the sink takes.
+  // Borrowed; for messages that are not in the delivery.
   void set_message_encoder(Encoder* encoder) { message_encoder_ = encoder; }
+  DeadLetterEncoders encoders();
 
-  // Durable when it returns without an error. After an error the caller appends the same again: a
-  // line may then be there twice, never not at all. Errors: DS-DEAD-LETTER-WRITE,
-  // DS-DEAD-LETTER-FULL.
+  // Lines for all rejects() of the delivery, or for `reject` alone. Durable when it returns without
+  // an error. After an error the caller appends the same again: a line may then be there twice,
+  // never not at all. Errors: DS-DEAD-LETTER-WRITE, DS-DEAD-LETTER-FULL.
   Result<void> append(const Delivery& delivery, int64_t wall_ns);
+  Result<void> append(const Delivery& delivery, const Reject& reject, int64_t wall_ns);
 
  private:
   Result<void> open();
   // Puts the file aside. Nothing has happened if it fails, or all of it has.
   Result<void> rotate();
+  Result<void> append_rejects(const Delivery& delivery, const Reject* first, size_t count,
+                              int64_t wall_ns);
   Result<void> append_line(const std::string& line);
 
   FileSystem& files_;

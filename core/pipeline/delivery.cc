@@ -154,6 +154,15 @@ void Delivery::rejects_are_safe() {
   rejects_.clear();
 }
 
+void Delivery::reject_is_safe(uint32_t record) {
+  auto at = std::find_if(rejects_.begin(), rejects_.end(),
+                         [record](const Reject& each) { return each.record == record; });
+  if (at != rejects_.end()) {
+    rejects_.erase(at);
+    dead_.insert(std::lower_bound(dead_.begin(), dead_.end(), record), record);
+  }
+}
+
 bool Delivery::is_dead(uint32_t record) const {
   return std::binary_search(dead_.begin(), dead_.end(), record) ||
          std::any_of(rejects_.begin(), rejects_.end(),

@@ -68,8 +68,9 @@ class Delivery {
   void reject_item(uint32_t item, Error reason, int32_t vendor_code);
   // Rejected and not yet in the dead letters.
   const std::vector<Reject>& rejects() const { return rejects_; }
-  // They are now.
+  // They are now; or this one is, if it is among them.
   void rejects_are_safe();
+  void reject_is_safe(uint32_t record);
   uint32_t dead_lettered() const { return static_cast<uint32_t>(dead_.size()); }
 
   // Everything is settled and safe: the delivery may end().

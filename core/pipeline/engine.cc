@@ -147,8 +147,38 @@ Result<void> PipelineEngine::make_parts(std::unique_ptr<Encoder> encoder) {
                                "Remove on_oversize.", std::nullopt, ExitCode::kUsage},
                          settings_.place));
   }
+  if (Result<void> made = make_dead_letter_sink(); !made) {
+    return made;
+  }
   source_worker_ = std::make_unique<SourceWorker>(
       context(2), source_.get(), store_->current() ? store_->current()->position : std::string());
+  return {};
+}
+
+Result<void> PipelineEngine::make_dead_letter_sink() {
+  if (!settings_.dead_letter.sink) {
+    return {};
+  }
+  const ConnectorSettings& connector = *settings_.dead_letter.sink;
+  const LoadedConnector* loaded = environment_.plugins->find_sink(connector.type);
+  if (loaded == nullptr) {
+    return fail(unknown_plugin("sink", connector));
+  }
+  auto topic = TopicTemplate::parse(settings_.dead_letter.topic);
+  if (!topic) {
+    return fail(at_place(topic.error(), connector.place));
+  }
+  dead_letters_ = std::make_unique<DeadLetterSink>(context(4), connector.type, std::move(*topic));
+  // A name of its own, so that its instruments are not those of the pipeline's sink.
+  InstanceOptions options{settings_.name + ".dead-letter", connector.config_json, environment_.log,
+                          environment_.metrics, environment_.clock};
+  auto made = make_sink(*loaded, options, dead_letters_.get());
+  if (!made) {
+    return fail(at_place(made.error(), connector.place));
+  }
+  dead_letter_sink_ = std::move(*made);
+  dead_letters_->set_sink(dead_letter_sink_.get());
+  sink_worker_->set_dead_letter_sink(dead_letters_.get());
   return {};
 }
 
@@ -196,6 +226,9 @@ void PipelineEngine::stop_now() {
   lifecycle_.stop_now();
   source_->request_stop();
   sink_->request_stop();
+  if (dead_letter_sink_ != nullptr) {
+    dead_letter_sink_->request_stop();
+  }
 }
 
 PipelineStatus PipelineEngine::status(int64_t now_ns) const {
@@ -225,7 +258,11 @@ std::optional<CallResult> PipelineEngine::request_snapshot(const std::string& ta
 }
 
 std::optional<CallInProgress> PipelineEngine::call_in_progress(Role role) const {
-  return role == Role::kSource ? source_->call_in_progress() : sink_->call_in_progress();
+  if (role == Role::kSource) {
+    return source_->call_in_progress();
+  }
+  auto call = sink_->call_in_progress();
+  return call || dead_letter_sink_ == nullptr ? call : dead_letter_sink_->call_in_progress();
 }
 
 }  // namespace dstream::core

@@ -47,6 +47,7 @@ class PipelineEngine {
   PipelineEngine(const PipelineSettings& settings, const PipelineEnvironment& environment);
   Result<void> make_parts(std::unique_ptr<Encoder> encoder);
   Result<std::unique_ptr<Encoder>> make_own_encoder();
+  Result<void> make_dead_letter_sink();
   WorkerContext context(uint64_t seed_offset);
 
   const PipelineSettings settings_;
@@ -64,6 +65,8 @@ class PipelineEngine {
   BatchQueue queue_;
   std::unique_ptr<SinkWorker> sink_worker_;
   std::unique_ptr<GuardedSink> sink_;
+  std::unique_ptr<DeadLetterSink> dead_letters_;  // both nullptr if they go to the file
+  std::unique_ptr<GuardedSink> dead_letter_sink_;
   std::unique_ptr<SourceWorker> source_worker_;
 };
 

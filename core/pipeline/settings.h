@@ -40,6 +40,9 @@ struct RetrySettings {
 };
 
 struct DeadLetterSettings {
+  // Where they go first; what that sink refuses, and everything without one, goes to the files.
+  std::optional<ConnectorSettings> sink;
+  std::string topic;  // template, for `sink`
   // A file that would grow beyond it is put aside and another one is begun; a line that is larger
   // has a file to itself. 64 KiB .. 64 GiB.
   uint64_t file_bytes_max = 64ull * 1024 * 1024;

@@ -87,27 +87,21 @@ bool SinkWorker::store_dead_letters(int64_t now_ns) {
   if (now_ns < dead_letter_at_ns_) {
     return false;
   }
+  if (dead_letter_sink_ != nullptr) {
+    return send_dead_letters(now_ns);
+  }
   bool stored = true;
   tracker_.for_each([&](Delivery& delivery) {
     if (delivery.rejects().empty() || !stored) {
       return;
     }
     Result<void> appended = dead_letters_.append(delivery, context_.clock->wall_ns());
-    if (!appended && appended.error().code == kDeadLettersFullCode &&
-        context_.settings->dead_letter.on_full == OnDeadLettersFull::kStop) {
-      stored = false;
-      stop_before_rejected(appended.error(), now_ns);
-      return;
-    }
     if (!appended) {
-      context_.lifecycle->set_trouble(Trouble::kDeadLetter, appended.error());
-      dead_letter_at_ns_ = now_ns + dead_letter_back_off_.next_ns(now_ns, 0);
       stored = false;
+      dead_letters_failed(appended.error(), now_ns);
       return;
     }
-    auto count = delivery.rejects().size();
-    context_.metrics->dead_letters.add(static_cast<double>(count));
-    context_.counters->records_dead_lettered.fetch_add(count, std::memory_order_relaxed);
+    note_dead_letters(delivery.rejects().size());
     delivery.rejects_are_safe();  // (I1)
   });
   if (stored) {
@@ -118,6 +112,91 @@ bool SinkWorker::store_dead_letters(int64_t now_ns) {
     retire();
   }
   return stored;
+}
+
+// One step of their sink. Until it has confirmed them their deliveries stay open: the budget fills,
+// and the source waits (I6).
+bool SinkWorker::send_dead_letters(int64_t now_ns) {
+  if (!dead_letter_sink_->busy()) {
+    dead_letter_sink_->take(tracker_, dead_letters_.encoders(), context_.clock->wall_ns());
+    rejects_pending_ = dead_letter_sink_->busy();
+    if (!rejects_pending_) {
+      return true;
+    }
+  }
+  DeadLetterSink::Progress progress = dead_letter_sink_->step(now_ns);
+  dead_letter_call_ = true;
+  dead_letter_at_ns_ = progress.due_ns;
+  switch (progress.what) {
+    case DeadLetterSink::Progress::What::kWaiting:
+      return false;
+    case DeadLetterSink::Progress::What::kTrouble:
+      context_.lifecycle->set_trouble(Trouble::kDeadLetter, progress.error);
+      return false;
+    case DeadLetterSink::Progress::What::kFatal:
+      stop_before_rejected(std::move(progress.error), now_ns);
+      return false;
+    case DeadLetterSink::Progress::What::kDone:
+      return take_confirmed_letters(now_ns);
+  }
+  return false;
+}
+
+// What the sink of the dead letters refused goes to the file; the rest is safe (I1).
+bool SinkWorker::take_confirmed_letters(int64_t now_ns) {
+  bool stored = true;
+  for (const DeadLetterSink::Letter& letter : dead_letter_sink_->letters()) {
+    tracker_.for_each([&](Delivery& delivery) {
+      const uint64_t first = delivery.first_record();
+      if (letter.record < first || letter.record >= first + delivery.record_count()) {
+        return;
+      }
+      const auto index = static_cast<uint32_t>(letter.record - first);
+      const auto reject =
+          std::find_if(delivery.rejects().begin(), delivery.rejects().end(),
+                       [index](const Reject& each) { return each.record == index; });
+      if (reject == delivery.rejects().end()) {
+        return;
+      }
+      if (letter.refused && !stored) {
+        return;  // Sent and refused once more, when the file takes lines again.
+      }
+      if (letter.refused) {
+        Result<void> appended = dead_letters_.append(delivery, *reject, context_.clock->wall_ns());
+        if (!appended) {
+          stored = false;
+          dead_letters_failed(appended.error(), now_ns);
+          return;
+        }
+        context_.metrics->dead_letters_refused.add();
+      }
+      note_dead_letters(1);
+      delivery.reject_is_safe(index);
+    });
+  }
+  dead_letter_sink_->forget();
+  if (stored) {
+    context_.lifecycle->set_trouble(Trouble::kDeadLetter, std::nullopt);
+    dead_letter_back_off_.succeeded();
+    checkpointer_.note_progress();
+    retire();
+  }
+  return false;  // There may be more of them.
+}
+
+void SinkWorker::dead_letters_failed(const Error& error, int64_t now_ns) {
+  if (error.code == kDeadLettersFullCode &&
+      context_.settings->dead_letter.on_full == OnDeadLettersFull::kStop) {
+    stop_before_rejected(error, now_ns);
+    return;
+  }
+  context_.lifecycle->set_trouble(Trouble::kDeadLetter, error);
+  dead_letter_at_ns_ = now_ns + dead_letter_back_off_.next_ns(now_ns, 0);
+}
+
+void SinkWorker::note_dead_letters(size_t count) {
+  context_.metrics->dead_letters.add(static_cast<double>(count));
+  context_.counters->records_dead_lettered.fetch_add(count, std::memory_order_relaxed);
 }
 
 // The pipeline ends, with its position before what was rejected (I5).
@@ -254,6 +333,10 @@ StepResult SinkWorker::finish(int64_t now_ns) {
         std::min(checkpointer_.retry_at_ns(), context_.lifecycle->deadline_ns()));
   }
   context_.queue->close();
+  if (dead_letter_sink_ != nullptr) {
+    dead_letter_sink_->forget();  // It may look at records of the deliveries.
+    dead_letter_sink_->close();
+  }
   tracker_.clear();
   uint64_t left =
       context_.counters->records_read.load() - context_.counters->records_durable.load();

@@ -30,6 +30,7 @@ SinkWorker::SinkWorker(const WorkerContext& context, CheckpointStore* store, Fil
   if (encoder_ == nullptr) {
     context_.budget->expect_no_encoding();
   }
+  dead_letters_.set_message_encoder(encoder_.get());
   if (context.settings->exactly_once) {
     transaction_.emplace();
     tracker_.set_committed({});
@@ -46,6 +47,8 @@ StepResult SinkWorker::step(int64_t now_ns, int64_t max_wait_ns) {
   int64_t due_ns = INT64_MAX;
   if (rejects_pending_ && !store_dead_letters(now_ns)) {
     due_ns = dead_letter_at_ns_;
+  } else if (dead_letter_sink_ != nullptr) {
+    due_ns = dead_letter_sink_->rest(now_ns);
   }
   update_gauges(now_ns);
   if (transaction_) {
@@ -53,6 +56,9 @@ StepResult SinkWorker::step(int64_t now_ns, int64_t max_wait_ns) {
   }
   if (failed_ || context_.lifecycle->must_give_up(now_ns) || drained()) {
     return finish(now_ns);
+  }
+  if (std::exchange(dead_letter_call_, false)) {
+    return StepResult::again();
   }
   due_ns = std::min(due_ns, checkpointer_.step(now_ns, tracker_));
   if (session_ == Session::kOpen && (retry_ || reject_)) {

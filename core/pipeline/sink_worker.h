@@ -20,6 +20,7 @@
 #include "core/pipeline/checkpointer.h"
 #include "core/pipeline/config_refresh.h"
 #include "core/pipeline/dead_letter.h"
+#include "core/pipeline/dead_letter_sink.h"
 #include "core/pipeline/settle_tracker.h"
 #include "core/pipeline/transaction_state.h"
 #include "core/pipeline/worker.h"
@@ -37,8 +38,13 @@ class SinkWorker final : public SettleHandler {
   // Likewise, if the encoder is one: it is told what the sink takes.
   void set_oversize(OversizeEncoder* oversize) {
     oversize_ = oversize;
-    dead_letters_.set_message_encoder(oversize == nullptr ? nullptr : &oversize->whole());
+    if (oversize != nullptr) {
+      dead_letters_.set_message_encoder(&oversize->whole());
+    }
   }
+
+  // Likewise, where dead letters go to a sink; borrowed.
+  void set_dead_letter_sink(DeadLetterSink* sink) { dead_letter_sink_ = sink; }
 
   // At most one plugin call, which may wait for `max_wait_ns`.
   StepResult step(int64_t now_ns, int64_t max_wait_ns);
@@ -80,6 +86,10 @@ class SinkWorker final : public SettleHandler {
   // What is rejected for this reason stops the pipeline, and is no dead letter.
   bool stops_at(const Error& reason) const;
   bool store_dead_letters(int64_t now_ns);
+  bool send_dead_letters(int64_t now_ns);
+  bool take_confirmed_letters(int64_t now_ns);
+  void dead_letters_failed(const Error& error, int64_t now_ns);
+  void note_dead_letters(size_t count);
   void stop_before_rejected(Error error, int64_t now_ns);
   void note_oversize(int64_t now_ns);
 
@@ -119,6 +129,7 @@ class SinkWorker final : public SettleHandler {
   Checkpointer checkpointer_;
   CheckpointStore* const store_;
   DeadLetterFile dead_letters_;
+  DeadLetterSink* dead_letter_sink_ = nullptr;
   ConfigRefresh config_refresh_;
   std::optional<TransactionState> transaction_;
   BackOff back_off_;
@@ -136,6 +147,7 @@ class SinkWorker final : public SettleHandler {
   int64_t idle_poll_at_ns_ = 0;
   int64_t settle_until_ns_ = 0;
   int64_t dead_letter_at_ns_ = 0;
+  bool dead_letter_call_ = false;  // a call of the dead letters' sink was made in this step
   int64_t last_settle_ns_ = 0;
   bool full_ = false;            // write() took less than there was
   bool poll_next_ = false;       // between two deliveries

@@ -468,7 +468,7 @@ TEST_F(SinkWorkerTest, DeadLetterThatCannotBeWrittenHoldsThePosition) {
 
 TEST_F(SinkWorkerTest, FullDeadLettersStopThePipelineBeforeTheRecord) {
   parts_.settings.on_reject = OnReject::kDeadLetter;
-  parts_.settings.dead_letter = {1, 1, OnDeadLettersFull::kStop};
+  parts_.settings.dead_letter.file_bytes_max = parts_.settings.dead_letter.files_max = 1;
   start();
   arrive({{'i', "1"}, {'i', "2"}, {'i', "3"}});
   settle_down();
@@ -487,7 +487,8 @@ TEST_F(SinkWorkerTest, FullDeadLettersStopThePipelineBeforeTheRecord) {
 
 TEST_F(SinkWorkerTest, FullDeadLettersCanHoldThePositionUntilThereIsRoom) {
   parts_.settings.on_reject = OnReject::kDeadLetter;
-  parts_.settings.dead_letter = {1, 1, OnDeadLettersFull::kWait};
+  parts_.settings.dead_letter.file_bytes_max = parts_.settings.dead_letter.files_max = 1;
+  parts_.settings.dead_letter.on_full = OnDeadLettersFull::kWait;
   start();
   arrive({{'i', "1"}, {'i', "2"}});
   settle_down();

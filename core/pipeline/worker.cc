@@ -70,6 +70,9 @@ PipelineMetrics::PipelineMetrics(MetricsRegistry& registry, const std::string& p
                                     labels(pipeline))),
       dead_letters(registry.counter("dstream_dead_letter_records_total",
                                     "Records put into the dead letters.", labels(pipeline))),
+      dead_letters_refused(registry.counter(
+          "dstream_dead_letter_refused_records_total",
+          "Dead letters that their sink refused and that went to the file.", labels(pipeline))),
       oversize_refused(oversize_counter(registry, pipeline, "refused")),
       oversize_truncated(oversize_counter(registry, pipeline, "truncated")),
       oversize_split(oversize_counter(registry, pipeline, "split")),

@@ -107,6 +107,7 @@ struct PipelineMetrics {
   Counter& sink_records;
   Counter& sink_retries;
   Counter& dead_letters;
+  Counter& dead_letters_refused;
   Counter& oversize_refused;
   Counter& oversize_truncated;
   Counter& oversize_split;
