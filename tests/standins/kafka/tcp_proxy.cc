@@ -2,17 +2,13 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <stdexcept>
-#include <system_error>
 
 #include "tests/standins/kafka/delay_line.h"
 #include "tests/standins/kafka/port_rewrite.h"
@@ -30,10 +26,6 @@ int64_t steady_now_ns() {
       .count();
 }
 
-[[noreturn]] void fail(const char* what) {
-  throw std::system_error(errno, std::generic_category(), what);
-}
-
 sockaddr_in parse_address(std::string_view text) {
   sockaddr_in out{};
   out.sin_family = AF_INET;
@@ -47,11 +39,6 @@ sockaddr_in parse_address(std::string_view text) {
   }
   out.sin_port = htons(port);
   return out;
-}
-
-void set_no_delay(int fd) {
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 TcpProxy::Direction other(TcpProxy::Direction direction) {
@@ -83,19 +70,6 @@ struct TcpProxy::Connection {
 TcpProxy::TcpProxy(const std::string& target)
     : target_address_(parse_address(target).sin_addr.s_addr),
       target_port_(parse_address(target).sin_port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  listen_fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (listen_fd_ < 0 || wake_fd_ < 0 ||
-      bind(listen_fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      listen(listen_fd_, SOMAXCONN) != 0 ||
-      getsockname(listen_fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    fail("A port for the proxy");
-  }
-  port_ = ntohs(address.sin_port);
   thread_ = std::thread(&TcpProxy::run, this);
 }
 
@@ -104,15 +78,11 @@ TcpProxy::~TcpProxy() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  wake();
+  door_.wake();
   thread_.join();
-  ::close(listen_fd_);
-  ::close(wake_fd_);
 }
 
-std::string TcpProxy::address() const { return "127.0.0.1:" + std::to_string(port_); }
-
-void TcpProxy::wake() { eventfd_write(wake_fd_, 1); }
+std::string TcpProxy::address() const { return "127.0.0.1:" + std::to_string(port()); }
 
 void TcpProxy::set_delay(std::chrono::microseconds one_way) {
   const std::lock_guard lock(mutex_);
@@ -122,13 +92,13 @@ void TcpProxy::set_delay(std::chrono::microseconds one_way) {
 void TcpProxy::set_stalled(Direction direction, bool stalled) {
   const std::lock_guard lock(mutex_);
   stalled_[static_cast<size_t>(direction)] = stalled;
-  wake();
+  door_.wake();
 }
 
 void TcpProxy::cut() {
   std::unique_lock lock(mutex_);
   cutting_ = true;
-  wake();
+  door_.wake();
   changed_.wait(lock, [this] { return !cutting_; });
 }
 
@@ -178,7 +148,7 @@ void TcpProxy::run() {
 
 // Without the lock while it waits; only this thread touches connections.
 void TcpProxy::wait_for_work(std::unique_lock<std::mutex>& lock) {
-  std::vector<pollfd> polled = {{listen_fd_, POLLIN, 0}, {wake_fd_, POLLIN, 0}};
+  std::vector<pollfd> polled = {{door_.listen_fd(), POLLIN, 0}, {door_.wake_fd(), POLLIN, 0}};
   std::optional<int64_t> next_ns;
   for (const auto& connection : connections_) {
     connection->polled_at = polled.size();
@@ -206,8 +176,7 @@ void TcpProxy::wait_for_work(std::unique_lock<std::mutex>& lock) {
   const int64_t wait_ns = next_ns ? std::max<int64_t>(0, *next_ns - steady_now_ns()) : 0;
   const timespec timeout{wait_ns / kSecond, wait_ns % kSecond};
   ppoll(polled.data(), polled.size(), next_ns ? &timeout : nullptr, nullptr);
-  eventfd_t ignored = 0;
-  eventfd_read(wake_fd_, &ignored);
+  door_.was_woken();
   lock.lock();
   now_ns_ = steady_now_ns();
   for (const auto& connection : connections_) {
@@ -228,28 +197,13 @@ void TcpProxy::wait_for_work(std::unique_lock<std::mutex>& lock) {
 }
 
 void TcpProxy::accept_one() {
-  const int client = accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (client < 0) {
-    return;  // it left before we came
+  const auto pair = door_.accept(target_address_, target_port_, SOCK_NONBLOCK);
+  if (!pair) {
+    return;
   }
-  const int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = target_address_;
-  address.sin_port = target_port_;
-  if (server < 0 || (connect(server, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
-                     errno != EINPROGRESS)) {
-    ::close(client);
-    if (server >= 0) {
-      ::close(server);
-    }
-    return;  // nobody listens: the client sees its connection end
-  }
-  set_no_delay(client);
-  set_no_delay(server);
   auto connection = std::make_unique<Connection>();
-  connection->fds[0] = client;
-  connection->fds[1] = server;
+  connection->fds[0] = pair->client;
+  connection->fds[1] = pair->server;
   if (!rewritten_ports_.empty()) {
     connection->way(Direction::kToClient).rewrite.emplace(rewritten_host_, rewritten_ports_);
   }
@@ -315,18 +269,9 @@ void TcpProxy::send_due(Connection& connection, Direction direction) {
   }
 }
 
-// A reset drops what the receiver's kernel was not given yet; without it that arrives first.
 void TcpProxy::close(Connection& connection, bool reset) {
   for (int& fd : connection.fds) {
-    if (fd < 0) {
-      continue;
-    }
-    if (reset) {
-      const linger none{1, 0};
-      setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-    }
-    ::close(fd);
-    fd = -1;
+    close_end(&fd, reset);
   }
 }
 

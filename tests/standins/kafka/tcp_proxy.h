@@ -23,6 +23,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/standins/kafka/proxy_door.h"
+
 namespace dstream::standin {
 
 class TcpProxy {
@@ -36,7 +38,7 @@ class TcpProxy {
   TcpProxy(const TcpProxy&) = delete;
   TcpProxy& operator=(const TcpProxy&) = delete;
 
-  uint16_t port() const { return port_; }
+  uint16_t port() const { return door_.port(); }
   std::string address() const;  // "127.0.0.1:40001"
 
   // Each way, for what is read from now on. Order is kept when it becomes shorter.
@@ -73,14 +75,11 @@ class TcpProxy {
   void accept_one();
   void receive(Connection& connection, Direction direction);
   void send_due(Connection& connection, Direction direction);
-  void close(Connection& connection, bool reset);
-  void wake();
+  static void close(Connection& connection, bool reset);
 
   const uint32_t target_address_;  // both as on the wire
   const uint16_t target_port_;
-  int listen_fd_ = -1;
-  int wake_fd_ = -1;
-  uint16_t port_ = 0;
+  const ProxyDoor door_;
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable changed_;

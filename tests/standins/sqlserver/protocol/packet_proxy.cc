@@ -2,16 +2,12 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <system_error>
 
 namespace dstream::standin {
 namespace {
@@ -20,18 +16,6 @@ constexpr size_t kClient = 0, kServer = 1;  // ends of a connection
 constexpr size_t kHeaderBytes = 8;          // of a TDS packet
 constexpr size_t kTlsHeaderBytes = 5;       // of a TLS record
 constexpr size_t kReadBytes = 64 * 1024;
-
-[[noreturn]] void fail(const char* what) {
-  throw std::system_error(errno, std::generic_category(), what);
-}
-
-sockaddr_in loopback(uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
 
 uint8_t byte_at(const std::string& bytes, size_t at) { return static_cast<uint8_t>(bytes[at]); }
 
@@ -77,17 +61,6 @@ struct PacketProxy::Connection {
 };
 
 PacketProxy::PacketProxy(uint16_t target_port) : target_port_(target_port) {
-  sockaddr_in address = loopback(0);
-  socklen_t size = sizeof address;
-  listen_fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (listen_fd_ < 0 || wake_fd_ < 0 ||
-      bind(listen_fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      listen(listen_fd_, SOMAXCONN) != 0 ||
-      getsockname(listen_fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    fail("A port for the proxy");
-  }
-  port_ = ntohs(address.sin_port);
   thread_ = std::thread(&PacketProxy::run, this);
 }
 
@@ -96,13 +69,9 @@ PacketProxy::~PacketProxy() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  wake();
+  door_.wake();
   thread_.join();
-  ::close(listen_fd_);
-  ::close(wake_fd_);
 }
-
-void PacketProxy::wake() { eventfd_write(wake_fd_, 1); }
 
 void PacketProxy::spoil(Spoil spoil) {
   const std::lock_guard lock(mutex_);
@@ -111,7 +80,7 @@ void PacketProxy::spoil(Spoil spoil) {
   has_happened_ = false;
   what_.clear();
   reset_if(true);
-  wake();
+  door_.wake();
 }
 
 uint64_t PacketProxy::packets() const {
@@ -133,7 +102,7 @@ void PacketProxy::move_to(uint16_t target_port) {
   const std::lock_guard lock(mutex_);
   target_port_ = target_port;
   reset_if(false);
-  wake();
+  door_.wake();
 }
 
 void PacketProxy::reset_if(bool silent_only) {
@@ -155,7 +124,7 @@ void PacketProxy::run() {
 // Without the lock while it waits.
 void PacketProxy::turn(std::unique_lock<std::mutex>& lock) {
   std::erase_if(connections_, [](const auto& connection) { return connection->fds[kClient] < 0; });
-  std::vector<pollfd> polled = {{listen_fd_, POLLIN, 0}, {wake_fd_, POLLIN, 0}};
+  std::vector<pollfd> polled = {{door_.listen_fd(), POLLIN, 0}, {door_.wake_fd(), POLLIN, 0}};
   const size_t count = connections_.size();
   for (const auto& connection : connections_) {
     for (const int fd : connection->fds) {
@@ -164,8 +133,7 @@ void PacketProxy::turn(std::unique_lock<std::mutex>& lock) {
   }
   lock.unlock();
   poll(polled.data(), polled.size(), -1);
-  eventfd_t ignored = 0;
-  eventfd_read(wake_fd_, &ignored);
+  door_.was_woken();
   lock.lock();
   for (size_t i = 0; i < count; ++i) {
     for (const size_t end : {kClient, kServer}) {
@@ -180,20 +148,12 @@ void PacketProxy::turn(std::unique_lock<std::mutex>& lock) {
 }
 
 void PacketProxy::accept_one() {
-  auto connection = std::make_unique<Connection>();
-  connection->fds[kClient] = accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC);
-  connection->fds[kServer] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const sockaddr_in address = loopback(target_port_);
-  if (connection->fds[kClient] < 0 || connection->fds[kServer] < 0 ||
-      connect(connection->fds[kServer], reinterpret_cast<const sockaddr*>(&address),
-              sizeof address) != 0) {
-    close(*connection, true);  // nobody listens: the client sees its connection end
+  const auto pair = door_.accept(htonl(INADDR_LOOPBACK), htons(target_port_), 0);
+  if (!pair) {
     return;
   }
-  for (const int fd : connection->fds) {
-    const int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  }
+  auto connection = std::make_unique<Connection>();
+  connection->fds = {pair->client, pair->server};
   connections_.push_back(std::move(connection));
 }
 
@@ -253,18 +213,9 @@ PacketProxy::Fate PacketProxy::pass(Connection& connection, size_t from,
                                      : Fate::kEnded;
 }
 
-// A reset drops what the receiver's kernel was not given yet; without it that arrives first.
 void PacketProxy::close(Connection& connection, bool reset) {
   for (int& fd : connection.fds) {
-    if (fd < 0) {
-      continue;
-    }
-    if (reset) {
-      const linger none{1, 0};
-      setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-    }
-    ::close(fd);
-    fd = -1;
+    close_end(&fd, reset);
   }
 }
 

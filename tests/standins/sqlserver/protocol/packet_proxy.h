@@ -21,6 +21,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/standins/kafka/proxy_door.h"
+
 namespace dstream::standin {
 
 class PacketProxy {
@@ -45,7 +47,7 @@ class PacketProxy {
   PacketProxy(const PacketProxy&) = delete;
   PacketProxy& operator=(const PacketProxy&) = delete;
 
-  uint16_t port() const { return port_; }
+  uint16_t port() const { return door_.port(); }
   // Counting begins anew; `spoil` happens once. Connections that carry nothing are reset.
   void spoil(Spoil spoil);
   // Packets since the last spoil(), what it hit included.
@@ -68,11 +70,8 @@ class PacketProxy {
   Fate pass(Connection& connection, size_t from, const std::string& packet);
   static void close(Connection& connection, bool reset);
   void reset_if(bool silent_only);
-  void wake();
 
-  int listen_fd_ = -1;
-  int wake_fd_ = -1;
-  uint16_t port_ = 0;
+  const ProxyDoor door_;
 
   mutable std::mutex mutex_;  // guards all below
   bool stopping_ = false;
