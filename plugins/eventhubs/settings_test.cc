@@ -153,6 +153,9 @@ TEST(Settings, SayWhatIsWrong) {
        "/librdkafka/socket.timeout.ms"},
       {event_hubs(R"(,"sasl":{"username":"u","password":"p"})"), "/sasl"},
       {event_hubs(R"(,"compression":"zstd")"), "/compression"},
+      {R"({"namespace":"n.servicebus.windows.net","oauth":{"method":"managed_identity"},)"
+       R"("compression":"lz4"})",
+       "/compression"},
       {event_hubs(R"(,"topic":"other")", ";EntityPath=hub"), "/topic"},
       {event_hubs(R"(,"topic":"{table}")", ";EntityPath=hub"), "/topic"},
   };

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 
 #include "sink_driver.h"
@@ -60,6 +62,19 @@ class SinkBroker : public testing::Test {
     return read_all(broker_->plaintext(), topic);
   }
 
+  // What the broker keeps on its disk of a topic's messages.
+  static uint64_t log_bytes_of(const std::string& topic) {
+    uint64_t bytes = 0;
+    for (const auto& file :
+         std::filesystem::recursive_directory_iterator(broker_->folder() + "/data")) {
+      if (file.path().extension() == ".log" &&
+          file.path().parent_path().filename().string().rfind(topic + "-", 0) == 0) {
+        bytes += file.file_size();
+      }
+    }
+    return bytes;
+  }
+
   static KafkaBroker* broker_;
 };
 
@@ -86,6 +101,35 @@ TEST_F(SinkBroker, DeliversOverTlsWithAConnectionString) {
   EXPECT_EQ(check.problem, "");
   EXPECT_EQ(check.duplicates, 0u);
   EXPECT_EQ(driver.host().logged().find("c2VjcmV0"), std::string::npos) << "(I11)";
+}
+
+// Every codec arrives as what was sent, and takes the room of a compressed batch on the broker.
+TEST_F(SinkBroker, CompressesBatchesWithEveryCodec) {
+  std::map<std::string, uint64_t> log_bytes;
+  for (const std::string codec : {"none", "gzip", "snappy", "lz4", "zstd"}) {
+    const std::string topic = "compressed-" + codec;
+    broker_->create_topic(topic, 2);
+    SinkDriver driver(R"({"brokers":")" + broker_->plaintext() + R"(","topic":")" + topic +
+                      R"(","compression":")" + codec + R"(","linger":"20ms"})");
+    const SinkDriver::Result opened = driver.open();
+    ASSERT_EQ(opened.status, DSTREAM_OK) << codec << ": " << opened.message;
+    constexpr int kCount = 5'000;
+    for (int i = 0; i < kCount; ++i) {
+      std::string value = std::to_string(i);
+      value.resize(400, ' ');
+      driver.add({.topic = topic, .key = "k" + std::to_string(i % 37), .value = value});
+    }
+    ASSERT_EQ(driver.run().status, DSTREAM_OK) << codec << ": " << driver.breach();
+    driver.close();
+    const StreamCheck check = check_stream(read(topic), kCount, 37);
+    EXPECT_EQ(check.problem, "") << codec;
+    log_bytes[codec] = log_bytes_of(topic);
+  }
+  EXPECT_GT(log_bytes["none"], 5'000u * 400);
+  for (const char* codec : {"gzip", "snappy", "lz4", "zstd"}) {
+    EXPECT_LT(log_bytes[codec] * 2, log_bytes["none"]) << codec;
+    EXPECT_GT(log_bytes[codec], 0u) << codec;
+  }
 }
 
 TEST_F(SinkBroker, SendsEverythingToTheEventHubOfTheConnection) {
