@@ -248,7 +248,10 @@ class SinkChecks {
       return;
     }
     const CheckClient::TopicState state = client.ask_for_topic(name, checks_);
-    if (state.code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && settings_.auto_create_topics) {
+    if (state.code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && settings_.create_topics) {
+      checks_.warning("topic", "It is not there; a run makes it (create_topics).", "", name);
+    } else if (state.code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART &&
+               settings_.auto_create_topics) {
       checks_.warning("topic", "It is not there; the broker is asked to make it.", creation(name),
                       name);
       return;

@@ -25,6 +25,10 @@ struct Metrics {
                                      "Messages the client had to send again by itself.")),
         oldest_batch_seconds(
             host.gauge("oldest_batch", "seconds", "How long a batch has waited for its answer.")),
+        partition_changes(
+            host.counter("partition_changes", "", "Topics that were found with more partitions.")),
+        topics_created(
+            host.counter("topics_created", "", "Topics made because they were missing.")),
         producer_recreations(
             host.counter("producer_recreations", "", "Producers replaced after a failed batch.")),
         connection_errors(host.counter("connection_errors", "",
@@ -47,6 +51,8 @@ struct Metrics {
   dstream::Metric limited_seconds;
   dstream::Metric resent_messages;
   dstream::Metric oldest_batch_seconds;
+  dstream::Metric partition_changes;
+  dstream::Metric topics_created;
   dstream::Metric producer_recreations;
   dstream::Metric connection_errors;
   dstream::Metric token_refreshes;

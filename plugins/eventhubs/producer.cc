@@ -219,6 +219,22 @@ Producer::PartitionAnswer Producer::ask_partition(rd_kafka_topic_t* topic, int32
   return answer;
 }
 
+std::vector<std::pair<std::string, int32_t>> Producer::count_partitions(int timeout_ms) {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  std::vector<std::pair<std::string, int32_t>> out;
+  if (rd_kafka_metadata(handle_, 0, nullptr, &metadata, timeout_ms) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return out;
+  }
+  for (int i = 0; i < metadata->topic_cnt; ++i) {
+    const rd_kafka_metadata_topic_t& topic = metadata->topics[i];
+    if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      out.emplace_back(topic.topic, topic.partition_cnt);
+    }
+  }
+  rd_kafka_metadata_destroy(metadata);
+  return out;
+}
+
 rd_kafka_resp_err_t Producer::produce(rd_kafka_topic_t* topic, int32_t partition,
                                       const dstream_message& message, uint64_t ticket) {
   const int64_t timestamp_ms = std::max<int64_t>(0, message.timestamp_ns / 1'000'000);

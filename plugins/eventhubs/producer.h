@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dstream/plugin.hpp"
@@ -73,6 +74,10 @@ class Producer {
   };
   // The same about one partition.
   PartitionAnswer ask_partition(rd_kafka_topic_t* topic, int32_t partition, int timeout_ms);
+
+  // How many partitions each of the producer's topics has now; empty if there was no answer in
+  // time. Blocks for at most `timeout_ms`.
+  std::vector<std::pair<std::string, int32_t>> count_partitions(int timeout_ms);
 
   // Hands a message over without copying its value, which must stay until on_report().
   // _QUEUE_FULL, MSG_SIZE_TOO_LARGE, _FATAL, _UNKNOWN_PARTITION and others: it was not taken.

@@ -157,6 +157,28 @@ constexpr char kConfigSchema[] =
       "type": "boolean", "default": false,
       "description": "Let the broker create a missing topic, if it does so."
     },
+    "create_topics": {
+      "type": "object", "additionalProperties": false, "required": ["partitions"],
+      "description": "Make a topic that is missing. Without this key the pipeline stops instead.",
+      "properties": {
+        "partitions": {
+          "type": "integer", "minimum": 1, "maximum": 10000,
+          "description": "Partitions of a new topic."
+        },
+        "replication": {
+          "type": "integer", "minimum": -1, "maximum": 100, "default": -1,
+          "description": "Replicas of each. -1: as many as the broker makes by itself."
+        },
+        "config": {
+          "type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]},
+          "description": "Its configuration: cleanup.policy: compact."
+        }
+      }
+    },
+    "partition_check_interval": {
+      "type": "string", "format": "duration", "x-maximum": "24h", "default": "1m",
+      "description": "How often topics are asked whether they have more partitions. 0s: never."
+    },
     "transactional_id": {
       "type": "string", "minLength": 1, "maxLength": 200,
       "description": "Name of this pipeline among those of the cluster, with delivery: )json"

@@ -132,6 +132,18 @@ void check_batch_bytes(Settings* out) {
   out->batch.bytes = out->message_bytes_max;
 }
 
+NewTopics read_create_topics(const SettingsReader& reader) {
+  NewTopics out;
+  reader.read("partitions", &out.partitions);
+  reader.read("replication", &out.replication);
+  if (const auto config = reader.child("config")) {
+    for (const std::string& name : config->object().getNames()) {
+      config->read(name, &out.config[name]);
+    }
+  }
+  return out;
+}
+
 Partitioner partitioner_of(const std::string& name) {
   if (name == "crc32") {
     return Partitioner::kCrc32;
@@ -187,6 +199,15 @@ Settings parse_settings(std::string_view config) {
   reader.read("partitioner", &partitioner);
   out.partitioner = partitioner_of(partitioner);
   reader.read("auto_create_topics", &out.auto_create_topics);
+  if (const auto create = reader.child("create_topics")) {
+    if (out.auto_create_topics) {
+      refuse_key("/create_topics",
+                 "Either the sink makes topics or the broker does; remove "
+                 "auto_create_topics.");
+    }
+    out.create_topics = read_create_topics(*create);
+  }
+  reader.duration("partition_check_interval", &out.partition_check_ms);
   reader.read("transactional_id", &out.transactional_id);
   reader.read("checkpoint_topic", &out.checkpoint_topic);
   reader.duration("connect_timeout", &out.connect_timeout_ms);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,13 @@ struct SaslSettings {
 
 enum class Partitioner { kMurmur2, kCrc32, kFnv1a };
 
+// What topics are like that the sink makes because they are missing.
+struct NewTopics {
+  int partitions = 0;
+  int replication = -1;  // as many as the broker makes by itself
+  std::map<std::string, std::string> config;
+};
+
 using Properties = std::vector<std::pair<std::string, std::string>>;
 
 // What the broker waits for before it gives an open transaction up.
@@ -54,7 +62,9 @@ struct Settings {
   std::string compression = "none";
   Partitioner partitioner = Partitioner::kMurmur2;
   bool auto_create_topics = false;
-  std::string transactional_id;  // empty: after the pipeline
+  std::optional<NewTopics> create_topics;
+  uint32_t partition_check_ms = 60'000;  // 0: never
+  std::string transactional_id;          // empty: after the pipeline
   std::string checkpoint_topic = "dstream-checkpoints";
   bool transactional = false;  // the host has asked for transactions
   uint32_t connect_timeout_ms = 10'000;

@@ -156,6 +156,8 @@ TEST(Settings, SayWhatIsWrong) {
       {R"({"namespace":"n.servicebus.windows.net","oauth":{"method":"managed_identity"},)"
        R"("compression":"lz4"})",
        "/compression"},
+      {R"({"brokers":"a","auto_create_topics":true,"create_topics":{"partitions":1}})",
+       "/create_topics"},
       {event_hubs(R"(,"topic":"other")", ";EntityPath=hub"), "/topic"},
       {event_hubs(R"(,"topic":"{table}")", ";EntityPath=hub"), "/topic"},
   };

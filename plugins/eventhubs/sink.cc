@@ -120,6 +120,7 @@ void Sink::stop_producer() {
   broker_batches_.clear();
   next_flush_ns_ = 0;
   flush_again_ns_ = 0;
+  growing_ = false;
   limited_since_ns_ = limited_until_ns_ = 0;
   transaction_ = {};
   producer_.reset();
@@ -170,8 +171,7 @@ void Sink::wait_for_cluster() {
       }
     }
     throw_pending();
-    const bool being_made =
-        settings_.auto_create_topics && answer.code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    const bool being_made = single != nullptr && is_being_made(*single, answer.code);
     if (answer.code != 0 && !being_made && classify(answer.code) != ErrorClass::kConnection) {
       throw_answer(single == nullptr ? "" : single->name, answer.code);
     }
@@ -207,7 +207,7 @@ uint32_t Sink::write(const dstream::Delivery& delivery, uint32_t first) {
 
 // False: there is no room, or it is not known yet where the message goes.
 bool Sink::accept(const dstream_message& message) {
-  if (state_ != State::kRunning || misconfigured_ ||
+  if (state_ != State::kRunning || misconfigured_ || growing_ ||
       (deliveries_.open_items() >= kOpenItemsMax && !settings_.transactional)) {
     return false;
   }
@@ -454,8 +454,7 @@ void Sink::ask_for_topics(int64_t deadline_ns) {
     const Producer::TopicAnswer answer =
         producer_->ask(topic->handle, static_cast<int>(std::clamp(left_ms, kAskMsMin, kAskMsMax)));
     read_clock();
-    const bool being_made =
-        settings_.auto_create_topics && answer.code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    const bool being_made = is_being_made(*topic, answer.code);
     if (answer.code == 0 && answer.partitions > 0) {
       connection_works(kAnyBroker);
       make_ready(*topic, answer);
@@ -483,8 +482,10 @@ void Sink::poll(dstream::Millis max_wait) {
     }
     if (!denied_) {
       ask_for_topics(deadline_ns);
+      look_for_partitions();
     }
-    serve(deadline_ns, false);
+    serve(deadline_ns, growing_);
+    take_partitions();
   }
   if (state_ == State::kFailing) {
     serve_failing(deadline_ns);

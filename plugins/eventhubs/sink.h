@@ -103,6 +103,12 @@ class Sink final : private ProducerListener {
   void make_ready(Topic& topic, const Producer::TopicAnswer& answer);
   int64_t read_clock();
 
+  // sink_topics.cc
+  bool is_being_made(Topic& topic, int code);
+  void create_missing(Topic& topic);
+  void look_for_partitions();
+  void take_partitions();
+
   // sink_transactions.cc
   void open_transactions();
   void find_coordinator();
@@ -174,6 +180,9 @@ class Sink final : private ProducerListener {
   int64_t resume_ns_ = 0;
   int64_t producer_since_ns_ = 0;
   uint32_t last_delay_ms_ = 0;
+
+  int64_t partition_check_at_ns_ = 0;
+  bool growing_ = false;  // a topic has more partitions: nothing is accepted until all is delivered
 
   bool opening_ = false;
   std::optional<Failure> trouble_;        // a connection does not work

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
 
 #include "sink_driver.h"
@@ -130,6 +131,103 @@ TEST_F(SinkBroker, CompressesBatchesWithEveryCodec) {
     EXPECT_LT(log_bytes[codec] * 2, log_bytes["none"]) << codec;
     EXPECT_GT(log_bytes[codec], 0u) << codec;
   }
+}
+
+TEST_F(SinkBroker, KeysMoveToNewPartitionsWhenAllThatIsUnderWayHasBeenDelivered) {
+  broker_->create_topic("growing", 2, {{"message.timestamp.type", "LogAppendTime"}});
+  SinkDriver driver(R"({"brokers":")" + broker_->plaintext() +
+                    R"(","topic":"growing","linger":"5ms","partition_check_interval":"50ms"})");
+  ASSERT_EQ(driver.open().status, DSTREAM_OK);
+  constexpr int kKeys = 101;
+  constexpr int kStep = 500;
+  int added = 0;
+  auto add = [&] {
+    for (int i = 0; i < kStep; ++i, ++added) {
+      driver.add({.topic = "growing",
+                  .key = "k" + std::to_string(added % kKeys),
+                  .value = std::to_string(added)});
+    }
+  };
+  add();
+  ASSERT_EQ(driver.run().status, DSTREAM_OK);
+  broker_->run_tool("org.apache.kafka.tools.TopicCommand",
+                    {"--bootstrap-server", broker_->plaintext(), "--alter", "--topic", "growing",
+                     "--partitions", "5"});
+  const auto start = steady_clock::now();
+  while (driver.host().logged().find("used from now on") == std::string::npos) {
+    ASSERT_LT(ms_since(start), 60'000) << driver.host().logged();
+    if (driver.unsettled() < kStep) {
+      add();
+    }
+    ASSERT_EQ(driver.turn(5).status, DSTREAM_OK);
+  }
+  add();
+  ASSERT_EQ(driver.run(60'000).status, DSTREAM_OK) << driver.breach();
+  EXPECT_EQ(driver.breach(), "");
+  EXPECT_EQ(driver.host().metric("partition_changes"), 1);
+  EXPECT_EQ(driver.sessions(), 1);
+  driver.close();
+
+  std::map<std::string, std::map<int, KafkaRecord>> keys;
+  for (const KafkaRecord& record : read("growing")) {
+    const int value = std::atoi(record.value.value().c_str());
+    EXPECT_TRUE(keys[record.key.value()].emplace(value, record).second) << "twice";
+  }
+  size_t total = 0;
+  std::set<int32_t> new_partitions;
+  for (const auto& [key, values] : keys) {
+    total += values.size();
+    int moves = 0;
+    int64_t previous_ms = 0;
+    int32_t partition = values.begin()->second.partition;
+    EXPECT_LT(partition, 2) << key;
+    for (const auto& [value, record] : values) {
+      moves += record.partition != partition ? 1 : 0;
+      partition = record.partition;
+      EXPECT_GE(record.timestamp_ms, previous_ms) << key << ": appended before the one before it";
+      previous_ms = record.timestamp_ms;
+    }
+    EXPECT_LE(moves, 1) << key;
+    new_partitions.insert(partition);
+  }
+  EXPECT_EQ(total, static_cast<size_t>(added)) << "(I5)";
+  EXPECT_EQ(new_partitions.size(), 5u);
+}
+
+TEST_F(SinkBroker, MakesAMissingTopicWhereItIsTold) {
+  const std::string create =
+      R"(,"create_topics":{"partitions":3,"replication":1,"config":{"cleanup.policy":"compact"}})";
+  SinkDriver single(R"({"brokers":")" + broker_->plaintext() + R"(","topic":"made")" + create +
+                    "}");
+  const SinkDriver::Result opened = single.open();
+  ASSERT_EQ(opened.status, DSTREAM_OK) << opened.message;
+  single.close();
+
+  SinkDriver many(R"({"brokers":")" + broker_->plaintext() + R"(","linger":"5ms")" + create + "}");
+  ASSERT_EQ(many.open().status, DSTREAM_OK);
+  for (int i = 0; i < 300; ++i) {
+    many.add({.topic = i % 2 == 0 ? "made" : "made-later", .key = std::to_string(i), .value = "v"});
+  }
+  ASSERT_EQ(many.run(60'000).status, DSTREAM_OK) << many.host().logged();
+  EXPECT_EQ(many.host().metric("topics_created"), 1);
+  std::set<int32_t> partitions;
+  for (const char* topic : {"made", "made-later"}) {
+    const auto records = read(topic);
+    EXPECT_EQ(records.size(), 150u);
+    for (const KafkaRecord& record : records) {
+      partitions.insert(record.partition);
+    }
+  }
+  EXPECT_EQ(partitions, (std::set<int32_t>{0, 1, 2}));
+}
+
+TEST_F(SinkBroker, SaysWhyATopicCannotBeMade) {
+  SinkDriver driver(R"({"brokers":")" + broker_->plaintext() +
+                    R"(","topic":"never","create_topics":{"partitions":1,"replication":9}})");
+  const SinkDriver::Result opened = driver.open();
+  EXPECT_EQ(opened.status, DSTREAM_CONFIG);
+  EXPECT_NE(opened.message.find("/create_topics"), std::string::npos) << opened.message;
+  EXPECT_NE(opened.message.find("eplication"), std::string::npos) << opened.message;
 }
 
 TEST_F(SinkBroker, SendsEverythingToTheEventHubOfTheConnection) {

@@ -126,12 +126,13 @@ void Sink::make_checkpoint_topic() {
   if (settings_.auto_create_topics) {
     // Before anything names it: the broker would make it, and not compacted. Whether it is there is
     // seen below.
-    create_topic(producer_->handle(), settings_.checkpoint_topic, 1, config, kAdminWaitMs, &reason);
+    create_topic(producer_->handle(), settings_.checkpoint_topic, 1, -1, config, kAdminWaitMs,
+                 &reason);
   }
   transaction_.topic = producer_->open_topic(settings_.checkpoint_topic, nullptr);
   const Producer::TopicAnswer answer = producer_->ask(transaction_.topic, kAdminWaitMs);
   if (answer.code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-    const int code = create_topic(producer_->handle(), settings_.checkpoint_topic, 1, config,
+    const int code = create_topic(producer_->handle(), settings_.checkpoint_topic, 1, -1, config,
                                   kAdminWaitMs, &reason);
     if (code != 0 && classify(code) == ErrorClass::kConnection) {
       throw Error(DSTREAM_REOPEN, scrubber_.clean(reason), code);

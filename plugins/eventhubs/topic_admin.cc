@@ -6,7 +6,6 @@ namespace eventhubs {
 namespace {
 
 constexpr int kGraceMs = 50;
-constexpr int kBrokersReplicas = -1;
 
 template <class T>
 using Owned = std::unique_ptr<T, void (*)(T*)>;
@@ -48,11 +47,11 @@ std::optional<TopicConfig> describe_topic(rd_kafka_t* handle, const std::string&
   return out;
 }
 
-int create_topic(rd_kafka_t* handle, const std::string& name, int partitions,
+int create_topic(rd_kafka_t* handle, const std::string& name, int partitions, int replication,
                  const TopicConfig& config, int wait_ms, std::string* reason) {
   char error[512] = "";
   Owned<rd_kafka_NewTopic_t> topic(
-      rd_kafka_NewTopic_new(name.c_str(), partitions, kBrokersReplicas, error, sizeof error),
+      rd_kafka_NewTopic_new(name.c_str(), partitions, replication, error, sizeof error),
       &rd_kafka_NewTopic_destroy);
   if (topic == nullptr) {
     *reason = error;

@@ -18,9 +18,9 @@ using TopicConfig = std::map<std::string, std::string>;
 std::optional<TopicConfig> describe_topic(rd_kafka_t* handle, const std::string& name, int wait_ms,
                                           std::string* reason);
 
-// Makes a topic with as many replicas as the broker makes by itself. A code and a reason, 0 if it
-// is there now, also if somebody else was faster.
-int create_topic(rd_kafka_t* handle, const std::string& name, int partitions,
+// Makes a topic; with -1 it has as many replicas as the broker makes by itself. A code and a
+// reason, 0 if it is there now, also if somebody else was faster.
+int create_topic(rd_kafka_t* handle, const std::string& name, int partitions, int replication,
                  const TopicConfig& config, int wait_ms, std::string* reason);
 
 }  // namespace eventhubs

@@ -1,7 +1,7 @@
 // The topics messages go to, their partitions, and which partition a key belongs to.
 //
 // The sink chooses partitions itself, with the count it asked for when it first saw the topic, and
-// keeps to that count while the producer lives: a topic that grows changes the place of its keys
+// keeps to that count until it is told of another: a topic that grows changes the place of its keys
 // only when nothing is under way (I3).
 //
 // Thread rule: [worker].
@@ -20,8 +20,10 @@ namespace eventhubs {
 struct Topic {
   std::string name;
   rd_kafka_topic_t* handle = nullptr;
-  std::vector<Line> lines;     // empty: not known yet; never changes size afterwards
+  std::vector<Line> lines;     // empty: not known yet
   uint32_t keyless_count = 0;  // messages without a key so far
+  bool created = false;        // by us, so that it may take a moment until all brokers know it
+  bool has_grown = false;      // it has more partitions than there are lines
   bool is_ready() const { return !lines.empty(); }
 };
 
