@@ -45,6 +45,7 @@ MessageSettings read_messages(const JsonObject& pipeline) {
   out.cloudevents_source = format->getValue<std::string>("cloudevents_source");
   out.registry = read_registry(format);
   JsonObject key = pipeline->getObject("key");
+  out.key_bytes_max = key->getValue<uint64_t>("bytes_max");
   out.allow_no_key = key->getValue<bool>("allow_none");
   JsonObject tables = key->getObject("columns");
   for (const std::string& table : tables->getNames()) {
@@ -99,6 +100,13 @@ PipelineSettings read_pipeline_keys(const JsonObject& pipeline, const Origins& o
                       dotted(pointer + "/format") + " needs registry.url with type avro.",
                       "Name the schema registry: registry: {url: \"https://...\"}.",
                       origins.value_place(pointer + "/format/type"), ExitCode::kUsage});
+  }
+  if (out.messages.format == "avro" && out.messages.key_bytes_max != 0) {
+    errors.push_back({"DS-CONFIG-UNSUPPORTED",
+                      dotted(pointer + "/key/bytes_max") +
+                          ": a hash is no key that the schema of avro describes.",
+                      "Remove it, or choose another format.",
+                      origins.value_place(pointer + "/key/bytes_max"), ExitCode::kUsage});
   }
   JsonObject queue = pipeline->getObject("queue");
   auto bytes = parse_size_bytes(queue->getValue<std::string>("max_bytes"));

@@ -24,6 +24,7 @@ struct MessageSettings {
   std::string topic = "{database}.{schema}.{table}";  // template
   // "dbo.Persons" -> columns in key order; overrides the primary key.
   std::map<std::string, std::vector<std::string>> key_columns;
+  uint64_t key_bytes_max = 0;   // a longer key becomes its SHA-256; 0: never; not with avro
   bool allow_no_key = false;    // a table without any key: false refuses it (DS-KEY-MISSING)
   bool tombstones = true;       // after a delete, a message with the key and no value
   bool schemas_enable = false;  // debezium-json only

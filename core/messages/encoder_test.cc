@@ -67,6 +67,29 @@ test::Table one_column(const std::string& source_type, dstream_type type) {
   return table;
 }
 
+TEST(Encoder, AKeyThatIsTooLongBecomesItsHash) {
+  for (const char* format : {"json", "debezium-json", "cloudevents-json"}) {
+    MessageSettings settings;
+    settings.format = format;
+    settings.key_bytes_max = 30;
+    Bench bench(settings);
+    test::Table table("T");
+    table.column("id", "nvarchar(99)", DSTREAM_STRING, kKey);
+    const std::string just = "{\"id\":\"" + std::string(21, 'x') + "\"}";
+    ASSERT_EQ(just.size(), 30u);
+    ASSERT_EQ(bench.encode({table, DSTREAM_OP_INSERT, {}, {text(std::string(21, 'x'))}}), "");
+    EXPECT_EQ(test::text_of(bench.messages.at(0).key), just);
+    // printf '{"id":"%s"}' xxxxxxxxxxxxxxxxxxxxxx | sha256sum
+    const std::string hash =
+        "sha256:925528c0ba43a87601fa6de75b9a094124ed67c1b1c409bf32f4ae18d02d9d2b";
+    ASSERT_EQ(bench.encode({table, DSTREAM_OP_DELETE, {text(std::string(22, 'x'))}, {}}), "");
+    ASSERT_EQ(bench.messages.size(), 2u);
+    EXPECT_EQ(test::text_of(bench.messages[0].key), hash) << format;
+    EXPECT_EQ(test::text_of(bench.messages[1].key), hash) << "the tombstone's, too";
+    EXPECT_THAT(test::text_of(bench.messages[0].value), HasSubstr(std::string(22, 'x')));
+  }
+}
+
 TEST(Encoder, UnknownFormatAndBadTopicAreRefused) {
   MessageSettings settings;
   settings.format = "protobuf";

@@ -1,5 +1,7 @@
 #include "core/messages/record_encoder.h"
 
+#include <openssl/sha.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -11,6 +13,9 @@ namespace {
 // More schemas than this at once means that a source makes new ones all the time; the plans of
 // old ones are then dropped and made again when needed.
 constexpr size_t kPlansMax = 10'000;
+
+constexpr std::string_view kHashedKeyPrefix = "sha256:";
+constexpr size_t kHashedKeyBytes = kHashedKeyPrefix.size() + 2 * SHA256_DIGEST_LENGTH;
 
 Error to_error(const Failure& failure, const SchemaPlan& plan) {
   Error error;
@@ -164,7 +169,25 @@ Result<void> RecordEncoder::write_texts(const Change& change, Arena& arena, Text
     return fail(to_error(failure, change.plan));
   }
   arena.commit(static_cast<size_t>(end - begin));
+  if (settings_.key_bytes_max != 0 && texts->key.size > settings_.key_bytes_max) [[unlikely]] {
+    texts->key = hashed_key(texts->key, arena);
+  }
   return {};
+}
+
+// The same key has the same hash, and so its partition and its place in a compacted topic. The
+// digest is on the stack: such keys may come with every record.
+dstream_bytes RecordEncoder::hashed_key(dstream_bytes key, Arena& arena) const {
+  uint8_t digest[SHA256_DIGEST_LENGTH];
+  SHA256(key.data, key.size, digest);
+  char* const begin = arena.reserve(kHashedKeyBytes + kSlackBytes);
+  char* out = write_raw(begin, kHashedKeyPrefix);
+  for (const uint8_t byte : digest) {
+    *out++ = "0123456789abcdef"[byte >> 4];
+    *out++ = "0123456789abcdef"[byte & 15];
+  }
+  arena.commit(kHashedKeyBytes);
+  return span(begin, out);
 }
 
 void RecordEncoder::append(const Change& change, TopicName topic, const Texts& texts,

@@ -74,6 +74,7 @@ class RecordEncoder : public Encoder {
 
  private:
   Result<void> write_texts(const Change& change, Arena& arena, Texts* texts) const;
+  dstream_bytes hashed_key(dstream_bytes key, Arena& arena) const;
   void append(const Change& change, TopicName topic, const Texts& texts,
               const dstream_field& extra_header, uint32_t record_index, Arena& arena,
               std::vector<dstream_message>& out) const;
