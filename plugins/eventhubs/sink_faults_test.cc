@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "aftermath.h"
+#include "dstream/ext/draft/testing.hpp"
 #include "error_class.h"
 #include "sink_driver.h"
 #include "tests/standins/kafka/scripted_kafka.h"
@@ -317,8 +318,28 @@ TEST_F(SinkFaults, RefusalsForAQuotaEndWhenTheQuotaDoes) {
   EXPECT_GT(driver.host().metric("throttled_seconds"), 0);
 }
 
-// ---- the table
-// -------------------------------------------------------------------------------------
+// ---- the table ----------------------------------------------------------------------------------
+// ---- transactions -------------------------------------------------------------------------------
+
+// Event Hubs Standard answers for ever that there is no coordinator; its own words are said at
+// start.
+TEST_F(SinkFaults, AHubWithoutTransactionsIsNamedAtStart) {
+  dstream::testing::FakeHost host(R"({"brokers":")" + hub_.brokers() +
+                                  R"(","connect_timeout":"500ms"})");
+  dstream::testing::SinkDriver sink(
+      *dstream::testing::find_connector(dstream_plugin_v1, "eventhubs"), host);
+  const dstream::testing::Transactions transactions(sink, "pipeline");
+  std::string said;
+  try {
+    sink.open();
+  } catch (const dstream::testing::CallFailed& failed) {
+    EXPECT_EQ(failed.status, DSTREAM_CONFIG);
+    said = failed.what();
+  }
+  EXPECT_NE(said.find("only supported in Premium or Dedicated sku"), std::string::npos) << said;
+  EXPECT_NE(said.find("Write delivery: at_least_once"), std::string::npos) << said;
+}
+
 
 // Rows that no broker's answer to a batch causes, and what provokes them instead.
 constexpr std::pair<int, const char*> kElsewhere[] = {

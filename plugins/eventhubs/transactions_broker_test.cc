@@ -89,7 +89,10 @@ class TransactionsBroker : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     KafkaBroker::Options options;
-    options.properties = {"transaction.abort.timed.out.transaction.cleanup.interval.ms=200"};
+    options.properties = {
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms=200",
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found=true", "super.users=User:ANONYMOUS"};
     broker_ = new KafkaBroker(options);
     broker_->start();
   }
@@ -125,6 +128,37 @@ class TransactionsBroker : public testing::Test {
 };
 
 KafkaBroker* TransactionsBroker::broker_ = nullptr;
+
+TEST_F(TransactionsBroker, SaysThatTheTransactionalIdIsNotAllowed) {
+  const std::vector<std::string> rule = {"--bootstrap-server",
+                                         broker_->plaintext(),
+                                         "--deny-principal",
+                                         "User:$ConnectionString",
+                                         "--transactional-id",
+                                         "dstream.forbidden",
+                                         "--operation",
+                                         "All",
+                                         "--force"};
+  std::vector<std::string> add = rule;
+  add.insert(add.begin(), "--add");
+  broker_->run_tool("org.apache.kafka.tools.AclCommand", add);
+  broker_->create_topic("forbidden", 1);
+  dstream::testing::FakeHost host(config(R"(,"connect_timeout":"3s")"));
+  SinkDriver sink(*dstream::testing::find_connector(dstream_plugin_v1, "eventhubs"), host);
+  Transactions transactions(sink, "forbidden");
+  const auto start = steady_clock::now();
+  const std::string said = message_of([&] {
+    sink.open();
+    transactions.committed();
+  });
+  EXPECT_NE(said.find(std::to_string(DSTREAM_DENIED) + " "), std::string::npos) << said;
+  EXPECT_NE(said.find("Transactional id dstream.forbidden"), std::string::npos) << said;
+  EXPECT_NE(said.find("right to write under it"), std::string::npos) << said;
+  EXPECT_LT(steady_clock::now() - start, std::chrono::seconds(30));
+
+  Writer other(config(), "allowed");
+  EXPECT_EQ(other.open(), "") << "another id is";
+}
 
 TEST_F(TransactionsBroker, MessagesAndCheckpointComeTogether) {
   broker_->create_topic("together", 3);

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -18,6 +19,7 @@
 #include "tests/end_to_end/child.h"
 #include "tests/standins/kafka/kafka_broker.h"
 #include "tests/standins/kafka/kafka_client.h"
+#include "tests/standins/kafka/kafka_proxy.h"
 
 namespace dstream::end_to_end {
 namespace {
@@ -60,16 +62,21 @@ class ExactlyOnce : public testing::Test {
     return testing::UnitTest::GetInstance()->current_test_info()->name();
   }
   std::string name() const { return "exact-" + std::to_string(rows_); }
-  void configure(int rows, int rate) {
+  // `connection`: the keys of the sink that say where the broker is; empty: as Event Hubs.
+  void configure(int rows, int rate, std::string connection = "",
+                 const std::string& interval = "50ms") {
     rows_ = rows;
+    if (connection.empty()) {
+      connection = "connection: \"" + broker_->connection_string() +
+                   "\"\n      tls: {ca_file: " + broker_->ca_file() + "}";
+    }
     std::ofstream(folder_ / "dstream.yaml")
         << "pipelines:\n  - name: " << name() << "\n    source: {type: generator, rows: " << rows
         << ", rate: " << rate << ", keys: " << kKeys << ", transaction_size: 7, size: 100}\n"
-        << "    sink:\n      type: eventhubs\n      connection: \"" << broker_->connection_string()
-        << "\"\n      tls: {ca_file: " << broker_->ca_file() << "}\n      topic: " << topic()
+        << "    sink:\n      type: eventhubs\n      " << connection << "\n      topic: " << topic()
         << "\n      linger: 2ms\n      backoff_min: 10ms\n      backoff_max: 200ms\n"
         << "    delivery: exactly_once\n    format: {type: json}\n"
-        << "    checkpoint: {interval: 50ms}\n    retry: {backoff_max: 500ms}\n";
+        << "    checkpoint: {interval: " << interval << "}\n    retry: {backoff_max: 500ms}\n";
   }
   // As on the machine of that name: each has a state folder of its own.
   std::unique_ptr<Child> start(const std::string& machine) {
@@ -169,6 +176,54 @@ TEST_F(ExactlyOnce, WithTwoHostsOnOnePipeline) {
   const auto second_code = second->wait_exit(seconds(60));
   ASSERT_TRUE(second_code) << second->output();
   EXPECT_EQ(*second_code, 0) << second->output();
+  judge(wait_committed(static_cast<size_t>(rows_)));
+}
+
+// The connection is cut wherever it falls: in batches, in commits, and in their answers.
+TEST_F(ExactlyOnce, AcrossCutConnections) {
+  const uint64_t seed = number_from_environment("DSTREAM_SEED", std::random_device()());
+  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  std::mt19937_64 random(seed);
+  standin::KafkaProxy proxy(broker_->plaintext());
+  standin::TcpProxy& line = proxy.broker(0);
+  configure(20'000, 2000,
+            "brokers: " + proxy.brokers() +
+                "\n      librdkafka: {reconnect.backoff.ms: 10, reconnect.backoff.max.ms: 100}");
+  auto host = start("machine");
+  ASSERT_TRUE(host->wait_line("The pipeline is running", seconds(60))) << host->output();
+  std::optional<int> code;
+  uint64_t cuts = 0;
+  const auto deadline = std::chrono::steady_clock::now() + seconds(200);
+  while (!code && std::chrono::steady_clock::now() < deadline) {
+    if (cuts < 20 && line.counts().cuts >= cuts) {
+      ++cuts;
+      random() % 2 == 0 ? line.cut_after(standin::TcpProxy::Direction::kToServer, random() % 60'000)
+                        : line.cut_after(standin::TcpProxy::Direction::kToClient, random() % 3'000);
+    }
+    code = host->wait_exit(milliseconds(100));
+  }
+  ASSERT_TRUE(code) << host->output();
+  EXPECT_EQ(*code, 0) << host->output();
+  EXPECT_GE(line.counts().cuts, 10u);
+  judge(wait_committed(static_cast<size_t>(rows_)));
+}
+
+// The host is stopped for longer than the broker keeps a transaction: what was in it is given up,
+// and written again when the host goes on.
+TEST_F(ExactlyOnce, AfterATransactionThatTheBrokerGaveUp) {
+  constexpr auto kLongerThanATransaction = seconds(65);
+  configure(21'000, 2000, "", "1s");
+  auto host = start("machine");
+  ASSERT_TRUE(host->wait_line("The pipeline is running", seconds(60))) << host->output();
+  ASSERT_GT(wait_committed(2000).size(), 0u) << host->output();
+  host->signal(SIGSTOP);
+  EXPECT_FALSE(host->wait_exit(kLongerThanATransaction)) << host->output();
+  const size_t before = committed().size();
+  EXPECT_LT(before, static_cast<size_t>(rows_));
+  host->signal(SIGCONT);
+  const auto code = host->wait_exit(seconds(90));
+  ASSERT_TRUE(code) << host->output();
+  EXPECT_EQ(*code, 0) << host->output();
   judge(wait_committed(static_cast<size_t>(rows_)));
 }
 
