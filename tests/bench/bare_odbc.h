@@ -15,8 +15,8 @@ namespace dstream::bench {
 inline constexpr SQLULEN kBlockRows = 256;
 
 enum class Binding {
-  // Every column the way the sqlserver-cdc source binds it: text as UTF-16, decimals as text.
-  kAsSource,
+  // What a loop binds that leaves all conversions to the driver: text as UTF-16, decimals as text.
+  kConverted,
   // Every column in the form in which it is sent, so that the driver converts least: varchar in its
   // code page (with ClientCharset=CP1252), decimals as SQL_NUMERIC_STRUCT.
   kAsSent
@@ -40,7 +40,7 @@ void check_odbc(SQLRETURN code, SQLSMALLINT kind, SQLHANDLE handle, const char* 
 class BareReader {
  public:
   // Exits the program as check_odbc() does if anything fails.
-  explicit BareReader(const std::string& connection, Binding binding = Binding::kAsSource);
+  explicit BareReader(const std::string& connection, Binding binding = Binding::kConverted);
   ~BareReader();
   BareReader(const BareReader&) = delete;
   BareReader& operator=(const BareReader&) = delete;

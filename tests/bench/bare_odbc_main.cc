@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   using namespace dstream::bench;
-  BareReader reader(argv[1], as_sent ? Binding::kAsSent : Binding::kAsSource);
+  BareReader reader(argv[1], as_sent ? Binding::kAsSent : Binding::kConverted);
   double cpu = process_cpu_seconds();
   auto start = std::chrono::steady_clock::now();
   SQLLEN touched = 0;
