@@ -8,42 +8,12 @@
 #include <set>
 #include <tuple>
 
+#include "plugins/sqlserver_cdc/capture_catalog.h"
 #include "plugins/sqlserver_cdc/history.h"
 #include "plugins/sqlserver_cdc/instances.h"
 
 namespace dstream::sqlserver {
 namespace {
-
-// One row of cdc.change_tables.
-struct Captured {
-  TableName table;
-  std::string instance;
-  int32_t object_id = 0;
-  int32_t source_object_id = 0;
-  Lsn start;           // zero: not established yet
-  size_t created = 0;  // order of creation
-};
-
-struct DeclaredColumn {
-  int32_t id = 0;  // in the source table
-  std::string name;
-  std::string type;
-  bool computed = false;
-  int64_t code_page = 0;  // of its collation in the change table; 0: not known, or no text
-};
-
-using Columns = std::map<int32_t, std::vector<DeclaredColumn>>;  // by change table
-using Keys = std::map<int32_t, std::vector<std::string>>;        // by change table
-using Definitions = std::map<int32_t, Lsn>;                      // by change table: newest DDL
-// By source table: its columns now, by id, and whether they can be NULL. Empty if the login sees
-// none.
-struct TableColumn {
-  bool nullable = true;
-  std::string collation;
-};
-using TableColumns = std::map<int32_t, std::map<int32_t, TableColumn>>;
-
-int32_t as_int(int64_t value) { return static_cast<int32_t>(value); }
 
 std::string check_database(Connection& connection) {
   Statement statement(connection,
@@ -62,136 +32,24 @@ std::string check_database(Connection& connection) {
   return name;
 }
 
-// In the order of their creation.
-std::vector<Captured> load_captured(Connection& connection) {
-  Statement statement(connection,
-                      "SELECT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id),"
-                      " capture_instance, object_id, source_object_id, start_lsn"
-                      " FROM cdc.change_tables ORDER BY create_date, object_id",
-                      {}, "Reading cdc.change_tables");
-  std::vector<Captured> all;
-  while (statement.next_row()) {
-    Captured row;
-    int64_t object_id = 0;
-    int64_t source_object_id = 0;
-    // Names are NULL for tables that the login may not see.
-    statement.get_text(1, &row.table.schema);
-    statement.get_text(2, &row.table.table);
-    statement.get_text(3, &row.instance);
-    statement.get_int(4, &object_id);
-    statement.get_int(5, &source_object_id);
-    statement.get_lsn(6, &row.start);
-    row.object_id = as_int(object_id);
-    row.source_object_id = as_int(source_object_id);
-    if (!row.table.table.empty()) {
-      all.push_back(row);
-    }
-  }
-  return all;
-}
-
-Definitions load_definitions(Connection& connection) {
-  Statement statement(connection,
-                      "SELECT object_id, MAX(ddl_lsn) FROM cdc.ddl_history GROUP BY object_id", {},
-                      "Reading cdc.ddl_history");
-  Definitions definitions;
-  while (statement.next_row()) {
-    int64_t object_id = 0;
-    statement.get_int(1, &object_id);
-    statement.get_lsn(2, &definitions[as_int(object_id)]);
-  }
-  return definitions;
-}
-
-// The type of a column is its name in cdc.captured_columns, but for an alias: that is what the
-// column of the change table is made of. CLR types share a system type, and are told by their own.
-Columns load_columns(Connection& connection) {
-  Statement statement(connection,
-                      "SELECT c.object_id, c.column_name, c.column_type, c.is_computed,"
-                      " TYPE_NAME(CASE WHEN t.system_type_id = 240 THEN t.user_type_id"
-                      " ELSE t.system_type_id END), c.column_id,"
-                      " CONVERT(int, COLLATIONPROPERTY(t.collation_name, 'CodePage'))"
-                      " FROM cdc.captured_columns c LEFT JOIN sys.columns t"
-                      " ON t.object_id = c.object_id AND t.name = c.column_name"
-                      " ORDER BY c.object_id, c.column_ordinal",
-                      {}, "Reading cdc.captured_columns");
-  Columns columns;
-  while (statement.next_row()) {
-    int64_t object_id = 0;
-    int64_t computed = 0;
-    DeclaredColumn column;
-    statement.get_int(1, &object_id);
-    statement.get_text(2, &column.name);
-    statement.get_text(3, &column.type);
-    statement.get_int(4, &computed);
-    column.computed = computed != 0;
-    if (std::string base; !is_type_name(column.type) && statement.get_text(5, &base)) {
-      column.type = std::move(base);
-    }
-    int64_t id = 0;
-    statement.get_int(6, &id);
-    column.id = as_int(id);
-    statement.get_int(7, &column.code_page);
-    columns[as_int(object_id)].push_back(std::move(column));
-  }
-  return columns;
-}
-
-Keys load_keys(Connection& connection) {
-  Statement statement(connection,
-                      "SELECT object_id, column_name FROM cdc.index_columns"
-                      " ORDER BY object_id, index_ordinal",
-                      {}, "Reading cdc.index_columns");
-  Keys keys;
-  while (statement.next_row()) {
-    int64_t object_id = 0;
-    std::string name;
-    statement.get_int(1, &object_id);
-    statement.get_text(2, &name);
-    keys[as_int(object_id)].push_back(std::move(name));
-  }
-  return keys;
-}
-
-// Change tables allow NULL everywhere; whether a column can be NULL says its source table.
-TableColumns load_table_columns(Connection& connection) {
-  Statement statement(connection,
-                      "SELECT object_id, column_id, is_nullable, collation_name FROM sys.columns"
-                      " WHERE object_id"
-                      " IN (SELECT source_object_id FROM cdc.change_tables)",
-                      {}, "Reading sys.columns");
-  TableColumns columns;
-  while (statement.next_row()) {
-    int64_t object_id = 0;
-    int64_t id = 0;
-    int64_t nullable = 0;
-    statement.get_int(1, &object_id);
-    statement.get_int(2, &id);
-    statement.get_int(3, &nullable);
-    TableColumn& column = columns[as_int(object_id)][as_int(id)];
-    column.nullable = nullable != 0;
-    statement.get_text(4, &column.collation);
-  }
-  return columns;
-}
-
 // The instance that captured a table under its name of before: instances keep their names when
 // tables are renamed. nullptr if there is none.
-const Captured* find_renamed(const std::vector<Captured>& all, const TableOptions& wanted) {
+const CapturedTable* find_renamed(const std::vector<CapturedTable>& all,
+                                  const TableOptions& wanted) {
   const auto default_name = [](const TableName& table) { return table.schema + '_' + table.table; };
   const std::string name =
       wanted.capture_instance.empty() ? default_name(wanted.name) : wanted.capture_instance;
-  const auto at = std::find_if(all.begin(), all.end(), [&](const Captured& row) {
+  const auto at = std::find_if(all.begin(), all.end(), [&](const CapturedTable& row) {
     return Poco::icompare(row.instance, name) == 0;
   });
   return at == all.end() ? nullptr : &*at;
 }
 
-[[noreturn]] void refuse_unknown(const std::vector<Captured>& all, const TableOptions& wanted,
+[[noreturn]] void refuse_unknown(const std::vector<CapturedTable>& all, const TableOptions& wanted,
                                  const std::string& place, const std::string& database,
                                  bool was_read) {
   const std::string name = wanted.name.text();
-  if (const Captured* renamed = find_renamed(all, wanted); renamed != nullptr && was_read) {
+  if (const CapturedTable* renamed = find_renamed(all, wanted); renamed != nullptr && was_read) {
     throw SourceError(DSTREAM_CONFIG, place + ": " + name + " was renamed to " +
                                           renamed->table.text() + ", which capture instance " +
                                           renamed->instance +
@@ -209,7 +67,7 @@ const Captured* find_renamed(const std::vector<Captured>& all, const TableOption
                                   : ""));
 }
 
-[[noreturn]] void refuse_missing(Connection& connection, const std::vector<Captured>& all,
+[[noreturn]] void refuse_missing(Connection& connection, const std::vector<CapturedTable>& all,
                                  const TableOptions& wanted, const std::string& place,
                                  const std::string& database, bool was_read) {
   Statement statement(connection, "SELECT OBJECT_ID(?)", {BindValue::of(wanted.name.quoted())},
@@ -238,13 +96,14 @@ bool was_read(const Position& position, const TableName& name) {
       });
 }
 
-std::vector<Captured> find_captured(Connection& connection, const std::vector<Captured>& all,
-                                    const TableOptions& wanted, const std::string& place,
-                                    const std::string& database, const Position& position) {
+std::vector<CapturedTable> find_captured(Connection& connection,
+                                         const std::vector<CapturedTable>& all,
+                                         const TableOptions& wanted, const std::string& place,
+                                         const std::string& database, const Position& position) {
   // An exact match counts more than one that only a case-insensitive collation would make.
-  std::vector<Captured> candidates;
+  std::vector<CapturedTable> candidates;
   for (const bool exact : {true, false}) {
-    for (const Captured& row : all) {
+    for (const CapturedTable& row : all) {
       if (exact ? row.table == wanted.name : same_name(row.table, wanted.name)) {
         candidates.push_back(row);
       }
@@ -257,7 +116,7 @@ std::vector<Captured> find_captured(Connection& connection, const std::vector<Ca
     refuse_missing(connection, all, wanted, place, database, was_read(position, wanted.name));
   }
   if (!wanted.capture_instance.empty()) {
-    std::erase_if(candidates, [&wanted](const Captured& row) {
+    std::erase_if(candidates, [&wanted](const CapturedTable& row) {
       return Poco::icompare(row.instance, wanted.capture_instance) != 0;
     });
     if (candidates.empty()) {
@@ -270,8 +129,8 @@ std::vector<Captured> find_captured(Connection& connection, const std::vector<Ca
 }
 
 // What is copied first needs no older changes, and has all columns in the newest instance.
-Captured choose(const std::vector<Captured>& candidates, const Position& position,
-                SnapshotMode snapshot) {
+CapturedTable choose(const std::vector<CapturedTable>& candidates, const Position& position,
+                     SnapshotMode snapshot) {
   const TableName& name = candidates.front().table;
   const PositionEntry* known = position.find(name);
   if (known == nullptr && snapshot != SnapshotMode::kNever) {
@@ -279,7 +138,7 @@ Captured choose(const std::vector<Captured>& candidates, const Position& positio
   }
   std::vector<InstanceRow> rows;
   rows.reserve(candidates.size());
-  for (const Captured& candidate : candidates) {
+  for (const CapturedTable& candidate : candidates) {
     rows.push_back({candidate.object_id, candidate.source_object_id, candidate.start});
   }
   return candidates[choose_instance(rows,
@@ -287,10 +146,10 @@ Captured choose(const std::vector<Captured>& candidates, const Position& positio
 }
 
 // Names of the instances that came before `chosen`.
-std::vector<std::string> superseded(const std::vector<Captured>& candidates,
-                                    const Captured& chosen) {
+std::vector<std::string> superseded(const std::vector<CapturedTable>& candidates,
+                                    const CapturedTable& chosen) {
   std::vector<std::string> names;
-  for (const Captured& other : candidates) {
+  for (const CapturedTable& other : candidates) {
     if (other.object_id == chosen.object_id) {
       break;
     }
@@ -353,13 +212,13 @@ CapturedColumn make_column(const DeclaredColumn& declared, const DescribedColumn
 struct Facts {
   std::string database;
   Definitions definitions;
-  Columns columns;
-  Keys keys;
+  CapturedColumns columns;
+  CapturedKeys keys;
   TableColumns table_columns;
 };
 
-CaptureInstance make_instance(Connection& connection, const Captured& captured, const Facts& facts,
-                              ClrForm clr_form) {
+CaptureInstance make_instance(Connection& connection, const CapturedTable& captured,
+                              const Facts& facts, ClrForm clr_form) {
   CaptureInstance instance;
   instance.name = captured.instance;
   instance.object_id = captured.object_id;
@@ -448,15 +307,16 @@ Catalog load_catalog(Connection& connection, const Options& options, const Posit
                      const LogLine& log) {
   Catalog catalog;
   catalog.database = check_database(connection);
-  const std::vector<Captured> captured = load_captured(connection);
-  std::vector<std::tuple<Captured, const TableOptions*, std::vector<std::string>>> chosen;
+  std::vector<CapturedTable> captured = load_captured_tables(connection);
+  std::erase_if(captured, [](const CapturedTable& row) { return row.table.table.empty(); });
+  std::vector<std::tuple<CapturedTable, const TableOptions*, std::vector<std::string>>> chosen;
   std::map<TableName, std::string> seen;
   for (size_t i = 0; i < options.tables.size(); ++i) {
     const TableOptions& wanted = options.tables[i];
     const std::string place = "tables/" + std::to_string(i);
-    const std::vector<Captured> candidates =
+    const std::vector<CapturedTable> candidates =
         find_captured(connection, captured, wanted, place, catalog.database, position);
-    const Captured found = choose(candidates, position, options.snapshot);
+    const CapturedTable found = choose(candidates, position, options.snapshot);
     const auto [other, fresh] = seen.emplace(found.table, place);
     if (!fresh) {
       throw SourceError(DSTREAM_CONFIG, place + ": " + wanted.name.text() +
@@ -470,8 +330,8 @@ Catalog load_catalog(Connection& connection, const Options& options, const Posit
 
   // Before the columns: what alters them meanwhile is newer than what is known here.
   Definitions definitions = load_definitions(connection);
-  const Facts facts{catalog.database, std::move(definitions), load_columns(connection),
-                    load_keys(connection), load_table_columns(connection)};
+  const Facts facts{catalog.database, std::move(definitions), load_captured_columns(connection),
+                    load_captured_keys(connection), load_table_columns(connection)};
   History history(connection);
   for (auto& [found, wanted, older] : chosen) {
     CatalogTable table;

@@ -17,63 +17,23 @@ int64_t unix_now_s() {
       .count();
 }
 
-struct DeclaredColumns {
-  std::set<std::string> all;
-  std::set<std::string> large;
-};
-
-// Columns of the captured tables as they are now.
-std::map<int32_t, DeclaredColumns> load_source_columns(Connection& connection) {
-  Statement statement(connection,
-                      "SELECT object_id, name, max_length, TYPE_NAME(system_type_id)"
-                      " FROM sys.columns WHERE object_id IN"
-                      " (SELECT source_object_id FROM cdc.change_tables)",
-                      {}, "Reading sys.columns");
-  std::map<int32_t, DeclaredColumns> columns;
-  while (statement.next_row()) {
-    int64_t object_id = 0;
-    std::string name;
-    int64_t length = 0;
-    std::string type;
-    statement.get_int(1, &object_id);
-    statement.get_text(2, &name);
-    statement.get_int(3, &length);
-    statement.get_text(4, &type);
-    DeclaredColumns& of_table = columns[static_cast<int32_t>(object_id)];
-    of_table.all.insert(name);
-    if (length == -1 || type == "text" || type == "ntext" || type == "image") {
-      of_table.large.insert(name);
+// Columns are told apart by id: another one may have the name of one that was dropped.
+void compare_columns(const std::vector<DeclaredColumn>& captured,
+                     std::map<int32_t, TableColumn> left, InstanceFacts* facts) {
+  for (const DeclaredColumn& column : captured) {
+    const auto now = left.find(column.id);
+    if (now == left.end()) {
+      facts->gone_columns.push_back(column.name);
+      continue;
     }
+    if (now->second.large) {
+      facts->large_columns.push_back(column.name);
+    }
+    left.erase(now);
   }
-  return columns;
-}
-
-std::map<int32_t, std::vector<std::string>> load_captured_columns(Connection& connection) {
-  Statement statement(connection,
-                      "SELECT object_id, column_name FROM cdc.captured_columns"
-                      " ORDER BY object_id, column_ordinal",
-                      {}, "Reading cdc.captured_columns");
-  std::map<int32_t, std::vector<std::string>> columns;
-  while (statement.next_row()) {
-    int64_t object_id = 0;
-    std::string name;
-    statement.get_int(1, &object_id);
-    statement.get_text(2, &name);
-    columns[static_cast<int32_t>(object_id)].push_back(std::move(name));
+  for (const auto& [id, column] : left) {
+    facts->uncaptured_columns.push_back(column.name);
   }
-  return columns;
-}
-
-std::map<int32_t, int64_t> load_key_sizes(Connection& connection) {
-  Statement statement(connection, "SELECT object_id FROM cdc.index_columns", {},
-                      "Reading cdc.index_columns");
-  std::map<int32_t, int64_t> sizes;
-  while (statement.next_row()) {
-    int64_t object_id = 0;
-    statement.get_int(1, &object_id);
-    ++sizes[static_cast<int32_t>(object_id)];
-  }
-  return sizes;
 }
 
 std::optional<int64_t> load_reach(Connection& connection, Lsn start) {
@@ -84,34 +44,6 @@ std::optional<int64_t> load_reach(Connection& connection, Lsn start) {
   int64_t minutes = 0;
   return statement.next_row() && statement.get_int(1, &minutes) ? std::optional(minutes)
                                                                 : std::nullopt;
-}
-
-std::vector<InstanceFacts> load_change_tables(Connection& connection) {
-  Statement statement(connection,
-                      "SELECT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id),"
-                      " capture_instance, object_id, source_object_id, start_lsn,"
-                      " CAST(supports_net_changes AS int), role_name FROM cdc.change_tables",
-                      {}, "Reading cdc.change_tables");
-  std::vector<InstanceFacts> all;
-  while (statement.next_row()) {
-    InstanceFacts facts;
-    int64_t object_id = 0;
-    int64_t source_object_id = 0;
-    int64_t net_changes = 0;
-    statement.get_text(1, &facts.table.schema);
-    statement.get_text(2, &facts.table.table);
-    statement.get_text(3, &facts.name);
-    statement.get_int(4, &object_id);
-    statement.get_int(5, &source_object_id);
-    statement.get_lsn(6, &facts.start);
-    statement.get_int(7, &net_changes);
-    statement.get_text(8, &facts.role);
-    facts.object_id = static_cast<int32_t>(object_id);
-    facts.source_object_id = static_cast<int32_t>(source_object_id);
-    facts.net_changes = net_changes != 0;
-    all.push_back(std::move(facts));
-  }
-  return all;
 }
 
 }  // namespace
@@ -264,31 +196,24 @@ int64_t load_text_limit(Connection& connection) {
 }
 
 std::vector<InstanceFacts> load_instances(Connection& connection) {
-  std::vector<InstanceFacts> all = load_change_tables(connection);
-  const auto declared = load_source_columns(connection);
-  auto captured = load_captured_columns(connection);
-  const auto key_sizes = load_key_sizes(connection);
-  for (InstanceFacts& facts : all) {
+  const TableColumns table_columns = load_table_columns(connection);
+  const CapturedColumns captured = load_captured_columns(connection);
+  const CapturedKeys keys = load_captured_keys(connection);
+  std::vector<InstanceFacts> all;
+  for (CapturedTable& table : load_captured_tables(connection)) {
+    InstanceFacts& facts = all.emplace_back();
+    static_cast<CapturedTable&>(facts) = std::move(table);
     if (!facts.start.is_zero()) {
       facts.reaches_back_min = load_reach(connection, facts.start);
     }
-    if (const auto size = key_sizes.find(facts.object_id); size != key_sizes.end()) {
-      facts.key_columns = size->second;
+    if (const auto key = keys.find(facts.object_id); key != keys.end()) {
+      facts.key_columns = static_cast<int64_t>(key->second.size());
     }
-    const auto now = declared.find(facts.source_object_id);
-    if (now == declared.end()) {
-      continue;  // the login may not see the table
+    const auto now = table_columns.find(facts.source_object_id);
+    const auto columns = captured.find(facts.object_id);
+    if (now != table_columns.end() && columns != captured.end()) {
+      compare_columns(columns->second, now->second, &facts);
     }
-    const std::vector<std::string>& columns = captured[facts.object_id];
-    std::set<std::string> left = now->second.all;
-    for (const std::string& name : columns) {
-      if (left.erase(name) == 0) {
-        facts.gone_columns.push_back(name);
-      } else if (now->second.large.contains(name)) {
-        facts.large_columns.push_back(name);
-      }
-    }
-    facts.uncaptured_columns.assign(left.begin(), left.end());
   }
   return all;
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "plugins/sqlserver_cdc/capture_catalog.h"
 #include "plugins/sqlserver_cdc/connection.h"
 #include "plugins/sqlserver_cdc/identifiers.h"
 
@@ -68,14 +69,7 @@ std::optional<ScanErrorFacts> load_scan_error(Connection& connection);
 // 'max text repl size' in bytes; -1: without limit.
 int64_t load_text_limit(Connection& connection);
 
-struct InstanceFacts {
-  TableName table;
-  std::string name;
-  int32_t object_id = 0;
-  int32_t source_object_id = 0;
-  Lsn start;  // zero: the capture job has not come to it
-  bool net_changes = false;
-  std::string role;                         // gating role; "" if there is none
+struct InstanceFacts : CapturedTable {
   std::optional<int64_t> reaches_back_min;  // age of the oldest commit still there; nullopt: none
   int64_t key_columns = 0;
   std::vector<std::string> large_columns;       // captured, with values of up to 2 GB

@@ -33,12 +33,12 @@ std::string enable_statement(const TableName& table, const std::string& instance
 // A second instance that has what the first lacks; readers go on without a gap.
 std::string second_instance(const InstanceFacts& facts) {
   return "-- the source goes over to it by itself; a table has room for two\n" +
-         enable_statement(facts.table, facts.name + "_2") +
+         enable_statement(facts.table, facts.instance + "_2") +
          "\n-- once a restart has read past its beginning:\n"
          "EXEC sys.sp_cdc_disable_table @source_schema = " +
          quote_literal(facts.table.schema) +
          ", @source_name = " + quote_literal(facts.table.table) +
-         ", @capture_instance = " + quote_literal(facts.name) + ";";
+         ", @capture_instance = " + quote_literal(facts.instance) + ";";
 }
 
 }  // namespace
@@ -224,7 +224,7 @@ void judge_captured(const TableName& table, bool exists, const std::string& want
     std::vector<std::string> names;
     names.reserve(found.size());
     for (const InstanceFacts& each : found) {
-      names.push_back(each.name);
+      names.push_back(each.instance);
     }
     checks.ok("table.captured",
               (names.size() == 1 ? "Its capture instance is " : "Its capture instances are ") +
@@ -249,10 +249,10 @@ void judge_instance(const InstanceFacts& facts, const std::optional<int64_t>& re
   const std::string subject = facts.table.text();
   if (facts.start.is_zero()) {
     checks.warning("table.start",
-                   facts.name + " is new, and the capture job has not come to it yet.",
+                   facts.instance + " is new, and the capture job has not come to it yet.",
                    "Look again when the capture job has scanned the log.", subject);
   } else {
-    checks.ok("table.start", facts.name + " begins at " + facts.start.text() + ".", subject);
+    checks.ok("table.start", facts.instance + " begins at " + facts.start.text() + ".", subject);
   }
   if (!facts.reaches_back_min) {
     checks.ok("table.reach", "No commit has come since it begins.", subject);

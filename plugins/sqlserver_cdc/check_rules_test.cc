@@ -29,7 +29,7 @@ class CheckRules : public ::testing::Test {
     job_.scans_max = 10;
     job_.polling_interval_s = 5;
     instance_.table = {"dbo", "Orders"};
-    instance_.name = "dbo_Orders";
+    instance_.instance = "dbo_Orders";
     instance_.start = Lsn{1, 1};
     instance_.key_columns = 1;
   }

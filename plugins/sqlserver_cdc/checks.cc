@@ -169,7 +169,7 @@ class SourceChecks {
     std::vector<InstanceFacts> found;
     for (const InstanceFacts& each : all) {
       const bool same_instance = wanted.capture_instance.empty() ||
-                                 Poco::icompare(each.name, wanted.capture_instance) == 0;
+                                 Poco::icompare(each.instance, wanted.capture_instance) == 0;
       if (same_name(each.table, wanted.name) && same_instance) {
         found.push_back(each);
       }
@@ -195,7 +195,7 @@ class SourceChecks {
       judge_instance(each, retention_min_, checks_);
       look(
           "table.shape",
-          [&] { judge_shape(each, load_has_command_id(*connection_, each.name), checks_); },
+          [&] { judge_shape(each, load_has_command_id(*connection_, each.instance), checks_); },
           subject);
       look_at_large_columns(each);
     }

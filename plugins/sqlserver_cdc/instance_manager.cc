@@ -7,6 +7,8 @@
 #include <set>
 #include <utility>
 
+#include "plugins/sqlserver_cdc/capture_catalog.h"
+
 namespace dstream::sqlserver {
 namespace {
 
@@ -32,57 +34,6 @@ void run_to_end(Connection& connection, const std::string& sql, const std::strin
   } while (statement.next_result());
 }
 
-using Definitions = std::map<int64_t, Lsn>;                    // by change table: newest DDL
-using ColumnIds = std::map<int64_t, std::vector<int32_t>>;     // by change table
-using Columns = std::vector<std::pair<int32_t, std::string>>;  // id and name
-
-Definitions load_definitions(Connection& connection) {
-  Statement statement(connection,
-                      "SELECT object_id, MAX(ddl_lsn) FROM cdc.ddl_history GROUP BY object_id", {},
-                      "Reading cdc.ddl_history");
-  Definitions definitions;
-  while (statement.next_row()) {
-    int64_t id = 0;
-    statement.get_int(1, &id);
-    statement.get_lsn(2, &definitions[id]);
-  }
-  return definitions;
-}
-
-ColumnIds load_captured(Connection& connection) {
-  Statement statement(connection, "SELECT object_id, column_id FROM cdc.captured_columns", {},
-                      "Reading cdc.captured_columns");
-  ColumnIds captured;
-  while (statement.next_row()) {
-    int64_t id = 0;
-    int64_t column = 0;
-    statement.get_int(1, &id);
-    statement.get_int(2, &column);
-    captured[id].push_back(static_cast<int32_t>(column));
-  }
-  return captured;
-}
-
-// By source table.
-std::map<int64_t, Columns> load_columns(Connection& connection) {
-  Statement statement(connection,
-                      "SELECT object_id, column_id, name FROM sys.columns WHERE object_id IN"
-                      " (SELECT source_object_id FROM cdc.change_tables)"
-                      " ORDER BY object_id, column_id",
-                      {}, "Reading sys.columns");
-  std::map<int64_t, Columns> columns;
-  while (statement.next_row()) {
-    int64_t id = 0;
-    int64_t column = 0;
-    std::string name;
-    statement.get_int(1, &id);
-    statement.get_int(2, &column);
-    statement.get_text(3, &name);
-    columns[id].emplace_back(static_cast<int32_t>(column), std::move(name));
-  }
-  return columns;
-}
-
 // The current row, from its third column on.
 ManagedInstance read_instance(Statement& statement, int64_t* id, int64_t* source_id) {
   ManagedInstance instance;
@@ -106,8 +57,8 @@ ManagedInstance read_instance(Statement& statement, int64_t* id, int64_t* source
 std::vector<ManagedTable> load_managed(Connection& connection,
                                        const std::vector<TableName>& names) {
   Definitions definitions = load_definitions(connection);
-  ColumnIds captured = load_captured(connection);
-  const std::map<int64_t, Columns> columns = load_columns(connection);
+  const CapturedColumns captured = load_captured_columns(connection);
+  const TableColumns columns = load_table_columns(connection);
   Statement statement(connection,
                       "SELECT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id),"
                       " capture_instance, object_id, source_object_id, start_lsn,"
@@ -123,17 +74,24 @@ std::vector<ManagedTable> load_managed(Connection& connection,
     statement.get_text(2, &name.table);
     ManagedInstance instance = read_instance(statement, &id, &source_id);
     const auto wanted = [&name](const TableName& other) { return same_name(other, name); };
-    const auto known = columns.find(source_id);
+    const auto known = columns.find(static_cast<int32_t>(source_id));
     // Without its columns, which the login may not see, nothing is known of a table.
     if (known == columns.end() || std::none_of(names.begin(), names.end(), wanted)) {
       continue;
     }
     // Entries whose instance is gone are nobody's.
-    instance.definition = definitions[id];
-    instance.column_ids = std::move(captured[id]);
+    instance.definition = definitions[static_cast<int32_t>(id)];
+    if (const auto own = captured.find(static_cast<int32_t>(id)); own != captured.end()) {
+      for (const DeclaredColumn& column : own->second) {
+        instance.column_ids.push_back(column.id);
+      }
+    }
     ManagedTable& table = tables[name];
     table.name = name;
-    table.columns = known->second;
+    table.columns.clear();
+    for (const auto& [column_id, column] : known->second) {
+      table.columns.emplace_back(column_id, column.name);
+    }
     table.instances.push_back(std::move(instance));
   }
   std::vector<ManagedTable> all;
