@@ -318,7 +318,6 @@ TEST_F(SinkFaults, RefusalsForAQuotaEndWhenTheQuotaDoes) {
   EXPECT_GT(driver.host().metric("throttled_seconds"), 0);
 }
 
-// ---- the table ----------------------------------------------------------------------------------
 // ---- transactions -------------------------------------------------------------------------------
 
 // Event Hubs Standard answers for ever that there is no coordinator; its own words are said at
@@ -340,6 +339,7 @@ TEST_F(SinkFaults, AHubWithoutTransactionsIsNamedAtStart) {
   EXPECT_NE(said.find("Write delivery: at_least_once"), std::string::npos) << said;
 }
 
+// ---- the table ----------------------------------------------------------------------------------
 
 // Rows that no broker's answer to a batch causes, and what provokes them instead.
 constexpr std::pair<int, const char*> kElsewhere[] = {
