@@ -3,26 +3,20 @@
 
 #include <map>
 
+#include "broker_fixture.h"
 #include "dstream/ext/draft/testing.hpp"
-#include "tests/standins/kafka/kafka_broker.h"
 
 namespace eventhubs {
 namespace {
 
-using dstream::standin::KafkaBroker;
 using dstream::testing::CheckLine;
 
-class SinkChecksBroker : public testing::Test {
+class SinkChecksBroker : public WithBroker {
  protected:
   static void SetUpTestSuite() {
-    broker_ = new KafkaBroker();
-    broker_->start();
+    start_broker();
     broker_->create_topic("orders", 4);
     broker_->create_topic("small", 1, {{"max.message.bytes", "20000"}});
-  }
-  static void TearDownTestSuite() {
-    delete broker_;
-    broker_ = nullptr;
   }
 
   static std::map<std::string, CheckLine> look(const std::string& config) {
@@ -42,11 +36,7 @@ class SinkChecksBroker : public testing::Test {
     return R"({"connection":")" + connection + R"(","tls":{"ca_file":")" + ca_file + R"("})" +
            more + "}";
   }
-
-  static KafkaBroker* broker_;
 };
-
-KafkaBroker* SinkChecksBroker::broker_ = nullptr;
 
 TEST_F(SinkChecksBroker, AllIsWellWithTheRightLogin) {
   auto found =

@@ -5,31 +5,22 @@
 #include <fstream>
 #include <string>
 
+#include "broker_fixture.h"
 #include "dstream/ext/draft/testing.hpp"
 #include "sink_driver.h"
 #include "stream_check.h"
-#include "tests/standins/kafka/kafka_broker.h"
 #include "tests/standins/kafka/kafka_client.h"
 #include "tests/standins/tokens/token_endpoint.h"
 
 namespace eventhubs {
 namespace {
 
-using dstream::standin::KafkaBroker;
 using dstream::standin::read_all;
 using dstream::standin::TokenEndpoint;
 using std::chrono::steady_clock;
 
-class OAuthBroker : public testing::Test {
+class OAuthBroker : public WithBroker {
  protected:
-  static void SetUpTestSuite() {
-    broker_ = new KafkaBroker;
-    broker_->start();
-  }
-  static void TearDownTestSuite() {
-    delete broker_;
-    broker_ = nullptr;
-  }
   void SetUp() override {
     TokenEndpoint::Options options;
     options.certs = broker_->folder() + "/certs";
@@ -51,11 +42,8 @@ class OAuthBroker : public testing::Test {
                   more);
   }
 
-  static KafkaBroker* broker_;
   std::unique_ptr<TokenEndpoint> endpoint_;
 };
-
-KafkaBroker* OAuthBroker::broker_ = nullptr;
 
 TEST_F(OAuthBroker, DeliversWithTheSecretOfAnApplication) {
   broker_->create_topic("secret", 4);

@@ -12,9 +12,9 @@
 #include <set>
 #include <string>
 
+#include "broker_fixture.h"
 #include "sink_driver.h"
 #include "stream_check.h"
-#include "tests/standins/kafka/kafka_broker.h"
 #include "tests/standins/kafka/kafka_client.h"
 
 namespace eventhubs {
@@ -39,26 +39,15 @@ size_t resident_mib() {
 }
 
 // One broker for all tests; each has topics of its own.
-class SinkBroker : public testing::Test {
+class SinkBroker : public WithBroker {
  protected:
   static void SetUpTestSuite() {
     KafkaBroker::Options options;
     // The client alone keeps a topic from being made by asking about it.
     options.properties = {"auto.create.topics.enable=true"};
-    broker_ = new KafkaBroker(options);
-    broker_->start();
-  }
-  static void TearDownTestSuite() {
-    delete broker_;
-    broker_ = nullptr;
+    start_broker(options);
   }
 
-  // As Event Hubs is reached: TLS, SASL PLAIN, the connection string as password.
-  static std::string config(const std::string& more = "", const std::string& connection = "") {
-    return R"({"connection":")" + (connection.empty() ? broker_->connection_string() : connection) +
-           R"(","tls":{"ca_file":")" + broker_->ca_file() +
-           R"("},"linger":"5ms","backoff_min":"10ms","backoff_max":"200ms")" + more + "}";
-  }
   static std::vector<KafkaRecord> read(const std::string& topic) {
     return read_all(broker_->plaintext(), topic);
   }
@@ -75,11 +64,7 @@ class SinkBroker : public testing::Test {
     }
     return bytes;
   }
-
-  static KafkaBroker* broker_;
 };
-
-KafkaBroker* SinkBroker::broker_ = nullptr;
 
 TEST_F(SinkBroker, DeliversOverTlsWithAConnectionString) {
   broker_->create_topic("orders", 4);

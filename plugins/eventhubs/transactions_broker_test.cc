@@ -6,8 +6,8 @@
 #include <functional>
 #include <memory>
 
+#include "broker_fixture.h"
 #include "dstream/ext/draft/testing.hpp"
-#include "tests/standins/kafka/kafka_broker.h"
 #include "tests/standins/kafka/kafka_client.h"
 
 namespace eventhubs {
@@ -85,7 +85,7 @@ class Writer {
   uint64_t next_ = 0;
 };
 
-class TransactionsBroker : public testing::Test {
+class TransactionsBroker : public WithBroker {
  protected:
   static void SetUpTestSuite() {
     KafkaBroker::Options options;
@@ -93,16 +93,7 @@ class TransactionsBroker : public testing::Test {
         "transaction.abort.timed.out.transaction.cleanup.interval.ms=200",
         "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found=true", "super.users=User:ANONYMOUS"};
-    broker_ = new KafkaBroker(options);
-    broker_->start();
-  }
-  static void TearDownTestSuite() {
-    delete broker_;
-    broker_ = nullptr;
-  }
-  static std::string config(const std::string& more = "") {
-    return R"({"connection":")" + broker_->connection_string() + R"(","tls":{"ca_file":")" +
-           broker_->ca_file() + R"("},"linger":"5ms","backoff_min":"10ms")" + more + "}";
+    start_broker(options);
   }
   // A commit is confirmed before it is seen.
   static size_t wait_committed(const std::string& topic, size_t count) {
@@ -123,11 +114,7 @@ class TransactionsBroker : public testing::Test {
     }
     return "";
   }
-
-  static KafkaBroker* broker_;
 };
-
-KafkaBroker* TransactionsBroker::broker_ = nullptr;
 
 TEST_F(TransactionsBroker, SaysThatTheTransactionalIdIsNotAllowed) {
   const std::vector<std::string> rule = {"--bootstrap-server",
