@@ -44,6 +44,32 @@ TEST_F(CdcTest, ChangeTablesHaveTheDocumentedColumns) {
   EXPECT_EQ(driver_.value("SELECT is_cdc_enabled FROM sys.databases WHERE name = db_name()"), "1");
 }
 
+// The rows that a foreign key takes along are changes of the same transaction, behind their cause.
+TEST_F(CdcTest, ReferentialActionsAreCaptured) {
+  ok("CREATE TABLE gone (id int PRIMARY KEY, t int REFERENCES t ON DELETE CASCADE)");
+  ok("CREATE TABLE kept (id int PRIMARY KEY, t int REFERENCES t ON DELETE SET NULL)");
+  enable("t");
+  enable("gone");
+  enable("kept");
+  ok("INSERT INTO t (id) VALUES (1), (2); INSERT INTO gone VALUES (10, 1), (11, 1), (20, 2); "
+     "INSERT INTO kept VALUES (100, 1)");
+  capture_.scan_all();
+  ok("DELETE FROM t WHERE id = 1");
+  EXPECT_EQ(capture_.scan_all(), 1);
+  const std::string newest = " WHERE __$start_lsn = sys.fn_cdc_get_max_lsn()";
+  EXPECT_EQ(driver_.table("SELECT __$operation, id FROM cdc.dbo_t_CT" + newest), "1|1\n");
+  EXPECT_EQ(
+      driver_.table("SELECT __$operation, id, t FROM cdc.dbo_gone_CT" + newest + " ORDER BY id"),
+      "1|10|1\n1|11|1\n");
+  EXPECT_EQ(driver_.table("SELECT __$operation, __$update_mask, id, t FROM cdc.dbo_kept_CT" +
+                          newest + " ORDER BY __$operation"),
+            "3|0x02|100|1\n4|0x02|100|NULL\n");
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM cdc.dbo_t_CT p JOIN cdc.dbo_gone_CT c ON "
+                          "c.__$start_lsn = p.__$start_lsn AND c.__$seqval > p.__$seqval AND "
+                          "c.__$command_id > p.__$command_id WHERE c.__$operation = 1"),
+            "2");
+}
+
 TEST_F(CdcTest, OperationsMasksAndCommands) {
   enable("t");
   ok("INSERT INTO t VALUES (1, N'x', 1.5)");

@@ -442,7 +442,8 @@ void alter(SqlSession* session, const TablePtr& table, const Statement& statemen
       for (const KeySpec& key : statement.table->keys) {
         add_index(session, table, key, definition);
       }
-      add_constraints(session, table->database, table->name(), *statement.table, definition);
+      add_constraints(session, table->database, table->object_id(), table->name(), *statement.table,
+                      definition);
       if (statement.alter == AlterAction::kAddConstraint && !statement.without_check) {
         check_rows(session, statement.name, *statement.table, *definition);
       }

@@ -19,8 +19,9 @@ void rename_column(SqlSession* session, const TablePtr& table, std::string_view 
 // Shared with definition.cc.
 void add_key(Database* database, const std::string& table_name, const KeySpec& spec,
              TableDefinition* definition);
-void add_constraints(SqlSession* session, Database* database, const std::string& table_name,
-                     const TableSpec& spec, TableDefinition* definition);
+void add_constraints(SqlSession* session, Database* database, int32_t table_id,
+                     const std::string& table_name, const TableSpec& spec,
+                     TableDefinition* definition);
 void add_columns(SqlSession* session, Database* database, const std::string& table_name,
                  const TableSpec& spec, TableDefinition* definition);
 

@@ -178,11 +178,16 @@ struct KeySpec {
   std::vector<Part> columns;
 };
 
+// What becomes of rows whose parent goes or gets another key. Numbered as in sys.foreign_keys.
+enum class ReferentialAction : uint8_t { kNoAction, kCascade, kSetNull, kSetDefault };
+
 struct ForeignKeySpec {
   std::string name;
   std::vector<std::string> columns;
   Name referenced;
   std::vector<std::string> referenced_columns;
+  ReferentialAction on_delete = ReferentialAction::kNoAction;
+  ReferentialAction on_update = ReferentialAction::kNoAction;
 };
 
 struct CheckSpec {

@@ -65,6 +65,8 @@ struct ForeignKey {
   std::vector<size_t> columns;
   int32_t referenced_table = 0;
   std::vector<std::string> referenced_columns;
+  ReferentialAction on_delete = ReferentialAction::kNoAction;
+  ReferentialAction on_update = ReferentialAction::kNoAction;
 };
 
 struct Check {

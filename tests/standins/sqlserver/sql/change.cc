@@ -162,6 +162,7 @@ int64_t update(SqlSession* session, const Statement& statement) {
       },
       [&] { updates.clear(); });
   writer.update(&updates);
+  writer.finish();
   for (const TableWriter::Update& update : updates) {
     output.add(&update.new_values, &update.old_values);
   }
@@ -185,6 +186,7 @@ int64_t remove(SqlSession* session, const Statement& statement) {
     writer.remove(row.key, row.data, values);
     output.add(nullptr, &values);
   }
+  writer.finish();
   output.finish();
   return static_cast<int64_t>(rows.size());
 }

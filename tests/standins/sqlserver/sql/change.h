@@ -11,6 +11,7 @@
 #include "tests/standins/sqlserver/sql/ast.h"
 #include "tests/standins/sqlserver/sql/binder.h"
 #include "tests/standins/sqlserver/sql/catalog.h"
+#include "tests/standins/sqlserver/sql/references.h"
 #include "tests/standins/sqlserver/sql/session.h"
 
 namespace dstream::standin::sql {
@@ -49,6 +50,9 @@ class TableWriter {
                           const std::vector<SqlValue>& after) const;
   void update(std::vector<Update>* updates);
   void remove(const std::string& key, const RowBytes& before, const std::vector<SqlValue>& values);
+  // Behind the last row of a statement that updates or removes: does to the rows that refer to what
+  // is gone as their foreign keys say, in their tables' logs too. Throws 547.
+  void finish();
 
   // All columns of a stored row, computed ones too.
   std::vector<SqlValue> decode(const RowBytes& row) const;
@@ -61,8 +65,10 @@ class TableWriter {
   // ", column 'x'" if the condition is about one column alone.
   std::string checked_column(const Check& check) const;
   void check_parents(const std::vector<SqlValue>& values) const;
-  void check_children(const std::vector<SqlValue>& old_values,
-                      const std::vector<SqlValue>* new_values) const;
+  // For finish(): the values by which others may refer to a row that was removed or changed.
+  void keep_gone(const std::vector<SqlValue>& old_values, const std::vector<SqlValue>* new_values);
+  void cascade(const Reference& reference, const std::vector<GoneRow>& gone);
+  void check_children(const Reference& reference, const std::vector<GoneRow>& gone) const;
   RowBytes encode(const std::vector<SqlValue>& values) const;
   void store_row(const RowBytes& data, const std::vector<SqlValue>& values);
   void prepare(Update* update) const;
@@ -74,6 +80,7 @@ class TableWriter {
   void take_identity(const Column& column, const SqlValue& value);
   std::string qualified_name() const;
   BoundValue default_of(size_t column);
+  SqlValue default_value(size_t column);  // NULL without one
 
   SqlSession* session_;
   TablePtr table_;
@@ -83,6 +90,8 @@ class TableWriter {
   int32_t command_ = 0;
   std::vector<std::optional<BoundValue>> defaults_;
   std::vector<SqlValue> values_;
+  std::optional<std::vector<Reference>> references_;  // to the table, once a row is gone
+  std::vector<GoneRow> gone_;
   // Scope of computed columns and CHECK: the table's own columns.
   mutable Scope scope_;
   std::vector<std::pair<size_t, BoundValue>> computed_;

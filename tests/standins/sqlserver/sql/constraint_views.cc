@@ -6,6 +6,7 @@
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/expression_columns.h"
 #include "tests/standins/sqlserver/sql/procedures.h"
+#include "tests/standins/sqlserver/sql/references.h"
 #include "tests/standins/sqlserver/sql/session.h"
 #include "tests/standins/sqlserver/sql/text.h"
 
@@ -115,10 +116,10 @@ SystemView foreign_keys(const SystemView& objects) {
                             flag(false),
                             flag(false),
                             flag(false),
-                            number(0),
-                            text("NO_ACTION"),
-                            number(0),
-                            text("NO_ACTION"),
+                            number(static_cast<int64_t>(use.key->on_delete)),
+                            text(action_name(use.key->on_delete, '_')),
+                            number(static_cast<int64_t>(use.key->on_update)),
+                            text(action_name(use.key->on_update, '_')),
                             flag(is_system_named(use.key->name))};
         row->insert(row->end(), values.begin(), values.end());
         return true;
@@ -203,7 +204,8 @@ SystemView referential_constraints() {
       rows.push_back({text(database.name()), text(use.child->schema()), text(use.key->name),
                       text(database.name()), text(use.parent->schema()),
                       use.index != nullptr ? text(use.index->name) : SqlValue{}, text("SIMPLE"),
-                      text("NO ACTION"), text("NO ACTION")});
+                      text(action_name(use.key->on_update, ' ')),
+                      text(action_name(use.key->on_delete, ' '))});
     }
     return rows;
   };
@@ -250,6 +252,13 @@ bool is_wanted(const ProcedureCall& call, size_t name, const Table& table) {
          (schema.empty() || equal_names(schema, table.schema()));
 }
 
+// As ODBC numbers them: CASCADE before NO ACTION.
+int64_t rule_of(ReferentialAction action) {
+  return action == ReferentialAction::kCascade    ? 0
+         : action == ReferentialAction::kNoAction ? 1
+                                                  : static_cast<int64_t>(action);
+}
+
 void foreign_key_procedure(ProcedureCall& call) {
   call.bind({"@pktable_name", "@pktable_owner", "@pktable_qualifier", "@fktable_name",
              "@fktable_owner", "@fktable_qualifier"});
@@ -257,7 +266,7 @@ void foreign_key_procedure(ProcedureCall& call) {
   if (call.text(kParent).empty() && call.text(kChild).empty()) {
     throw SqlError(15252, 16, 1, "The primary or foreign key table name must be given.");
   }
-  constexpr int kNoAction = 1, kNotDeferrable = 7;
+  constexpr int kNotDeferrable = 7;
   Rows rows;
   for (const KeyUse& use : key_uses(call.database)) {
     if (!is_wanted(call, kParent, *use.parent) || !is_wanted(call, kChild, *use.child)) {
@@ -269,9 +278,9 @@ void foreign_key_procedure(ProcedureCall& call) {
            text(use.parent_definition->columns[use.parent_columns[i]].name),
            text(call.database.name()), text(use.child->schema()), text(use.child->name()),
            text(use.child_definition->columns[use.key->columns[i]].name),
-           number(static_cast<int64_t>(i + 1)), number(kNoAction), number(kNoAction),
-           text(use.key->name), use.index != nullptr ? text(use.index->name) : SqlValue{},
-           number(kNotDeferrable)});
+           number(static_cast<int64_t>(i + 1)), number(rule_of(use.key->on_update)),
+           number(rule_of(use.key->on_delete)), text(use.key->name),
+           use.index != nullptr ? text(use.index->name) : SqlValue{}, number(kNotDeferrable)});
     }
   }
   const SqlType small = make_type(TypeId::kSmallInt, {}, {});

@@ -2,11 +2,10 @@
 #include "tests/standins/sqlserver/sql/change.h"
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
+#include "tests/standins/sqlserver/sql/references.h"
 
 namespace dstream::standin::sql {
-namespace {
 
-// True if a row of `table` has these values in these columns, committed or of this transaction.
 bool has_row(SqlSession* session, const TablePtr& table, const std::vector<size_t>& columns,
              const std::vector<SqlValue>& values) {
   const TableRelation relation(table);
@@ -46,7 +45,6 @@ bool has_row(SqlSession* session, const TablePtr& table, const std::vector<size_
   return false;
 }
 
-// The columns a foreign key refers to: named, or the primary key's.
 std::vector<size_t> referenced_columns(const ForeignKey& key, const TableDefinition& parent) {
   std::vector<size_t> columns;
   for (const std::string& name : key.referenced_columns) {
@@ -64,15 +62,14 @@ std::vector<size_t> referenced_columns(const ForeignKey& key, const TableDefinit
   return columns;
 }
 
-SqlError conflict(const std::string& verb, const std::string& kind, const ForeignKey& key,
-                  const std::string& database, const Table& table, const std::string& column) {
+SqlError foreign_key_conflict(const std::string& verb, const std::string& kind,
+                              const ForeignKey& key, const std::string& database,
+                              const Table& table, const std::string& column) {
   return {547, 16, 0,
           "The " + verb + " statement conflicted with the " + kind + " constraint \"" + key.name +
               "\". The conflict occurred in database \"" + database + "\", table \"" +
               table.full_name() + "\", column '" + column + "'."};
 }
-
-}  // namespace
 
 void TableWriter::check_parents(const std::vector<SqlValue>& values) const {
   for (const ForeignKey& key : definition_->foreign_keys) {
@@ -91,38 +88,8 @@ void TableWriter::check_parents(const std::vector<SqlValue>& values) const {
                                      parent_definition->columns[columns[i]].type));
     }
     if (!has_null && !wanted.empty() && !has_row(session_, parent, columns, wanted)) {
-      throw conflict(verb_, "FOREIGN KEY", key, table_->database->name(), *parent,
-                     parent_definition->columns[columns[0]].name);
-    }
-  }
-}
-
-void TableWriter::check_children(const std::vector<SqlValue>& old_values,
-                                 const std::vector<SqlValue>* new_values) const {
-  if (table_->database == nullptr) {
-    return;
-  }
-  for (const TablePtr& child : table_->database->tables()) {
-    const DefinitionPtr child_definition = child->definition();
-    for (const ForeignKey& key : child_definition->foreign_keys) {
-      if (key.referenced_table != table_->object_id()) {
-        continue;
-      }
-      const std::vector<size_t> columns = referenced_columns(key, *definition_);
-      std::vector<SqlValue> wanted;
-      bool unchanged = new_values != nullptr;
-      for (size_t i = 0; i < columns.size() && i < key.columns.size(); ++i) {
-        const Column& column = definition_->columns[columns[i]];
-        const SqlValue& value = old_values[columns[i]];
-        unchanged = unchanged && !value.null && !(*new_values)[columns[i]].null &&
-                    compare_values(column.type, value, (*new_values)[columns[i]]) == 0;
-        wanted.push_back(
-            convert_value(value, column.type, child_definition->columns[key.columns[i]].type));
-      }
-      if (!unchanged && has_row(session_, child, key.columns, wanted)) {
-        throw conflict(verb_, "REFERENCE", key, table_->database->name(), *child,
-                       child_definition->columns[key.columns[0]].name);
-      }
+      throw foreign_key_conflict(verb_, "FOREIGN KEY", key, table_->database->name(), *parent,
+                                 parent_definition->columns[columns[0]].name);
     }
   }
 }

@@ -7,6 +7,7 @@
 #include "tests/standins/sqlserver/sql/convert.h"
 #include "tests/standins/sqlserver/sql/error.h"
 #include "tests/standins/sqlserver/sql/interpreter.h"
+#include "tests/standins/sqlserver/sql/references.h"
 #include "tests/standins/sqlserver/sql/text.h"
 
 namespace dstream::standin::sql {
@@ -264,8 +265,9 @@ void add_key(Database* database, const std::string& table_name, const KeySpec& s
   definition->indexes.push_back(std::move(index));
 }
 
-void add_constraints(SqlSession* session, Database* database, const std::string& table_name,
-                     const TableSpec& spec, TableDefinition* definition) {
+void add_constraints(SqlSession* session, Database* database, int32_t table_id,
+                     const std::string& table_name, const TableSpec& spec,
+                     TableDefinition* definition) {
   for (const ForeignKeySpec& key : spec.foreign_keys) {
     ForeignKey foreign;
     foreign.object_id = database->new_object_id();
@@ -289,7 +291,10 @@ void add_constraints(SqlSession* session, Database* database, const std::string&
       }
       foreign.columns.push_back(*column);
     }
+    foreign.on_delete = key.on_delete;
+    foreign.on_update = key.on_update;
     definition->foreign_keys.push_back(std::move(foreign));
+    check_actions(*database, table_id, table_name, *definition);
   }
   for (const CheckSpec& spec_check : spec.checks) {
     Check check;
@@ -375,7 +380,7 @@ std::shared_ptr<TableDefinition> make_definition(SqlSession* session, Database* 
   for (const KeySpec& key : spec.keys) {
     add_key(database, table_name, key, definition.get());
   }
-  add_constraints(session, database, table_name, spec, definition.get());
+  add_constraints(session, database, 0, table_name, spec, definition.get());
   settle_definition(definition.get());
   return definition;
 }

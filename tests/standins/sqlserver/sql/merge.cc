@@ -33,6 +33,7 @@ class Merge {
         writer_(session, scan_.table(), "MERGE"),
         output_(session, statement, scan_.table(), "MERGE") {
     scan_.keep_all_rows();
+    rows_max_ = scan_.take_limit();
     Scope& scope = *scan_.scope();
     for (size_t i = 0; i < scope.sources.size(); ++i) {
       target_bit_ |= scope.sources[i].is_target ? uint64_t{1} << i : 0;
@@ -67,11 +68,16 @@ class Merge {
     for (const NewRow& row : inserted_) {
       insert(row);
     }
+    writer_.finish();
     output_.finish();
-    return static_cast<int64_t>(removed_.size() + updates_.size() + inserted_.size());
+    return rows_done();
   }
 
  private:
+  int64_t rows_done() const {
+    return static_cast<int64_t>(removed_.size() + updates_.size() + inserted_.size());
+  }
+
   void bind(const MergeClause& clause) {
     const Permission needed = clause.action == MergeClause::Action::kUpdate   ? Permission::kUpdate
                               : clause.action == MergeClause::Action::kDelete ? Permission::kDelete
@@ -143,6 +149,10 @@ class Merge {
           (clause.has_condition && clause.condition.evaluate(context) != Truth::kTrue)) {
         continue;
       }
+      // TOP counts what is done, not the rows that are joined.
+      if (rows_max_ >= 0 && rows_done() >= rows_max_) {
+        return;
+      }
       if (has_target && !changed_.insert(row.key).second) {
         throw SqlError(
             8672, 16, 1,
@@ -195,6 +205,7 @@ class Merge {
   OutputCollector output_;
   BoundValue mark_;
   uint64_t target_bit_ = 0;
+  int64_t rows_max_ = -1;  // of TOP; -1: no limit
   std::vector<BoundClause> clauses_;
 
   std::vector<TableWriter::Update> updates_;

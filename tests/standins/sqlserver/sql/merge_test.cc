@@ -71,6 +71,19 @@ TEST_F(MergeTest, IsOneStatement) {
   EXPECT_EQ(rows(), "1|b|2\n2|c|3\n");
 }
 
+// The rows that no clause takes do not count.
+TEST_F(MergeTest, TopIsOfTheRowsThatAreChanged) {
+  const std::string low = " INTO t USING (VALUES (1), (2), (3)) AS v (k) ON t.id = v.k ";
+  ok("MERGE TOP (1)" + low + "WHEN MATCHED AND t.id = 3 THEN DELETE;");
+  EXPECT_EQ(rows(), "1|a|1\n2|b|2\n");
+  ok("MERGE TOP (1 + 1)" + low +
+     "WHEN MATCHED THEN UPDATE SET n = 9 WHEN NOT MATCHED THEN INSERT (id) VALUES (k);");
+  EXPECT_EQ(driver_.value("SELECT @@ROWCOUNT"), "2");
+  EXPECT_EQ(driver_.value("SELECT COUNT(*) FROM t WHERE n = 9 OR id = 3"), "2");
+  ok("MERGE TOP (0)" + low + "WHEN MATCHED THEN DELETE;");
+  EXPECT_EQ(driver_.value("SELECT @@ROWCOUNT"), "0");
+}
+
 TEST_F(MergeTest, WhatIsNotAllowedSaysSo) {
   const std::string merge = "MERGE t USING s ON t.id = s.id ";
   EXPECT_EQ(driver_.error(merge + "WHEN MATCHED THEN DELETE"), 10713);
@@ -85,7 +98,8 @@ TEST_F(MergeTest, WhatIsNotAllowedSaysSo) {
             5334);
   EXPECT_EQ(driver_.error(merge + "WHEN NOT MATCHED THEN INSERT (id, n) VALUES (1);"), 109);
   EXPECT_EQ(driver_.error("MERGE nowhere USING s ON 1 = 1 WHEN MATCHED THEN DELETE;"), 208);
-  EXPECT_EQ(driver_.error("MERGE TOP (1) t USING s ON 1 = 1 WHEN MATCHED THEN DELETE;"), 40510);
+  EXPECT_EQ(driver_.error("MERGE TOP (1) PERCENT t USING s ON 1 = 1 WHEN MATCHED THEN DELETE;"),
+            40510);
 }
 
 TEST_F(MergeTest, TargetsAndSourcesOfAllKinds) {

@@ -227,6 +227,21 @@ void Parser::key_columns(KeySpec* key) {
   expect(")");
 }
 
+ReferentialAction Parser::referential_action() {
+  if (accept_word("CASCADE")) {
+    return ReferentialAction::kCascade;
+  }
+  if (accept_words("SET", "NULL")) {
+    return ReferentialAction::kSetNull;
+  }
+  if (accept_words("SET", "DEFAULT")) {
+    return ReferentialAction::kSetDefault;
+  }
+  expect_word("NO");
+  expect_word("ACTION");
+  return ReferentialAction::kNoAction;
+}
+
 void Parser::foreign_key(TableSpec* table, const std::string& constraint,
                          std::vector<std::string> columns) {
   ForeignKeySpec key;
@@ -240,10 +255,8 @@ void Parser::foreign_key(TableSpec* table, const std::string& constraint,
   while (peek().is_word("ON") && is_any_word({"ON"}) &&
          (peek(1).is_word("DELETE") || peek(1).is_word("UPDATE"))) {
     take();
-    take();
-    if (!accept_words("NO", "ACTION")) {
-      throw not_understood("ON DELETE / ON UPDATE " + peek().text);
-    }
+    const bool is_delete = take().is_word("DELETE");
+    (is_delete ? key.on_delete : key.on_update) = referential_action();
   }
   table->foreign_keys.push_back(std::move(key));
 }

@@ -149,6 +149,7 @@ class Parser {
   bool constraint_body(TableSpec* table, const std::string& constraint);
   KeySpec key_constraint(const std::string& constraint, bool primary);
   void key_columns(KeySpec* key);
+  ReferentialAction referential_action();
   void foreign_key(TableSpec* table, const std::string& constraint,
                    std::vector<std::string> columns);
   void skip_index_options();

@@ -88,9 +88,7 @@ StatementPtr Parser::change_with_common_tables(std::vector<Query::CommonTable> t
 StatementPtr Parser::merge_statement() {
   NewStatement result = make(StatementKind::kMerge);
   take();
-  if (peek().is_word("TOP")) {
-    throw not_understood("MERGE TOP");
-  }
+  change_top(result.get());
   accept_word("INTO");
   auto join = std::make_shared<TableRef>();
   join->kind = TableRef::Kind::kJoin;

@@ -65,6 +65,16 @@ BoundValue TableWriter::default_of(size_t column) {
   return *bound;
 }
 
+SqlValue TableWriter::default_value(size_t column) {
+  if (definition_->columns[column].default_value == nullptr) {
+    return {};
+  }
+  const BoundValue bound = default_of(column);
+  return bound.is_null
+             ? SqlValue{}
+             : stored(column, bound.type, bound.evaluate({session_, nullptr, nullptr, nullptr}));
+}
+
 SqlValue TableWriter::stored(size_t column, const SqlType& type, const SqlValue& value) const {
   const Column& definition = definition_->columns[column];
   if (value.null) {
@@ -131,10 +141,7 @@ const std::vector<SqlValue>& TableWriter::insert(const std::vector<size_t>& colu
                                      session_->current_database().next_row_version())),
                                  bigint_type(), binary_type(8));
     } else if (!given[i] && column.default_value != nullptr) {
-      const BoundValue bound = default_of(i);
-      if (!bound.is_null) {
-        values_[i] = stored(i, bound.type, bound.evaluate({session_, nullptr, nullptr, nullptr}));
-      }
+      values_[i] = default_value(i);
     }
   }
   compute(&values_);
@@ -304,9 +311,6 @@ void TableWriter::prepare(Update* update) const {
     update->moves = update->moves || changed;
     update->key_changed = update->key_changed || (changed && index.unique);
   }
-  if (update->key_changed) {
-    check_children(before, &after);
-  }
 }
 
 // Rows whose keys change are all taken out before they are put back, so that `SET id = id + 1`
@@ -329,6 +333,9 @@ void TableWriter::update(std::vector<Update>* updates) {
     if (update.moves) {
       store_row(update.after, update.new_values);
     }
+    if (update.key_changed) {
+      keep_gone(update.old_values, &update.new_values);
+    }
   }
   if (!is_logged_) {
     return;
@@ -349,8 +356,8 @@ void TableWriter::update(std::vector<Update>* updates) {
 
 void TableWriter::remove(const std::string& key, const RowBytes& before,
                          const std::vector<SqlValue>& values) {
-  check_children(values, nullptr);
   table_->store()->remove(&session_->statement_transaction(), key);
+  keep_gone(values, nullptr);
   if (is_logged_) {
     log(ChangeKind::kDelete, false, before, nullptr, next_record(), 0, command_);
   }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/standins/sqlserver/sql/change.h"
@@ -29,6 +30,8 @@ class TargetScan {
   // MERGE: rows of the sources without a target row come too, with an empty key, and a target row
   // comes as often as it is matched.
   void keep_all_rows() { keeps_all_rows_ = true; }
+  // The rows that TOP allows, -1 for any number; the caller counts them from now on.
+  int64_t take_limit() { return std::exchange(limit_, -1); }
 
   struct Row {
     std::string key;
