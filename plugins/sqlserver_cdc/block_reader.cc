@@ -59,7 +59,7 @@ BlockReader::~BlockReader() {
 
 size_t BlockReader::next() {
   fetched_ = 0;
-  const SQLRETURN result = SQLFetch(statement_.handle());
+  const SQLRETURN result = statement_.fetch();
   // A cut connection or an error of the server in the middle of a block shows here at the latest,
   // whatever the return code: rows of such a block are not used.
   statement_.check(result);

@@ -53,8 +53,9 @@ std::u16string to_utf16(std::string_view text) {
 }
 
 Connection::Connection(const OdbcConnection& target, std::chrono::seconds login_timeout,
-                       std::chrono::seconds query_timeout)
-    : handles_(std::make_unique<Poco::Data::ODBC::ConnectionHandle>()),
+                       std::chrono::seconds query_timeout, std::shared_ptr<DriverCalls> calls)
+    : calls_(std::move(calls)),
+      handles_(std::make_unique<Poco::Data::ODBC::ConnectionHandle>()),
       query_timeout_(query_timeout),
       secrets_(target.secrets),
       target_(target.target),
@@ -64,9 +65,14 @@ Connection::Connection(const OdbcConnection& target, std::chrono::seconds login_
   SQLSetConnectAttrW(handle_, SQL_ATTR_LOGIN_TIMEOUT,
                      as_attribute(static_cast<size_t>(login_timeout.count())), 0);
   std::u16string text = to_utf16(target.text);
-  const SQLRETURN result = SQLDriverConnectW(
-      handle_, nullptr, reinterpret_cast<SQLWCHAR*>(text.data()),
-      static_cast<SQLSMALLINT>(text.size()), nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT);
+  calls_->set_timeout(login_timeout);
+  const SQLRETURN result = [&] {
+    const DriverCall call(*calls_);
+    return SQLDriverConnectW(handle_, nullptr, reinterpret_cast<SQLWCHAR*>(text.data()),
+                             static_cast<SQLSMALLINT>(text.size()), nullptr, 0, nullptr,
+                             SQL_DRIVER_NOPROMPT);
+  }();
+  calls_->set_timeout(query_timeout);
   if (!SQL_SUCCEEDED(result)) {
     SourceError made = error(doing, diagnostics_of(SQL_HANDLE_DBC, handle_));
     if (made.status == DSTREAM_FATAL || made.status == DSTREAM_RETRY) {
@@ -169,6 +175,7 @@ DescribedColumn Statement::describe(SQLSMALLINT column) {
 
 Statement::~Statement() {
   connection_.finished();
+  const DriverCall call(connection_.calls());  // it may have to tell the server to stop
   SQLFreeHandle(SQL_HANDLE_STMT, handle_);
 }
 
@@ -207,8 +214,11 @@ void Statement::bind(const std::vector<BindValue>& values) {
 void Statement::execute(std::string_view sql) {
   // The array size stays 1 here: with a larger one Microsoft's driver would open a server cursor.
   std::u16string wide = to_utf16(sql);
-  const SQLRETURN result = SQLExecDirectW(handle_, reinterpret_cast<SQLWCHAR*>(wide.data()),
-                                          static_cast<SQLINTEGER>(wide.size()));
+  const SQLRETURN result = [&] {
+    const DriverCall call(connection_.calls());
+    return SQLExecDirectW(handle_, reinterpret_cast<SQLWCHAR*>(wide.data()),
+                          static_cast<SQLINTEGER>(wide.size()));
+  }();
   check(result);
   SQLSMALLINT columns = 0;
   check(SQLNumResultCols(handle_, &columns));
@@ -234,15 +244,29 @@ void Statement::check(SQLRETURN result) {
   throw connection_.error(doing_, diagnostics);
 }
 
+SQLRETURN Statement::fetch() {
+  const DriverCall call(connection_.calls());
+  return SQLFetch(handle_);
+}
+
+SQLRETURN Statement::get_data(SQLUSMALLINT column, SQLSMALLINT type, SQLPOINTER out, SQLLEN room,
+                              SQLLEN* length) {
+  const DriverCall call(connection_.calls());
+  return SQLGetData(handle_, column, type, out, room, length);
+}
+
 bool Statement::next_row() {
-  const SQLRETURN result = SQLFetch(handle_);
+  const SQLRETURN result = fetch();
   check(result);
   return result != SQL_NO_DATA;
 }
 
 bool Statement::next_result() {
   for (;;) {
-    const SQLRETURN result = SQLMoreResults(handle_);
+    const SQLRETURN result = [&] {
+      const DriverCall call(connection_.calls());
+      return SQLMoreResults(handle_);
+    }();
     check(result);
     if (result == SQL_NO_DATA) {
       return false;
@@ -258,7 +282,7 @@ bool Statement::next_result() {
 bool Statement::get_lsn(SQLUSMALLINT column, Lsn* out) {
   std::array<uint8_t, Lsn::kBytes> bytes{};
   SQLLEN length = 0;
-  check(SQLGetData(handle_, column, SQL_C_BINARY, bytes.data(), Lsn::kBytes, &length));
+  check(get_data(column, SQL_C_BINARY, bytes.data(), Lsn::kBytes, &length));
   *out = Lsn{};
   if (length == SQL_NULL_DATA) {
     return false;
@@ -274,7 +298,7 @@ bool Statement::get_lsn(SQLUSMALLINT column, Lsn* out) {
 bool Statement::get_int(SQLUSMALLINT column, int64_t* out) {
   SQLBIGINT value = 0;
   SQLLEN length = 0;
-  check(SQLGetData(handle_, column, SQL_C_SBIGINT, &value, sizeof value, &length));
+  check(get_data(column, SQL_C_SBIGINT, &value, sizeof value, &length));
   *out = length == SQL_NULL_DATA ? 0 : value;
   return length != SQL_NULL_DATA;
 }
@@ -282,7 +306,7 @@ bool Statement::get_int(SQLUSMALLINT column, int64_t* out) {
 bool Statement::get_text(SQLUSMALLINT column, std::string* out) {
   std::array<SQLWCHAR, 4097> text{};
   SQLLEN length = 0;
-  check(SQLGetData(handle_, column, SQL_C_WCHAR, text.data(), sizeof text, &length));
+  check(get_data(column, SQL_C_WCHAR, text.data(), sizeof text, &length));
   out->clear();
   if (length == SQL_NULL_DATA) {
     return false;
@@ -299,7 +323,7 @@ bool Statement::get_text(SQLUSMALLINT column, std::string* out) {
 
 bool Statement::get_timestamp(SQLUSMALLINT column, SQL_TIMESTAMP_STRUCT* out) {
   SQLLEN length = 0;
-  check(SQLGetData(handle_, column, SQL_C_TYPE_TIMESTAMP, out, sizeof *out, &length));
+  check(get_data(column, SQL_C_TYPE_TIMESTAMP, out, sizeof *out, &length));
   return length != SQL_NULL_DATA;
 }
 

@@ -18,6 +18,7 @@
 
 #include "plugins/sqlserver_cdc/column_types.h"
 #include "plugins/sqlserver_cdc/connection_string.h"
+#include "plugins/sqlserver_cdc/driver_calls.h"
 #include "plugins/sqlserver_cdc/lsn.h"
 #include "plugins/sqlserver_cdc/source_error.h"
 
@@ -30,9 +31,11 @@ namespace dstream::sqlserver {
 class Connection {
  public:
   // Connects. Throws SourceError: DENIED for a refused login, REOPEN if nobody answers, CONFIG if
-  // the driver is missing. `query_timeout` applies to every statement.
+  // the driver is missing. `query_timeout` applies to every statement. `calls` is for whoever
+  // watches that the server answers.
   Connection(const OdbcConnection& target, std::chrono::seconds login_timeout,
-             std::chrono::seconds query_timeout);
+             std::chrono::seconds query_timeout,
+             std::shared_ptr<DriverCalls> calls = std::make_shared<DriverCalls>());
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -47,6 +50,8 @@ class Connection {
   static constexpr std::chrono::milliseconds kCancelGrace{100};
 
   bool dead() const;
+  // Every call that may wait for the server is marked here. [any-thread]
+  DriverCalls& calls() const { return *calls_; }
   // The connection asked for a readable secondary.
   bool read_only() const { return read_only_; }
   SQLHDBC handle() const { return handle_; }
@@ -59,6 +64,7 @@ class Connection {
   void running(SQLHSTMT statement);  // throws if cancelled
   void finished();
 
+  const std::shared_ptr<DriverCalls> calls_;
   std::unique_ptr<Poco::Data::ODBC::ConnectionHandle> handles_;
   SQLHDBC handle_ = SQL_NULL_HDBC;
   std::chrono::seconds query_timeout_;
@@ -98,6 +104,11 @@ class Statement {
   ~Statement();
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
+
+  // SQLFetch and SQLGetData, for those who look into the result themselves.
+  SQLRETURN fetch();
+  SQLRETURN get_data(SQLUSMALLINT column, SQLSMALLINT type, SQLPOINTER out, SQLLEN room,
+                     SQLLEN* length);
 
   // The next row of the current result set.
   bool next_row();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "plugins/sqlserver_cdc/copy_queries.h"
+#include "plugins/sqlserver_cdc/left_behind.h"
 #include "plugins/sqlserver_cdc/source_error.h"
 
 namespace dstream::sqlserver {
@@ -31,17 +32,6 @@ constexpr std::chrono::milliseconds kYieldLook{250};
 constexpr std::chrono::milliseconds kReplicaLook{100};
 
 std::atomic<int> left_behind{0};  // [any-thread]
-
-// Counts a pool left behind, if there may be another one.
-bool may_leave() {
-  int count = left_behind.load();
-  while (count < CopyPool::kLeftBehindMax) {
-    if (left_behind.compare_exchange_weak(count, count + 1)) {
-      return true;
-    }
-  }
-  return false;
-}
 
 uint32_t table_of(const CopyRequest& request) {
   return std::visit([](const auto& asked) { return asked.table; }, request);
@@ -69,12 +59,6 @@ class CopyPool::Work : public std::enable_shared_from_this<CopyPool::Work> {
         signal_(&signal) {}
   Work(const Work&) = delete;
   Work& operator=(const Work&) = delete;
-  ~Work() {
-    if (is_left_behind_) {
-      --left_behind;
-    }
-  }
-
   void submit(CopyRequest request);
   std::unique_ptr<CopyAnswer> take();
   void stop();
@@ -118,7 +102,8 @@ class CopyPool::Work : public std::enable_shared_from_this<CopyPool::Work> {
   LogLine log_;  // these two: empty once nobody listens
   StopSignal* signal_;
   bool stopping_ = false;
-  bool is_left_behind_ = false;
+  std::shared_ptr<LeftBehind> left_behind_;  // if it is
+  SilenceWatch silence_;
   bool said_how_ = false;
   size_t running_ = 0;  // threads of workers, and those that cancel
   size_t idle_ = 0;     // workers that wait for a request
@@ -149,7 +134,7 @@ void CopyPool::Work::stop() {
   stopping_ = true;
   wake_.notify_all();
   for (const auto& worker : workers_) {
-    if (worker->connection != nullptr) {
+    if (worker->connection != nullptr && !worker->connection->calls().is_given_up()) {
       ++running_;
       threads_.emplace_back([work = shared_from_this(), connection = worker->connection] {
         work->cancel(connection);
@@ -157,8 +142,9 @@ void CopyPool::Work::stop() {
     }
   }
   const auto all_ended = [this] { return running_ == 0; };
-  if (!wake_.wait_for(lock, kEndWait, all_ended) && may_leave()) {
-    is_left_behind_ = true;
+  const auto limit = silence_.has_given_up() ? std::chrono::seconds(0) : kEndWait;
+  if (!wake_.wait_for(lock, limit, all_ended) &&
+      (left_behind_ = LeftBehind::take(left_behind, kLeftBehindMax)) != nullptr) {
     log_ = nullptr;
     signal_ = nullptr;
     for (std::thread& thread : threads_) {
@@ -217,6 +203,9 @@ std::unique_ptr<CopyAnswer> CopyPool::Work::take() {
     const std::unique_ptr<SourceError> failure = std::exchange(failure_, nullptr);
     throw SourceError(*failure);
   }
+  if (silence_.look(std::chrono::steady_clock::now())) {
+    throw server_is_silent(target_.target);
+  }
   if (answers_.empty()) {
     return nullptr;
   }
@@ -268,8 +257,13 @@ bool CopyPool::Work::wait_for_share() {
 }
 
 std::shared_ptr<Connection> CopyPool::Work::connect(Worker& worker) {
+  const auto calls = std::make_shared<DriverCalls>();
+  {
+    const std::lock_guard lock(mutex_);
+    silence_.add(calls);
+  }
   auto connection =
-      std::make_shared<Connection>(target_, options_.login_timeout, options_.query_timeout);
+      std::make_shared<Connection>(target_, options_.login_timeout, options_.query_timeout, calls);
   const std::lock_guard lock(mutex_);
   if (stopping_) {
     return nullptr;

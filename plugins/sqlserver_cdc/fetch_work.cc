@@ -28,6 +28,7 @@ std::vector<std::shared_ptr<Connection>> FetchWork::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     running = connections_;
+    std::erase_if(running, [](const auto& each) { return each->calls().is_given_up(); });
   }
   wake_.notify_all();
   return running;
@@ -57,6 +58,17 @@ bool FetchWork::has_ended(std::chrono::milliseconds limit) {
   return wake_.wait_for(lock, limit, [this] { return threads_ == 0; });
 }
 
+bool FetchWork::is_silent() {
+  const std::lock_guard lock(mutex_);
+  return silence_.has_given_up();
+}
+
+void FetchWork::watch() {
+  if (silence_.look(Clock::now())) {
+    throw server_is_silent(target_.target);
+  }
+}
+
 void FetchWork::leave_behind(std::shared_ptr<void> counted) {
   const std::lock_guard lock(mutex_);
   counted_ = std::move(counted);
@@ -82,6 +94,7 @@ void FetchWork::notify() {
 const Catalog* FetchWork::catalog() {
   const std::lock_guard lock(mutex_);
   queue_.throw_failure();
+  watch();
   return catalog_.get();
 }
 
@@ -110,12 +123,18 @@ bool FetchWork::submit(FetchRequest request) {
 
 std::unique_ptr<FetchAnswer> FetchWork::take() {
   const std::lock_guard lock(mutex_);
+  watch();
   return queue_.take();
 }
 
 std::shared_ptr<Connection> FetchWork::connect() {
+  const auto calls = std::make_shared<DriverCalls>();
+  {
+    const std::lock_guard lock(mutex_);
+    silence_.add(calls);
+  }
   auto connection =
-      std::make_shared<Connection>(target_, options_.login_timeout, options_.query_timeout);
+      std::make_shared<Connection>(target_, options_.login_timeout, options_.query_timeout, calls);
   const std::lock_guard lock(mutex_);
   if (stopping_) {
     return nullptr;

@@ -53,14 +53,17 @@ class FetchWork {
   void thread_ends();
   // True once every thread has ended; waits for that for at most `limit`.
   bool has_ended(std::chrono::milliseconds limit);
+  // A server has not answered for longer than it may: its thread need not be waited for.
+  bool is_silent();
   // Neither log nor signal are used after this. `counted` lives as long as this does.
   void leave_behind(std::shared_ptr<void> counted);
 
+  // These two throw SourceError(REOPEN) as well if a server does not answer any more.
   const Catalog* catalog();
+  std::unique_ptr<FetchAnswer> take();
   void set_groups(std::vector<std::vector<uint32_t>> groups);
   // True: a thread for run_helper() would be of use.
   bool submit(FetchRequest request);
-  std::unique_ptr<FetchAnswer> take();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -79,6 +82,7 @@ class FetchWork {
   std::optional<Task> next_page();
   Outcome answer(ChangeQueries& queries, Task task, bool is_first);
   void fail(const SourceError& error);
+  void watch();
   void cannot_help(const std::string& why);
   void log(dstream_log_level level, const std::string& line);
   void notify();
@@ -110,6 +114,7 @@ class FetchWork {
   size_t helpers_coming_ = 0;   // connecting
   Clock::time_point no_helper_before_{};
   std::vector<std::shared_ptr<Connection>> connections_;
+  SilenceWatch silence_;
 };
 
 }  // namespace dstream::sqlserver

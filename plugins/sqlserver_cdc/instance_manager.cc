@@ -1,6 +1,7 @@
 #include "plugins/sqlserver_cdc/instance_manager.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -8,9 +9,12 @@
 #include <utility>
 
 #include "plugins/sqlserver_cdc/capture_catalog.h"
+#include "plugins/sqlserver_cdc/left_behind.h"
 
 namespace dstream::sqlserver {
 namespace {
+
+std::atomic<int> left_behind{0};  // [any-thread]
 
 constexpr std::chrono::seconds kEndWait{3};
 
@@ -156,8 +160,10 @@ class InstanceManager::Work {
     std::unique_lock lock(mutex_);
     return wake_.wait_for(lock, kEndWait, [this] { return has_ended_; });
   }
-  void leave_behind() {
+  // It counts as long as any of its threads runs.
+  void leave_behind(std::shared_ptr<LeftBehind> counted) {
     const std::lock_guard lock(mutex_);
+    counted_ = std::move(counted);
     log_ = nullptr;
   }
 
@@ -274,6 +280,7 @@ class InstanceManager::Work {
   std::mutex mutex_;  // guards everything below
   std::condition_variable wake_;
   LogLine log_;  // empty once nobody listens
+  std::shared_ptr<LeftBehind> counted_;
   bool stopping_ = false;
   bool is_wanted_ = false;
   bool has_ended_ = false;
@@ -290,10 +297,12 @@ InstanceManager::~InstanceManager() {
   work_->stop();
   std::thread canceller([work = work_] { work->cancel(); });
   if (!work_->has_ended()) {
-    work_->leave_behind();
-    thread_.detach();
-    canceller.detach();
-    return;
+    if (auto counted = LeftBehind::take(left_behind, kLeftBehindMax)) {
+      work_->leave_behind(std::move(counted));
+      thread_.detach();
+      canceller.detach();
+      return;
+    }
   }
   canceller.join();
   thread_.join();

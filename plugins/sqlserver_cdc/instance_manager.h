@@ -28,8 +28,11 @@ class InstanceManager {
   // `tables` are those of the configuration that follow their instances.
   InstanceManager(OdbcConnection target, const Options& options, LogLine log,
                   const ManagerTimes& times = {});
-  // Cancels what runs. A thread that its driver does not let go is left behind; it tells nobody
-  // anything any more.
+  // Managers whose threads are left behind, in this process and at a time.
+  static constexpr int kLeftBehindMax = 4;
+
+  // Cancels what runs. A thread that its driver does not let go is left behind, and tells nobody
+  // anything any more; beyond kLeftBehindMax it is waited for.
   ~InstanceManager();
   InstanceManager(const InstanceManager&) = delete;
   InstanceManager& operator=(const InstanceManager&) = delete;

@@ -59,8 +59,8 @@ bool LargeValueReader::gather(Statement& statement, SQLUSMALLINT column, const C
     const size_t room = (bytes_.size() - at) / 2 * 2;
     std::memset(bytes_.data() + at + room - kMarked, kUnwritten, kMarked);
     SQLLEN left = 0;
-    const SQLRETURN result = SQLGetData(statement.handle(), column, type.c_type, bytes_.data() + at,
-                                        static_cast<SQLLEN>(room), &left);
+    const SQLRETURN result = statement.get_data(column, type.c_type, bytes_.data() + at,
+                                                static_cast<SQLLEN>(room), &left);
     if (result == SQL_NO_DATA && at > 0) {
       *size = at;  // the piece before was the last, and just fitted
       return true;

@@ -4,6 +4,8 @@
 #include <system_error>
 #include <utility>
 
+#include "plugins/sqlserver_cdc/left_behind.h"
+
 namespace dstream::sqlserver {
 namespace {
 
@@ -11,22 +13,6 @@ namespace {
 constexpr std::chrono::seconds kEndWait{3};
 
 std::atomic<int> left_behind{0};  // [any-thread]
-
-// Counts a fetcher left behind for as long as any of its threads runs.
-struct LeftBehind {
-  ~LeftBehind() { --left_behind; }
-};
-
-// Nothing if there are as many as there may be.
-std::shared_ptr<LeftBehind> may_leave() {
-  int count = left_behind.load();
-  while (count < OdbcFetcher::kLeftBehindMax) {
-    if (left_behind.compare_exchange_weak(count, count + 1)) {
-      return std::make_shared<LeftBehind>();
-    }
-  }
-  return nullptr;
-}
 
 }  // namespace
 
@@ -47,8 +33,8 @@ OdbcFetcher::~OdbcFetcher() {
       work->cancel(std::move(connection));
     });
   }
-  if (!work_->has_ended(kEndWait)) {
-    if (auto counted = may_leave()) {
+  if (!work_->has_ended(work_->is_silent() ? std::chrono::seconds(0) : kEndWait)) {
+    if (auto counted = LeftBehind::take(left_behind, kLeftBehindMax)) {
       work_->leave_behind(std::move(counted));
       for (std::thread& thread : threads_) {
         thread.detach();

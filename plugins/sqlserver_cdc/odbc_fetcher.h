@@ -6,8 +6,9 @@
 // pass through a mutex once a page, not once a row.
 //
 // Microsoft's driver waits 120 s for a server that does not answer that it should stop, in the call
-// that runs and in SQLCancel alike, and nothing interrupts that. A fetcher leaves such threads
-// behind: they own all they touch, tell nobody anything any more, and end with their connection.
+// that runs and in SQLCancel alike, and nothing interrupts that. So catalog() and take() watch that
+// calls come back (driver_calls.h), and a fetcher leaves threads behind that are in such a call:
+// they own all they touch, tell nobody anything any more, and end with their connection.
 #pragma once
 
 #include <memory>
@@ -32,7 +33,8 @@ class OdbcFetcher : public ChangeFetcher {
   // only beyond kLeftBehindMax they are waited for. Neither `log` nor `signal` is used after this.
   ~OdbcFetcher() override;
 
-  // The catalog once it is there. Throws SourceError if connecting or checking failed.
+  // The catalog once it is there. Throws SourceError if connecting or checking failed. This and
+  // take() are to be called every second or so, and throw REOPEN if a server has gone silent.
   const Catalog* catalog();
   // Says how the stream groups tables. Before the first submit().
   void set_groups(std::vector<std::vector<uint32_t>> groups);

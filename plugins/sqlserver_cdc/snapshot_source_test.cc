@@ -290,7 +290,7 @@ TEST_F(SnapshotSourceTest, ALockTimeOutIsAskedAgainAndChangesGoOn) {
   EXPECT_EQ(faults().fired(id), 3u);
 }
 
-// One statement stalls until its time is over; meanwhile another fails, and both are asked for
+// One statement is slow until its time is over; meanwhile another fails, and both are asked for
 // again. What fails late was asked for by nobody any more.
 TEST_F(SnapshotSourceTest, AFailureOfAnOlderRequestIsNotOneOfTheNew) {
   if (is_real()) {
@@ -298,6 +298,7 @@ TEST_F(SnapshotSourceTest, AFailureOfAnOlderRequestIsNotOneOfTheNew) {
   }
   make_cars(3);
   run("CREATE TABLE dbo.Dogs (ID int NOT NULL PRIMARY KEY, Name nvarchar(40) NULL)");
+  run("INSERT INTO dbo.Dogs VALUES (1, N'Rex'), (2, N'Bello')");
   enable_table("Dogs");
   const OdbcConnection target = make_connection(url(), installed_drivers());
   const Options options = parse_options(R"({"connection":")" + url() +
@@ -309,10 +310,12 @@ TEST_F(SnapshotSourceTest, AFailureOfAnOlderRequestIsNotOneOfTheNew) {
   StopSignal signal;
   CopyPool pool(target, options, catalog, log, std::make_shared<SlabPool>(1 << 20), signal,
                 std::make_shared<ConnectionShares>(3, 3));
-  standin::Fault stall;
-  stall.action = standin::FaultAction::kStall;
-  stall.statement_contains = "FROM [dbo].[Dogs]";
-  const auto stalled = faults().add(stall);
+  standin::Fault slow;
+  slow.action = standin::FaultAction::kSlow;
+  slow.statement_contains = "FROM [dbo].[Dogs]";
+  slow.after_rows = 0;
+  slow.delay_ms = 30'000;
+  const auto slowed = faults().add(slow);
   standin::Fault refusal;
   refusal.action = standin::FaultAction::kError;
   refusal.message.number = 229;
@@ -330,7 +333,7 @@ TEST_F(SnapshotSourceTest, AFailureOfAnOlderRequestIsNotOneOfTheNew) {
   const auto now = [] { return std::chrono::steady_clock::now(); };
   const auto limit = now() + std::chrono::seconds(60);
   ask(1);
-  while (faults().fired(stalled) == 0 && now() < limit) {
+  while (faults().fired(slowed) == 0 && now() < limit) {
     signal.wait_until(now() + Millis(5));
   }
   ask(0);
@@ -347,7 +350,7 @@ TEST_F(SnapshotSourceTest, AFailureOfAnOlderRequestIsNotOneOfTheNew) {
   ask(0);
   ask(1);
   size_t answers = 0;
-  // Beyond the time-out of the statement that stalls.
+  // Beyond the time-out of the statement that is slow.
   for (const auto until = now() + std::chrono::seconds(3);
        (answers < 2 || now() < until) && now() < limit;) {
     answers += pool.take() != nullptr ? 1 : 0;

@@ -14,6 +14,7 @@ using SteadyClock = StopSignal::Clock;
 // Slabs kept for the next pages: what is read ahead, and about as much on its way to the sink.
 constexpr size_t kPoolFactor = 2;
 constexpr Millis kPublishInterval{100};
+constexpr Millis kWatchInterval{1'000};  // looks whether the server has gone silent
 
 Millis steady_now() {
   return std::chrono::duration_cast<Millis>(SteadyClock::now().time_since_epoch());
@@ -77,7 +78,7 @@ void Source::open(std::string_view position_text) {
     if (signal_.stopped()) {
       throw SourceError(DSTREAM_CANCELLED, "The source was asked to stop while it connected.");
     }
-    signal_.wait_event(seen, SteadyClock::time_point::max());
+    signal_.wait_event(seen, SteadyClock::now() + kWatchInterval);
   }
 }
 
@@ -267,7 +268,7 @@ dstream_batch* Source::read(uint32_t records_max, Millis wait) {
       if (SteadyClock::now() >= deadline) {
         return nullptr;
       }
-      signal_.wait_event(seen, deadline);
+      signal_.wait_event(seen, std::min(deadline, SteadyClock::now() + kWatchInterval));
       continue;
     }
     const Millis now = steady_now();
@@ -288,7 +289,7 @@ dstream_batch* Source::read(uint32_t records_max, Millis wait) {
         wanted.until == Millis(0) ? deadline
                                   : std::min(deadline, SteadyClock::time_point(wanted.until));
     if (wanted.for_fetch) {
-      signal_.wait_event(seen, until);
+      signal_.wait_event(seen, std::min(until, SteadyClock::now() + kWatchInterval));
     } else {
       signal_.wait_until(until);
     }

@@ -190,4 +190,11 @@ SourceError make_error(std::string_view doing, const std::vector<Diagnostic>& di
   return {classify(*chosen, dead), text, chosen->native, chosen->sqlstate};
 }
 
+SourceError server_is_silent(const std::string& target) {
+  return {DSTREAM_REOPEN,
+          target +
+              " does not answer any more, nor does it say that the connection is gone. The "
+              "connection is given up, and another one is opened."};
+}
+
 }  // namespace dstream::sqlserver

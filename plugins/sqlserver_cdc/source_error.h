@@ -48,6 +48,10 @@ bool is_information(const Diagnostic& diagnostic);
 //   CONFIG  the driver named in the connection is not installed
 //   FATAL   anything else
 //
+// REOPEN, of a server that has not answered for longer than its time-outs allow: see
+// driver_calls.h.
+SourceError server_is_silent(const std::string& target);
+
 // DATA_LOSS is never an error of the server: what is gone shows in LSNs and times, which are looked
 // at when the source opens and with every look and page.
 dstream_status classify(const Diagnostic& diagnostic, bool dead);
