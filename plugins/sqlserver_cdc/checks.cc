@@ -72,7 +72,8 @@ class SourceChecks {
       checks_.failed("connect", error.what(), connect_advice(error));
       return false;
     }
-    checks_.ok("connect", "Connected to " + target_.target + " with " + target_.driver.name + ".");
+    checks_.ok("connect",
+               "Connected to " + connection_->target() + " with " + target_.driver.name + ".");
     return true;
   }
 

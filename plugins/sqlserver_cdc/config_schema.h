@@ -34,7 +34,8 @@ inline constexpr char kConfigSchema[] =
     R"json(connection string. Special characters in a URL are percent-encoded. )json"
     R"json(Options of the URL: )json"
     R"json(encrypt (yes, no, strict; default yes), trust_server_certificate )json"
-    R"json((yes, no; default no), )json"
+    R"json((yes, no; default no), failover_partner (host:port of the other servers of an )json"
+    R"json(availability group, with commas), )json"
     R"json(application_intent (ReadWrite, ReadOnly), packet_size (512 to )json"
     R"json(32767), driver (name of )json"
     R"json(an installed ODBC driver; default msodbcsql18, else FreeTDS).",

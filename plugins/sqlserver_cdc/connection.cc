@@ -14,6 +14,19 @@ namespace {
 
 constexpr int kDiagnosticsMax = 64;  // a driver that repeats itself must not keep us here
 
+// Where several servers refuse, whatever may be over at the next try decides.
+SourceError all_of(const std::vector<SourceError>& refusals) {
+  const SourceError* decides = &refusals.front();
+  std::string text;
+  for (const SourceError& each : refusals) {
+    if (decides->status != DSTREAM_REOPEN && each.status == DSTREAM_REOPEN) {
+      decides = &each;
+    }
+    text += (text.empty() ? "" : " ") + std::string(each.what());
+  }
+  return {decides->status, text, decides->vendor_code, decides->sqlstate};
+}
+
 }  // namespace
 
 std::vector<Diagnostic> diagnostics_of(SQLSMALLINT type, SQLHANDLE handle) {
@@ -58,23 +71,46 @@ Connection::Connection(const OdbcConnection& target, std::chrono::seconds login_
       handles_(std::make_unique<Poco::Data::ODBC::ConnectionHandle>()),
       query_timeout_(query_timeout),
       secrets_(target.secrets),
-      target_(target.target),
       read_only_(target.read_only) {
-  const std::string doing = "Connecting to " + target_;
   handle_ = std::as_const(*handles_).handle();
   SQLSetConnectAttrW(handle_, SQL_ATTR_LOGIN_TIMEOUT,
                      as_attribute(static_cast<size_t>(login_timeout.count())), 0);
-  std::u16string text = to_utf16(target.text);
-  calls_->set_timeout(login_timeout);
+  const size_t count = target.servers.size();
+  const size_t first = target.answered->load();
+  std::vector<SourceError> refusals;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t at = (first + i) % count;
+    try {
+      calls_->set_timeout(login_timeout);
+      connect(target.servers[at]);
+      calls_->set_timeout(query_timeout);
+      if (count == 1 || read_only_ || is_writable()) {
+        target.answered->store(at);
+        return;
+      }
+      refusals.emplace_back(DSTREAM_REOPEN,
+                            "On " + target_ +
+                                " the database can only be read, as on a secondary "
+                                "replica (application_intent=ReadOnly accepts it).");
+    } catch (const SourceError& error) {
+      refusals.push_back(error);
+    }
+    disconnect();
+  }
+  throw all_of(refusals);
+}
+
+void Connection::connect(const OdbcServer& server) {
+  target_ = server.target;
+  std::u16string text = to_utf16(server.text);
   const SQLRETURN result = [&] {
     const DriverCall call(*calls_);
     return SQLDriverConnectW(handle_, nullptr, reinterpret_cast<SQLWCHAR*>(text.data()),
                              static_cast<SQLSMALLINT>(text.size()), nullptr, 0, nullptr,
                              SQL_DRIVER_NOPROMPT);
   }();
-  calls_->set_timeout(query_timeout);
   if (!SQL_SUCCEEDED(result)) {
-    SourceError made = error(doing, diagnostics_of(SQL_HANDLE_DBC, handle_));
+    SourceError made = error("Connecting to " + target_, diagnostics_of(SQL_HANDLE_DBC, handle_));
     if (made.status == DSTREAM_FATAL || made.status == DSTREAM_RETRY) {
       made.status = DSTREAM_REOPEN;  // whatever kept us out may be over at the next try
     }
@@ -83,7 +119,25 @@ Connection::Connection(const OdbcConnection& target, std::chrono::seconds login_
   connected_ = true;
 }
 
-Connection::~Connection() { SQLDisconnect(handle_); }
+bool Connection::is_writable() {
+  Statement statement(*this,
+                      "SELECT CONVERT(nvarchar(20), DATABASEPROPERTYEX(DB_NAME(), "
+                      "'Updateability'))",
+                      {}, "Looking at the database");
+  std::string text;
+  const bool is_known = statement.next_row() && statement.get_text(1, &text);
+  read_to_the_end(statement);
+  return !is_known || text != "READ_ONLY";
+}
+
+void Connection::disconnect() {
+  if (connected_) {
+    SQLDisconnect(handle_);
+    connected_ = false;
+  }
+}
+
+Connection::~Connection() { disconnect(); }
 
 void Connection::cancel() {
   std::unique_lock lock(mutex_);

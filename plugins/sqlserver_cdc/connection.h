@@ -30,9 +30,13 @@ namespace dstream::sqlserver {
 
 class Connection {
  public:
-  // Connects. Throws SourceError: DENIED for a refused login, REOPEN if nobody answers, CONFIG if
-  // the driver is missing. `query_timeout` applies to every statement. `calls` is for whoever
-  // watches that the server answers.
+  // Connects to the first of the target's servers that takes it, beginning with the one that has
+  // answered last. Of several, one whose database can only be read is no server for a connection
+  // that did not ask for that: it is a secondary, and another one is the primary.
+  //
+  // Throws SourceError, with what each has said: DENIED for a refused login, REOPEN if nobody
+  // answers, CONFIG if the driver is missing. `query_timeout` applies to every statement. `calls`
+  // is for whoever watches that the server answers.
   Connection(const OdbcConnection& target, std::chrono::seconds login_timeout,
              std::chrono::seconds query_timeout,
              std::shared_ptr<DriverCalls> calls = std::make_shared<DriverCalls>());
@@ -50,6 +54,7 @@ class Connection {
   static constexpr std::chrono::milliseconds kCancelGrace{100};
 
   bool dead() const;
+  const std::string& target() const { return target_; }  // the server, for messages
   // Every call that may wait for the server is marked here. [any-thread]
   DriverCalls& calls() const { return *calls_; }
   // The connection asked for a readable secondary.
@@ -61,6 +66,9 @@ class Connection {
 
  private:
   friend class Statement;
+  void connect(const OdbcServer& server);
+  bool is_writable();
+  void disconnect();
   void running(SQLHSTMT statement);  // throws if cancelled
   void finished();
 

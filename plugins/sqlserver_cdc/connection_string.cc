@@ -19,6 +19,7 @@ namespace dstream::sqlserver {
 namespace {
 
 constexpr int kPortDefault = 1433;
+constexpr size_t kPartnersMax = 8;  // an availability group has nine replicas
 // FreeTDS reads about 15 % faster with larger packets; 16 KiB also suits TLS.
 constexpr int kPacketSizeDefault = 16384;
 
@@ -34,6 +35,7 @@ struct UrlOptions {
   std::string certificate_host;
   std::string driver;
   int packet_size = kPacketSizeDefault;
+  std::vector<std::pair<std::string, int>> partners;  // host and port
 };
 
 bool read_flag(const std::string& name, const std::string& value) {
@@ -77,6 +79,27 @@ int read_packet_size(const std::string& value) {
   return size;
 }
 
+// "host", "host:port", "[address]:port", several with commas.
+std::vector<std::pair<std::string, int>> read_partners(const std::string& value) {
+  std::vector<std::pair<std::string, int>> partners;
+  for (size_t from = 0; from <= value.size();) {
+    const size_t comma = std::min(value.find(',', from), value.size());
+    const Poco::URI url("sqlserver://" + value.substr(from, comma - from));
+    if (url.getHost().empty() || !url.getUserInfo().empty() || !url.getPathEtc().empty()) {
+      refuse(
+          "the option failover_partner is the other server of the group, host or host:port; "
+          "several are separated by commas.");
+    }
+    partners.emplace_back(url.getHost(), url.getPort() == 0 ? kPortDefault : url.getPort());
+    from = comma + 1;
+  }
+  if (partners.size() > kPartnersMax) {
+    refuse("the option failover_partner names " + std::to_string(kPartnersMax) +
+           " servers at most.");
+  }
+  return partners;
+}
+
 UrlOptions read_options(const Poco::URI& url) {
   UrlOptions options;
   for (const auto& [name, value] : url.getQueryParameters()) {
@@ -95,12 +118,15 @@ UrlOptions read_options(const Poco::URI& url) {
       options.application_intent = read_intent(value);
     } else if (name == "packet_size") {
       options.packet_size = read_packet_size(value);
+    } else if (name == "failover_partner") {
+      options.partners = read_partners(value);
     } else if (name == "driver") {
       options.driver = value;
     } else {
       refuse("the option \"" + name +
              "\" is not known. Known are database, encrypt, trust_server_certificate, "
-             "hostname_in_certificate, application_intent, packet_size and driver.");
+             "hostname_in_certificate, application_intent, failover_partner, packet_size and "
+             "driver.");
     }
   }
   if (options.database.empty()) {
@@ -203,6 +229,28 @@ std::pair<std::string, std::string> credentials(std::string_view url) {
   return decoded;
 }
 
+std::string server_text(const UrlOptions& options, const Driver& driver, const std::string& host,
+                        int port, const std::pair<std::string, std::string>& login) {
+  Pairs pairs{{"Driver", driver.name}};
+  if (driver.kind == DriverKind::kFreeTds) {
+    add_freetds(options, host, port, pairs);
+  } else {
+    add_microsoft(options, host, port, pairs);
+  }
+  pairs.emplace_back("Database", options.database);
+  if (login.first.empty()) {
+    pairs.emplace_back("Trusted_Connection", "yes");
+  } else {
+    pairs.emplace_back("UID", login.first);
+    pairs.emplace_back("PWD", login.second);
+  }
+  if (!options.application_intent.empty()) {
+    pairs.emplace_back("ApplicationIntent", options.application_intent);
+  }
+  pairs.emplace_back("APP", "DStream");
+  return join(pairs, driver.kind);
+}
+
 OdbcConnection from_url(std::string_view connection, const std::vector<Driver>& installed) {
   const Poco::URI url{std::string(connection)};
   if (url.getHost().empty()) {
@@ -222,29 +270,20 @@ OdbcConnection from_url(std::string_view connection, const std::vector<Driver>& 
 
   OdbcConnection result;
   result.driver = choose_driver(options, installed);
-  result.target = url.getHost() + ':' + std::to_string(port) + ", database " + options.database;
   result.encrypted = options.encrypt != "no";
   result.read_only = options.application_intent == "ReadOnly";
   result.unverified = result.encrypted && result.driver.kind == DriverKind::kFreeTds &&
                       !options.trust_server_certificate;
-  Pairs pairs{{"Driver", result.driver.name}};
-  if (result.driver.kind == DriverKind::kFreeTds) {
-    add_freetds(options, url.getHost(), port, pairs);
-  } else {
-    add_microsoft(options, url.getHost(), port, pairs);
+  std::vector<std::pair<std::string, int>> servers = options.partners;
+  servers.insert(servers.begin(), {url.getHost(), port});
+  for (const auto& [host, server_port] : servers) {
+    const std::string address = host + ':' + std::to_string(server_port);
+    result.target += (result.target.empty() ? "" : " or ") + address;
+    result.servers.push_back(
+        {server_text(options, result.driver, host, server_port, {user, password}),
+         address + ", database " + options.database});
   }
-  pairs.emplace_back("Database", options.database);
-  if (user.empty()) {
-    pairs.emplace_back("Trusted_Connection", "yes");
-  } else {
-    pairs.emplace_back("UID", user);
-    pairs.emplace_back("PWD", password);
-  }
-  if (!options.application_intent.empty()) {
-    pairs.emplace_back("ApplicationIntent", options.application_intent);
-  }
-  pairs.emplace_back("APP", "DStream");
-  result.text = join(pairs, result.driver.kind);
+  result.target += ", database " + options.database;
   if (!password.empty()) {
     result.secrets = {password, quote_value(password, result.driver.kind)};
   }
@@ -254,7 +293,6 @@ OdbcConnection from_url(std::string_view connection, const std::vector<Driver>& 
 // Finds the values of an ODBC string that are secret, and its server for messages.
 OdbcConnection pass_through(std::string_view connection) {
   OdbcConnection result;
-  result.text = connection;
   std::string_view rest = connection;
   while (!rest.empty()) {
     const size_t equals = rest.find('=');
@@ -290,6 +328,7 @@ OdbcConnection pass_through(std::string_view connection) {
   if (result.target.empty()) {
     result.target = "the server of the ODBC string";
   }
+  result.servers = {{std::string(connection), result.target}};
   return result;
 }
 

@@ -1,6 +1,8 @@
 // From the `connection` of the configuration to what an ODBC driver understands.
 #pragma once
 
+#include <atomic>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,15 +17,23 @@ struct Driver {
   DriverKind kind = DriverKind::kOther;
 };
 
-struct OdbcConnection {
+// One of the servers that a connection may lead to.
+struct OdbcServer {
   std::string text;    // for SQLDriverConnect; secret (I11)
-  Driver driver;       // kOther for a string that was passed through
   std::string target;  // "db.example.com:1433, database shop", for messages
+};
+
+struct OdbcConnection {
+  std::vector<OdbcServer> servers;  // one, and its failover partners; tried in turn
+  Driver driver;                    // kOther for a string that was passed through
+  std::string target;               // "a:1433 or b:1433, database shop", for messages
   bool encrypted = false;
   bool read_only = false;  // ApplicationIntent=ReadOnly
   // TLS is on but the driver cannot check the certificate: said once in the log.
   bool unverified = false;
   std::vector<std::string> secrets;  // never to appear in a message
+  // Which of `servers` has answered last: the next connection begins there. Shared by copies.
+  std::shared_ptr<std::atomic<size_t>> answered = std::make_shared<std::atomic<size_t>>(0);
 };
 
 // Turns `connection` into a connection string. A URL is translated for the driver it names or the

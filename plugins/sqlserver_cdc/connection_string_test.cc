@@ -19,7 +19,7 @@ const std::vector<Driver> kBoth = {{"FreeTDS", DriverKind::kFreeTds},
 TEST(ConnectionString, UrlForFreeTds) {
   const OdbcConnection made =
       make_connection("sqlserver://sa:secret@db.example.com:1444?database=shop", kFreeTdsOnly);
-  EXPECT_EQ(made.text,
+  EXPECT_EQ(made.servers[0].text,
             "Driver=FreeTDS;Server=db.example.com;Port=1444;Encryption=require;"
             "ClientCharset=UTF-8;PacketSize=16384;TDS_Version=7.4;Database=shop;UID=sa;PWD=secret;"
             "APP=DStream;");
@@ -33,7 +33,7 @@ TEST(ConnectionString, UrlForMicrosoftPrefersTheNewestDriver) {
       "sqlserver://sa:secret@db?database=shop&encrypt=strict&application_intent=readonly"
       "&hostname_in_certificate=db.example.com",
       kBoth);
-  EXPECT_EQ(made.text,
+  EXPECT_EQ(made.servers[0].text,
             "Driver={ODBC Driver 18 for SQL Server};Server={db,1433};Encrypt=strict;"
             "TrustServerCertificate=no;HostnameInCertificate=db.example.com;Database=shop;UID=sa;"
             "PWD=secret;ApplicationIntent=ReadOnly;APP=DStream;");
@@ -45,25 +45,26 @@ TEST(ConnectionString, OptionsAreTranslated) {
   const OdbcConnection made = make_connection(
       "sqlserver://u:p@h:1?database=d&encrypt=no&packet_size=4096&trust_server_certificate=yes",
       kFreeTdsOnly);
-  EXPECT_THAT(made.text, HasSubstr("Encryption=off;"));
-  EXPECT_THAT(made.text, HasSubstr("PacketSize=4096;"));
+  EXPECT_THAT(made.servers[0].text, HasSubstr("Encryption=off;"));
+  EXPECT_THAT(made.servers[0].text, HasSubstr("PacketSize=4096;"));
   EXPECT_FALSE(made.encrypted);
   EXPECT_FALSE(made.unverified);
-  EXPECT_THAT(
-      make_connection("sqlserver://u:p@h?database=d&trust_server_certificate=yes", kBoth).text,
-      HasSubstr("TrustServerCertificate=yes;"));
-  EXPECT_THAT(make_connection("sqlserver://u:p@h?database=d&driver=FreeTDS", kBoth).text,
+  EXPECT_THAT(make_connection("sqlserver://u:p@h?database=d&trust_server_certificate=yes", kBoth)
+                  .servers[0]
+                  .text,
+              HasSubstr("TrustServerCertificate=yes;"));
+  EXPECT_THAT(make_connection("sqlserver://u:p@h?database=d&driver=FreeTDS", kBoth).servers[0].text,
               HasSubstr("Driver=FreeTDS;"));
-  EXPECT_THAT(make_connection("sqlserver://h?database=d", kBoth).text,
+  EXPECT_THAT(make_connection("sqlserver://h?database=d", kBoth).servers[0].text,
               HasSubstr("Trusted_Connection=yes;"));
 }
 
 TEST(ConnectionString, PercentEncodingAndBraces) {
   const OdbcConnection made = make_connection(
       "sqlserver://us%3Aer:p%40ss%3Bw%7Drd%2F%25@h?database=my%20shop", kFreeTdsOnly);
-  EXPECT_THAT(made.text, HasSubstr("UID=us:er;"));
-  EXPECT_THAT(made.text, HasSubstr("PWD={p@ss;w}rd/%};"));
-  EXPECT_THAT(made.text, HasSubstr("Database=my shop;"));
+  EXPECT_THAT(made.servers[0].text, HasSubstr("UID=us:er;"));
+  EXPECT_THAT(made.servers[0].text, HasSubstr("PWD={p@ss;w}rd/%};"));
+  EXPECT_THAT(made.servers[0].text, HasSubstr("Database=my shop;"));
   EXPECT_EQ(quote_value("", DriverKind::kMicrosoft), "{}");
   EXPECT_EQ(quote_value("plain-1", DriverKind::kMicrosoft), "plain-1");
   EXPECT_EQ(quote_value("p@ss;w}rd", DriverKind::kMicrosoft), "{p@ss;w}}rd}");
@@ -75,7 +76,7 @@ TEST(ConnectionString, PercentEncodingAndBraces) {
 TEST(ConnectionString, OdbcStringPassesThrough) {
   const char text[] = "DRIVER=FreeTDS;SERVER=h;PORT=1;UID=u;PWD={a;b}};c};DATABASE=d";
   const OdbcConnection made = make_connection(text, {});
-  EXPECT_EQ(made.text, text);
+  EXPECT_EQ(made.servers[0].text, text);
   EXPECT_EQ(made.target, "h");
   EXPECT_EQ(made.driver.kind, DriverKind::kFreeTds);
   EXPECT_EQ(scrub("login with a;b};c failed", made.secrets), "login with *** failed");
@@ -119,6 +120,27 @@ TEST(ConnectionString, FindsADriverHere) {
   const auto drivers = installed_drivers();
   EXPECT_TRUE(std::any_of(drivers.begin(), drivers.end(),
                           [](const Driver& d) { return d.kind == DriverKind::kFreeTds; }));
+}
+
+TEST(ConnectionString, FailoverPartnersAreServersOfTheirOwn) {
+  const OdbcConnection made = make_connection(
+      "sqlserver://u:p@a?database=d&failover_partner=b:1444,[::1],c&driver=FreeTDS", kBoth);
+  ASSERT_EQ(made.servers.size(), 4u);
+  EXPECT_THAT(made.servers[0].text, HasSubstr("Server=a;Port=1433;"));
+  EXPECT_THAT(made.servers[1].text, HasSubstr("Server=b;Port=1444;"));
+  EXPECT_THAT(made.servers[2].text, HasSubstr("Server=::1;Port=1433;"));
+  EXPECT_THAT(made.servers[3].text, HasSubstr("UID=u;PWD=p;"));
+  EXPECT_EQ(made.servers[1].target, "b:1444, database d");
+  EXPECT_EQ(made.target, "a:1433 or b:1444 or ::1:1433 or c:1433, database d");
+  for (const char* bad : {"", "b,", ",b", "b:port", "u@b", "b/c"}) {
+    EXPECT_THROW(
+        make_connection(std::string("sqlserver://u:p@a?database=d&failover_partner=") + bad, kBoth),
+        SourceError)
+        << bad;
+  }
+  EXPECT_THROW(
+      make_connection("sqlserver://u:p@a?database=d&failover_partner=1,2,3,4,5,6,7,8,9", kBoth),
+      SourceError);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // The availability group fails over, again and again, while a writer goes on: the host, which knows
-// only the listener, loses nothing and keeps the order, whether it reads from the primary or from
-// the readable secondary.
+// only the listener, or both servers, loses nothing and keeps the order, whether it reads from the
+// primary or from the readable secondary.
 //
 // DSTREAM_FAILOVERS=n changes how often.
 #include <gtest/gtest.h>
@@ -76,8 +76,7 @@ class Failover : public ::testing::Test {
   void SetUp() override {
     database_ = std::make_unique<Child>(std::vector<std::string>{
         DSTREAM_SQLSERVER_PROGRAM, "--port", "0", "--database", "shop", "--password", "secret",
-        "--second-server", "--secondary-access", "read_only", "--capture-interval", "20",
-        "--script",
+        "--second-server", "--secondary-access", access_, "--capture-interval", "20", "--script",
         folder_.write("script.sql",
                       "EXEC sys.sp_cdc_enable_db;\nGO\n"
                       "CREATE TABLE dbo.Numbers (ID int NOT NULL PRIMARY KEY);\nGO\n"
@@ -96,8 +95,10 @@ class Failover : public ::testing::Test {
         "dstream.yaml",
         "pipelines:\n- name: shop\n  source:\n    type: sqlserver-cdc\n    connection: "
         "sqlserver://sa:secret@127.0.0.1:" +
-            std::to_string(listener_->port()) +
+            std::to_string(listener_ != nullptr ? listener_->port() : ports_[0]) +
             "?database=shop&encrypt=no&application_intent=" + intent +
+            (listener_ != nullptr ? ""
+                                  : "&failover_partner=127.0.0.1:" + std::to_string(ports_[1])) +
             "\n    tables: [dbo.Numbers]\n    snapshot: never\n    poll_interval: 20ms\n"
             "    max_poll_interval: 20ms\n  sink:\n    type: file\n    path: " +
             folder_.path("changes.jsonl") + "\n  checkpoint: {interval: 20ms}\n");
@@ -146,7 +147,9 @@ class Failover : public ::testing::Test {
     };
     const char* text = std::getenv("DSTREAM_FAILOVERS");
     const int failovers = text == nullptr ? 6 : std::atoi(text);
-    listener_ = std::make_unique<standin::PacketProxy>(target());
+    if (has_listener_) {
+      listener_ = std::make_unique<standin::PacketProxy>(target());
+    }
     CountingWriter writer(primary_port_);
     auto host = start_host(intent);
     for (int i = 0; i < failovers; ++i) {
@@ -155,7 +158,9 @@ class Failover : public ::testing::Test {
       fail_over();
       // The listener follows late: until then it leads to a server of the wrong role.
       ASSERT_NO_FATAL_FAILURE(wait_written(writer.written() + 20, writer));
-      listener_->move_to(target());
+      if (has_listener_) {
+        listener_->move_to(target());
+      }
     }
     const int written = writer.stop();
     ASSERT_NO_FATAL_FAILURE(wait_arrived(written, *host));
@@ -175,6 +180,8 @@ class Failover : public ::testing::Test {
     }
   }
 
+  const char* access_ = "read_only";  // who may read the secondary
+  bool has_listener_ = true;
   host_test::Folder folder_;
   std::unique_ptr<Child> database_;
   int ports_[2] = {0, 0};
@@ -210,6 +217,22 @@ TEST_F(Failover, ASecondaryThatIsBehindIsWaitedFor) {
 TEST_F(Failover, FromThePrimaryNothingIsLost) { read_through_failovers("ReadWrite"); }
 
 TEST_F(Failover, FromTheSecondaryNothingIsLost) { read_through_failovers("ReadOnly"); }
+
+TEST_F(Failover, WithoutAListenerTheOtherServerIsTried) {
+  has_listener_ = false;
+  read_through_failovers("ReadWrite");
+}
+
+// A secondary that lets everybody read is no primary all the same.
+class FailoverReadableByAll : public Failover {
+ protected:
+  FailoverReadableByAll() { access_ = "all"; }
+};
+
+TEST_F(FailoverReadableByAll, WithoutAListenerTheSecondaryIsPassedOver) {
+  has_listener_ = false;
+  read_through_failovers("ReadWrite");
+}
 
 }  // namespace
 }  // namespace dstream::end_to_end
