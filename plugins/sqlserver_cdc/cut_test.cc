@@ -123,6 +123,41 @@ TEST_F(CutTest, SilenceIsNoticed) {
   ASSERT_NO_FATAL_FAILURE(spoil_changes(Where::kMiddle, How::kSilence, packets, clean, 20));
 }
 
+// More transactions than commit times fit into a look: the rest is asked for while changes wait.
+TEST_F(CutTest, ExtraCommitTimes) {
+  constexpr int kTransactions = 4'200;
+  create_table(kCars, "Cars");
+  run("INSERT INTO dbo.Cars VALUES (0, N'first')");
+  wait_captured("dbo_Cars", 1);
+  start_ = read_all({"dbo.Cars"}, "", "", 1).seen.at(0).position;
+  source().close();
+  std::string inserts;
+  for (int i = 1; i <= kTransactions; ++i) {
+    inserts += "INSERT INTO dbo.Cars VALUES (" + std::to_string(i) + ", N'a');\n";
+  }
+  run(inserts);
+  wait_captured("dbo_Cars", kTransactions + 1);
+  const auto read = [&] { return read_all({"dbo.Cars"}, "", start_, kTransactions); };
+  const Reading clean = read();
+  ASSERT_EQ(clean.seen.size(), size_t{kTransactions});
+  ASSERT_EQ(clean.reopened + clean.retried, 0);
+  for (const auto action : {standin::FaultAction::kDrop, standin::FaultAction::kError}) {
+    for (const int64_t rows : {0, 1, 50, 103}) {
+      standin::Fault fault = standin::deadlock_after_rows(rows);
+      fault.action = action;
+      fault.statement_contains = "AND start_lsn <= ";
+      const auto id = faults().add(fault);
+      const Reading reading = read();
+      ASSERT_EQ(faults().fired(id), 1u) << rows;
+      faults().remove(id);
+      ASSERT_THAT(reading.problems, ::testing::IsEmpty()) << rows;
+      ASSERT_EQ(reading.reopened + reading.retried, 1) << rows;
+      ASSERT_EQ(facts(reading.seen), facts(clean.seen)) << rows;
+      ASSERT_EQ(texts(reading.seen), texts(clean.seen)) << rows;
+    }
+  }
+}
+
 // Copies have connections of their own. Rows of a table with a key come once each; of one without,
 // from the first row again.
 class CopyCutTest : public FaultFixture {

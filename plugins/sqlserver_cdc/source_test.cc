@@ -430,6 +430,33 @@ TEST_F(SourceTest, CloseDoesNotWaitForAServerThatStalls) {
   EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(10));
 }
 
+// A statement that still gives rows is not waited for: the server is told to stop (attention).
+TEST_F(SourceTest, CloseTellsTheServerToStop) {
+  if (is_real()) {
+    GTEST_SKIP() << "needs faults";
+  }
+  create_table(kCars, "Cars");
+  run(many_cars(200));
+  wait_captured("dbo_Cars", 200);
+  open({"dbo.Cars"});
+  standin::Fault fault;
+  fault.action = standin::FaultAction::kSlow;
+  fault.statement_contains = "Cars_CT";
+  fault.after_rows = 0;
+  fault.delay_ms = 500;
+  const auto id = faults().add(fault);
+  while (faults().fired(id) == 0) {
+    source().read(100, Millis(50));
+  }
+  const uint64_t attentions = statistics().counters().attentions;
+  const auto started = std::chrono::steady_clock::now();
+  source().request_stop();
+  source().close();
+  EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(30))
+      << "the statement would have taken 100 s";
+  EXPECT_GT(statistics().counters().attentions, attentions);
+}
+
 // The connection is cut at every place of a run; the host opens again at the
 // last position.
 TEST_F(SourceTest, CutConnectionsLoseAndRepeatNothing) {
