@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Benchmarks B1, B2, B3, B5 and B10 as ratios against bare loops, interleaved in one run.
+"""Benchmarks B1, B2, B3, B4, B5 and B10 as ratios against bare loops, interleaved in one run.
 
-usage: bench.py BUILD_FOLDER [--only B1,B2,B3,B5,B10,S] [--runs N] [--rows N] [--json FILE]
+usage: bench.py BUILD_FOLDER [--only B1,B2,B3,B4,B5,B10,S] [--runs N] [--rows N] [--json FILE]
 
 Every figure is the median of the runs (at least 5) with its interquartile range; yardstick and
 product take turns, so that a machine that slows down slows both. CPU is the whole process's, all
@@ -297,6 +297,11 @@ def b3(build, folder, options):
     return {**out, "ratio": ratio}
 
 
+def b4(build, folder, options):
+    import latency_bench  # pylint: disable=import-outside-toplevel  (it imports this module)
+    return latency_bench.run(build, folder, options)
+
+
 def b5(build, folder, options):
     import tables_bench  # pylint: disable=import-outside-toplevel  (it imports this module)
     return tables_bench.run(build, folder, options)
@@ -316,7 +321,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
-    parser.add_argument("--only", default="B1,B2,B3,B5,B10,S")
+    parser.add_argument("--only", default="B1,B2,B3,B4,B5,B10,S")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--rows", type=int, default=0, help="rows of a run; 0 chooses")
     parser.add_argument("--json", type=pathlib.Path, help="also write the figures here")
@@ -324,7 +329,8 @@ def main():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     figures = {}
     with tempfile.TemporaryDirectory(prefix="dstream-bench.") as folder:
-        for name, run in (("B1", b1), ("B2", b2), ("B3", b3), ("B5", b5), ("B10", b10), ("S", standin)):
+        for name, run in (("B1", b1), ("B2", b2), ("B3", b3), ("B4", b4), ("B5", b5), ("B10", b10),
+                          ("S", standin)):
             if name in options.only.upper().split(","):
                 figures[name] = run(options.build.resolve(), folder, options)
     if options.json:
