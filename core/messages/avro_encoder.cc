@@ -137,15 +137,10 @@ class AvroValue {
 
   static char* write_variable(char* out, ConnectType type, int32_t scale,
                               const dstream_value& value, Failure* failure) {
-    if (!is_variable(value.type)) [[unlikely]] {
-      failure->set("DS-ENCODE-TYPE", "holds a value of a type that this version does not know");
+    std::string_view text;
+    if (!take_variable(value, &text, failure)) [[unlikely]] {
       return out;
     }
-    if (value.as.data == nullptr && value.size != 0) [[unlikely]] {
-      failure->set("DS-ENCODE-VALUE", "holds a value without its bytes");
-      return out;
-    }
-    const std::string_view text = value.size == 0 ? std::string_view("") : text_of(value);
     switch (type) {
       case ConnectType::kDecimal:
         return write_decimal(out, text, scale, failure);

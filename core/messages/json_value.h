@@ -87,15 +87,10 @@ class JsonValue {
   }
 
   static char* write_variable(char* out, const dstream_value& value, Failure* failure) {
-    if (!is_variable(value.type)) [[unlikely]] {
-      failure->set("DS-ENCODE-TYPE", "holds a value of a type that this version does not know");
+    std::string_view text;
+    if (!take_variable(value, &text, failure)) [[unlikely]] {
       return out;
     }
-    if (value.as.data == nullptr && value.size != 0) [[unlikely]] {
-      failure->set("DS-ENCODE-VALUE", "holds a value without its bytes");
-      return out;
-    }
-    const std::string_view text = value.size == 0 ? std::string_view("") : text_of(value);
     switch (value.type) {
       case DSTREAM_DECIMAL:
         if (!is_decimal(text)) [[unlikely]] {

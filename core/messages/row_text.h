@@ -40,6 +40,20 @@ inline bool is_variable(dstream_type type) {
   return type < 32 && (kVariable >> type & 1u) != 0;
 }
 
+// The bytes of a variable value. False, with the reason set: it is none, or has none.
+inline bool take_variable(const dstream_value& value, std::string_view* text, Failure* failure) {
+  if (!is_variable(value.type)) [[unlikely]] {
+    failure->set("DS-ENCODE-TYPE", "holds a value of a type that this version does not know");
+    return false;
+  }
+  if (value.as.data == nullptr && value.size != 0) [[unlikely]] {
+    failure->set("DS-ENCODE-VALUE", "holds a value without its bytes");
+    return false;
+  }
+  *text = value.size == 0 ? std::string_view("") : text_of(value);
+  return true;
+}
+
 // What a variable value adds to the bound of its row.
 inline size_t variable_bytes_bound(const dstream_value& value) {
   if (value.size <= kMeasuredTextBytes) {

@@ -184,8 +184,11 @@ Result<void> DeadLetterReader::fill() {
   used_ = 0;
   const uint64_t from = buffer_at_ + buffer_.size();
   auto more = files_.read_part(path_, from, std::min(kReadBytes, end_ - from));
+  if (!more) {
+    return fail(more.error());
+  }
   // After the part, so that it is from the file that began so.
-  auto head = more ? files_.read_part(path_, 0, head_.size()) : std::move(more);
+  auto head = files_.read_part(path_, 0, head_.size());
   if (!head) {
     return fail(head.error());
   }
