@@ -177,7 +177,7 @@ SinkDriver::Delivery SinkDriver::make_delivery() {
     bytes += message.key.value_or("").size() + message.value.value_or("").size();
   }
   // More than fits into the string itself: the delivery moves, and its bytes must not.
-  out.arena.reserve(bytes + sizeof out.arena);
+  out.arena.reserve(bytes + std::string().capacity() + 1);
   const auto keep = [&out](const std::optional<std::string>& text) -> dstream_bytes {
     if (!text) {
       return {nullptr, 0};
