@@ -45,6 +45,7 @@ struct ScriptedKafka::Connection {
   bool ended = false;
   bool blocked = false;  // the peer takes nothing for now
   std::string received;
+  uint64_t refused_bytes = 0;  // still to come of a request that is too large
   std::deque<Late> answers;
 };
 
@@ -181,7 +182,8 @@ void ScriptedKafka::receive(Connection& connection) {
   }
   connection.received.append(bytes, static_cast<size_t>(count));
   try {
-    connection.ended = !handle_whole_requests(connection);
+    connection.ended = !(connection.refused_bytes > 0 ? refuse(connection)
+                                                      : handle_whole_requests(connection));
   } catch (const std::runtime_error&) {
     ++counts_.broken;
     connection.ended = true;
@@ -192,9 +194,13 @@ bool ScriptedKafka::handle_whole_requests(Connection& connection) {
   std::string_view left = connection.received;
   while (left.size() >= sizeof(int32_t)) {
     const auto size = WireReader(left).number<int32_t>();
-    if (size < 0 || static_cast<uint64_t>(size) > options_.request_bytes_max) {
-      ++counts_.too_large;
-      return false;
+    if (size < 0) {
+      throw std::runtime_error("a request of a negative size");
+    }
+    if (static_cast<uint64_t>(size) > options_.request_bytes_max) {
+      connection.refused_bytes = sizeof size + static_cast<uint64_t>(size);
+      connection.received.erase(0, connection.received.size() - left.size());
+      return refuse(connection);
     }
     if (left.size() - sizeof(int32_t) < static_cast<size_t>(size)) {
       break;
@@ -217,6 +223,19 @@ bool ScriptedKafka::handle_whole_requests(Connection& connection) {
   }
   connection.received.erase(0, connection.received.size() - left.size());
   return true;
+}
+
+// The request is taken whole before the connection is closed: a client does not count an attempt
+// of which it could not send all, so how often it tries again would be up to the network's buffers.
+bool ScriptedKafka::refuse(Connection& connection) {
+  const uint64_t taken = std::min<uint64_t>(connection.refused_bytes, connection.received.size());
+  connection.refused_bytes -= taken;
+  connection.received.clear();
+  if (connection.refused_bytes > 0) {
+    return true;
+  }
+  ++counts_.too_large;
+  return false;
 }
 
 void ScriptedKafka::send_due(Connection& connection, int64_t now_ns) {

@@ -97,6 +97,7 @@ class ScriptedKafka {
   void accept_one();
   void receive(Connection& connection);
   bool handle_whole_requests(Connection& connection);
+  bool refuse(Connection& connection);
   void send_due(Connection& connection, int64_t now_ns);
   int64_t wait_ns(int64_t now_ns) const;
   void wake();
