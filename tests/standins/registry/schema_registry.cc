@@ -3,14 +3,7 @@
 #include <Poco/Exception.h>
 #include <Poco/JSON/Object.h>
 #include <Poco/JSON/Parser.h>
-#include <Poco/Net/Context.h>
 #include <Poco/Net/HTTPBasicCredentials.h>
-#include <Poco/Net/HTTPRequestHandler.h>
-#include <Poco/Net/HTTPRequestHandlerFactory.h>
-#include <Poco/Net/HTTPServer.h>
-#include <Poco/Net/HTTPServerRequest.h>
-#include <Poco/Net/HTTPServerResponse.h>
-#include <Poco/Net/SecureServerSocket.h>
 #include <Poco/StreamCopier.h>
 #include <Poco/URI.h>
 
@@ -21,9 +14,19 @@
 #include <sstream>
 #include <utility>
 
+#include "tests/standins/http/http_server.h"
+
 namespace dstream::standin {
 
 namespace net = Poco::Net;
+
+namespace {
+
+void reply(net::HTTPServerResponse& response, int status, const std::string& body) {
+  send_answer(response, status, "application/vnd.schemaregistry.v1+json", body);
+}
+
+}  // namespace
 
 struct SchemaRegistry::State {
   explicit State(Options options_) : options(std::move(options_)) {}
@@ -65,21 +68,22 @@ struct SchemaRegistry::State {
   }
 };
 
-class SchemaRegistry::Handler : public net::HTTPRequestHandler {
+// What one request is answered with.
+class SchemaRegistry::Answers {
  public:
-  explicit Handler(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  explicit Answers(State& state) : state_(state) {}
 
-  void handleRequest(net::HTTPServerRequest& request, net::HTTPServerResponse& response) override {
+  void answer(net::HTTPServerRequest& request, net::HTTPServerResponse& response) {
     std::string body;
     Poco::StreamCopier::copyToString(request.stream(), body);
-    std::unique_lock lock(state_->mutex);
-    ++state_->requests;
-    state_->changed.notify_all();
-    state_->changed.wait(lock, [this] { return !state_->stalls || state_->ends; });
+    std::unique_lock lock(state_.mutex);
+    ++state_.requests;
+    state_.changed.notify_all();
+    state_.changed.wait(lock, [this] { return !state_.stalls || state_.ends; });
     std::vector<std::string> path;
     Poco::URI(request.getURI()).getPathSegments(path);
-    if (state_->fails_with != 0) {
-      refuse(response, state_->fails_with, state_->fails_with * 100 + 1, "Error in the backend");
+    if (state_.fails_with != 0) {
+      refuse(response, state_.fails_with, state_.fails_with * 100 + 1, "Error in the backend");
     } else if (!allowed(request)) {
       refuse(response, 401, 40101, "Unauthorized");
     } else if (request.getMethod() == "GET" && path.size() == 3 && path[0] == "schemas") {
@@ -94,15 +98,15 @@ class SchemaRegistry::Handler : public net::HTTPRequestHandler {
 
  private:
   bool allowed(const net::HTTPServerRequest& request) const {
-    if (state_->options.username.empty()) {
+    if (state_.options.username.empty()) {
       return true;
     }
     if (!request.hasCredentials()) {
       return false;
     }
     const net::HTTPBasicCredentials shown(request);
-    return shown.getUsername() == state_->options.username &&
-           shown.getPassword() == state_->options.password;
+    return shown.getUsername() == state_.options.username &&
+           shown.getPassword() == state_.options.password;
   }
 
   void take(net::HTTPServerResponse& response, const std::string& subject, const std::string& body,
@@ -118,26 +122,26 @@ class SchemaRegistry::Handler : public net::HTTPRequestHandler {
       refuse(response, 422, 42201, "Invalid schema");
       return;
     }
-    const int32_t known = state_->find(subject, schema);
+    const int32_t known = state_.find(subject, schema);
     if (known == 0 && !registers) {
       refuse(response, 404, 40403, "Schema not found");
-    } else if (known == 0 && state_->frozen.count(subject) != 0) {
+    } else if (known == 0 && state_.frozen.count(subject) != 0) {
       refuse(response, 409, 409,
              "Schema being registered is incompatible with an earlier schema for subject \\\"" +
                  subject + "\\\"");
     } else {
-      answer(response, 200, "{\"id\":" + std::to_string(state_->add(subject, schema)) + "}");
+      reply(response, 200, "{\"id\":" + std::to_string(state_.add(subject, schema)) + "}");
     }
   }
 
   void give(net::HTTPServerResponse& response, const std::string& id) {
-    for (const auto& [known, schema] : state_->schemas) {
+    for (const auto& [known, schema] : state_.schemas) {
       if (std::to_string(known) == id) {
         Poco::JSON::Object out;
         out.set("schema", schema);
         std::ostringstream text;
         out.stringify(text);
-        answer(response, 200, text.str());
+        reply(response, 200, text.str());
         return;
       }
     }
@@ -146,59 +150,20 @@ class SchemaRegistry::Handler : public net::HTTPRequestHandler {
 
   static void refuse(net::HTTPServerResponse& response, int status, int code,
                      const std::string& message) {
-    answer(response, status,
-           "{\"error_code\":" + std::to_string(code) + ",\"message\":\"" + message + "\"}");
+    reply(response, status,
+          "{\"error_code\":" + std::to_string(code) + ",\"message\":\"" + message + "\"}");
   }
 
-  static void answer(net::HTTPServerResponse& response, int status, const std::string& body) {
-    response.setStatus(static_cast<net::HTTPResponse::HTTPStatus>(status));
-    response.setContentType("application/vnd.schemaregistry.v1+json");
-    response.sendBuffer(body.data(), body.size());
-  }
-
-  std::shared_ptr<State> state_;
-};
-
-class SchemaRegistry::Factory : public net::HTTPRequestHandlerFactory {
- public:
-  explicit Factory(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  net::HTTPRequestHandler* createRequestHandler(const net::HTTPServerRequest&) override {
-    return new Handler(state_);
-  }
-
- private:
-  std::shared_ptr<State> state_;
-};
-
-struct SchemaRegistry::Server {
-  Server(const std::shared_ptr<State>& state, const net::ServerSocket& socket)
-      : port(socket.address().port()), http(new Factory(state), socket, parameters()) {
-    http.start();
-  }
-  ~Server() { http.stopAll(true); }
-
-  static net::HTTPServerParams::Ptr parameters() {
-    net::HTTPServerParams::Ptr out = new net::HTTPServerParams;
-    out->setKeepAlive(false);
-    return out;
-  }
-
-  uint16_t port;
-  net::HTTPServer http;
+  State& state_;
 };
 
 SchemaRegistry::SchemaRegistry(Options options)
-    : state_(std::make_shared<State>(std::move(options))) {
-  const net::SocketAddress address("127.0.0.1", state_->options.port);
-  if (state_->options.certs.empty()) {
-    server_ = std::make_unique<Server>(state_, net::ServerSocket(address));
-    return;
-  }
-  const std::string pem = state_->options.certs + "/broker.pem";
-  const net::Context::Ptr context =
-      new net::Context(net::Context::TLS_SERVER_USE, pem, pem, "", net::Context::VERIFY_NONE);
-  server_ = std::make_unique<Server>(state_, net::SecureServerSocket(address, 64, context));
-}
+    : state_(std::make_shared<State>(std::move(options))),
+      server_(std::make_unique<HttpServer>(
+          HttpServer::Options{state_->options.certs, state_->options.port},
+          [state = state_](auto& request, auto& response) {
+            Answers(*state).answer(request, response);
+          })) {}
 
 SchemaRegistry::~SchemaRegistry() {
   {
@@ -209,10 +174,7 @@ SchemaRegistry::~SchemaRegistry() {
   server_.reset();
 }
 
-std::string SchemaRegistry::url() const {
-  return std::string(state_->options.certs.empty() ? "http" : "https") +
-         "://localhost:" + std::to_string(server_->port);
-}
+std::string SchemaRegistry::url() const { return server_->url(); }
 
 void SchemaRegistry::freeze(const std::string& subject) {
   const std::lock_guard lock(state_->mutex);

@@ -18,6 +18,8 @@
 
 namespace dstream::standin {
 
+class HttpServer;
+
 class SchemaRegistry {
  public:
   struct Options {
@@ -53,11 +55,9 @@ class SchemaRegistry {
 
  private:
   struct State;
-  class Handler;
-  class Factory;
+  class Answers;
   std::shared_ptr<State> state_;
-  struct Server;
-  std::unique_ptr<Server> server_;
+  std::unique_ptr<HttpServer> server_;
 };
 
 }  // namespace dstream::standin

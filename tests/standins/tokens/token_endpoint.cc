@@ -1,19 +1,14 @@
 #include "tests/standins/tokens/token_endpoint.h"
 
-#include <Poco/Net/Context.h>
 #include <Poco/Net/HTMLForm.h>
-#include <Poco/Net/HTTPRequestHandler.h>
-#include <Poco/Net/HTTPRequestHandlerFactory.h>
-#include <Poco/Net/HTTPServer.h>
-#include <Poco/Net/HTTPServerRequest.h>
-#include <Poco/Net/HTTPServerResponse.h>
-#include <Poco/Net/SecureServerSocket.h>
 #include <Poco/URI.h>
 
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 
+#include "tests/standins/http/http_server.h"
 #include "tests/standins/tokens/signed_token.h"
 
 namespace dstream::standin {
@@ -30,6 +25,10 @@ int64_t now_s() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
+}
+
+void reply(net::HTTPServerResponse& response, int status, const std::string& body) {
+  send_answer(response, status, "application/json", body);
 }
 
 }  // namespace
@@ -62,26 +61,27 @@ struct TokenEndpoint::State {
   }
 };
 
-class TokenEndpoint::Handler : public net::HTTPRequestHandler {
+// What one request is answered with.
+class TokenEndpoint::Answers {
  public:
-  explicit Handler(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  explicit Answers(State& state) : state_(state) {}
 
-  void handleRequest(net::HTTPServerRequest& request, net::HTTPServerResponse& response) override {
+  void answer(net::HTTPServerRequest& request, net::HTTPServerResponse& response) {
     const net::HTMLForm form(request, request.stream());
-    std::unique_lock lock(state_->mutex);
-    ++state_->requests;
-    if (state_->stalls) {
-      ++state_->stalled;
-      state_->changed.notify_all();
-      state_->changed.wait(lock, [this] { return !state_->stalls || state_->ends; });
-      --state_->stalled;
+    std::unique_lock lock(state_.mutex);
+    ++state_.requests;
+    if (state_.stalls) {
+      ++state_.stalled;
+      state_.changed.notify_all();
+      state_.changed.wait(lock, [this] { return !state_.stalls || state_.ends; });
+      --state_.stalled;
     }
-    if (state_->failures > 0) {
-      --state_->failures;
-      if (state_->retry_after_s > 0) {
-        response.set("Retry-After", std::to_string(state_->retry_after_s));
+    if (state_.failures > 0) {
+      --state_.failures;
+      if (state_.retry_after_s > 0) {
+        response.set("Retry-After", std::to_string(state_.retry_after_s));
       }
-      answer(response, state_->failure_status, R"({"error":"temporarily_unavailable"})");
+      reply(response, state_.failure_status, R"({"error":"temporarily_unavailable"})");
       return;
     }
     const std::string path = Poco::URI(request.getURI()).getPath();
@@ -91,29 +91,23 @@ class TokenEndpoint::Handler : public net::HTTPRequestHandler {
       identity(form, request.get("Metadata", "") == "true", "2018-02-01", response);
     } else if (path == kAppServicePath) {
       const std::string header = request.get("X-IDENTITY-HEADER", "");
-      identity(form, !header.empty() && header == state_->options.identity_header, "2019-08-01",
+      identity(form, !header.empty() && header == state_.options.identity_header, "2019-08-01",
                response);
     } else {
-      answer(response, 404, R"({"error":"not_found"})");
+      reply(response, 404, R"({"error":"not_found"})");
     }
   }
 
  private:
-  static void answer(net::HTTPServerResponse& response, int status, const std::string& body) {
-    response.setStatus(static_cast<net::HTTPResponse::HTTPStatus>(status));
-    response.setContentType("application/json");
-    response.sendBuffer(body.data(), body.size());
-  }
-
   static void refuse(net::HTTPServerResponse& response, int status, const std::string& error,
                      const std::string& description) {
-    answer(response, status,
-           R"({"error":")" + error + R"(","error_description":")" + description + "\"}");
+    reply(response, status,
+          R"({"error":")" + error + R"(","error_description":")" + description + "\"}");
   }
 
   void entra(const net::HTTPServerRequest& request, const net::HTMLForm& form,
              net::HTTPServerResponse& response) {
-    const Options& options = state_->options;
+    const Options& options = state_.options;
     const std::string scope = form.get("scope", "");
     if (request.getMethod() != "POST" || form.get("grant_type", "") != "client_credentials") {
       refuse(response, 400, "unsupported_grant_type", "AADSTS70003: The grant is not supported.");
@@ -131,9 +125,9 @@ class TokenEndpoint::Handler : public net::HTTPRequestHandler {
                 form.get("client_assertion", "") != options.assertion)) {
       refuse(response, 401, "invalid_client", "AADSTS70021: No matching federated identity.");
     } else {
-      answer(response, 200,
-             R"({"token_type":"Bearer","expires_in":)" + std::to_string(state_->lifetime_s) +
-                 R"(,"access_token":")" + state_->make_token() + "\"}");
+      reply(response, 200,
+            R"({"token_type":"Bearer","expires_in":)" + std::to_string(state_.lifetime_s) +
+                R"(,"access_token":")" + state_.make_token() + "\"}");
     }
   }
 
@@ -144,61 +138,28 @@ class TokenEndpoint::Handler : public net::HTTPRequestHandler {
       refuse(response, 400, "invalid_request", "Required metadata header not specified");
     } else if (form.get("api-version", "") != version) {
       refuse(response, 400, "invalid_request", "The api-version is not valid.");
-    } else if (form.get("resource", "") != state_->options.audience) {
+    } else if (form.get("resource", "") != state_.options.audience) {
       refuse(response, 400, "invalid_resource", "AADSTS500011: The resource was not found.");
-    } else if (form.has("client_id") && form.get("client_id") != state_->options.client_id) {
+    } else if (form.has("client_id") && form.get("client_id") != state_.options.client_id) {
       refuse(response, 400, "invalid_request", "Identity not found");
     } else {
-      const std::string until = std::to_string(now_s() + state_->lifetime_s);
-      answer(response, 200,
-             R"({"access_token":")" + state_->make_token() + R"(","expires_on":")" + until +
-                 R"(","token_type":"Bearer"})");
+      const std::string until = std::to_string(now_s() + state_.lifetime_s);
+      reply(response, 200,
+            R"({"access_token":")" + state_.make_token() + R"(","expires_on":")" + until +
+                R"(","token_type":"Bearer"})");
     }
   }
 
-  std::shared_ptr<State> state_;
-};
-
-class TokenEndpoint::Factory : public net::HTTPRequestHandlerFactory {
- public:
-  explicit Factory(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  net::HTTPRequestHandler* createRequestHandler(const net::HTTPServerRequest&) override {
-    return new Handler(state_);
-  }
-
- private:
-  std::shared_ptr<State> state_;
-};
-
-struct TokenEndpoint::Server {
-  Server(const std::shared_ptr<State>& state, const net::ServerSocket& socket)
-      : port(socket.address().port()), http(new Factory(state), socket, parameters()) {
-    http.start();
-  }
-  ~Server() { http.stopAll(true); }
-
-  static net::HTTPServerParams::Ptr parameters() {
-    net::HTTPServerParams::Ptr out = new net::HTTPServerParams;
-    out->setKeepAlive(false);
-    return out;
-  }
-
-  uint16_t port;
-  net::HTTPServer http;
+  State& state_;
 };
 
 TokenEndpoint::TokenEndpoint(Options options)
-    : state_(std::make_shared<State>(std::move(options))) {
-  const net::SocketAddress any("127.0.0.1", 0);
-  if (state_->options.tls) {
-    const std::string pem = state_->options.certs + "/broker.pem";
-    const net::Context::Ptr context =
-        new net::Context(net::Context::TLS_SERVER_USE, pem, pem, "", net::Context::VERIFY_NONE);
-    server_ = std::make_unique<Server>(state_, net::SecureServerSocket(any, 64, context));
-  } else {
-    server_ = std::make_unique<Server>(state_, net::ServerSocket(any));
-  }
-}
+    : state_(std::make_shared<State>(std::move(options))),
+      server_(std::make_unique<HttpServer>(
+          HttpServer::Options{state_->options.tls ? state_->options.certs : "", 0},
+          [state = state_](auto& request, auto& response) {
+            Answers(*state).answer(request, response);
+          })) {}
 
 TokenEndpoint::~TokenEndpoint() {
   {
@@ -209,10 +170,7 @@ TokenEndpoint::~TokenEndpoint() {
   server_.reset();
 }
 
-std::string TokenEndpoint::url() const {
-  return std::string(state_->options.tls ? "https" : "http") +
-         "://localhost:" + std::to_string(server_->port);
-}
+std::string TokenEndpoint::url() const { return server_->url(); }
 
 void TokenEndpoint::set_lifetime_s(int seconds) {
   const std::lock_guard lock(state_->mutex);

@@ -15,6 +15,8 @@
 
 namespace dstream::standin {
 
+class HttpServer;
+
 class TokenEndpoint {
  public:
   struct Options {
@@ -51,11 +53,9 @@ class TokenEndpoint {
 
  private:
   struct State;
-  class Handler;
-  class Factory;
+  class Answers;
   std::shared_ptr<State> state_;
-  struct Server;
-  std::unique_ptr<Server> server_;
+  std::unique_ptr<HttpServer> server_;
 };
 
 }  // namespace dstream::standin
