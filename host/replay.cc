@@ -75,8 +75,8 @@ core::PipelineSettings replay_settings(core::PipelineSettings settings, const Re
   settings.messages = core::MessageSettings();
   settings.messages.format = core::kPassedMessageFormat;
   settings.exactly_once = false;
-  if (settings.on_oversize == core::OversizePolicy::kTruncateColumns) {
-    settings.on_oversize = core::OversizePolicy::kOnReject;  // There are no columns any more.
+  if (settings.on_oversize == core::OnOversize::kTruncateColumns) {
+    settings.on_oversize = core::OnOversize::kOnReject;  // There are no columns any more.
   }
   settings.on_data_loss = core::OnDataLoss::kStop;
   return settings;

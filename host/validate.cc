@@ -5,6 +5,7 @@
 #include "core/base/metrics.h"
 #include "core/pipeline/data_loss.h"
 #include "core/pipeline/exactly_once.h"
+#include "core/pipeline/size_limit.h"
 #include "core/plugins/guard.h"
 #include "host/commands.h"
 #include "host/no_settles.h"
@@ -33,6 +34,8 @@ class Rehearsal {
       add(sink.error(), pipeline.sink, errors);
     } else if (auto used = core::use_transactions(**sink, pipeline); !used) {
       add(used.error(), pipeline.sink, errors);
+    } else if (auto limited = core::require_size_limit(**sink, pipeline); !limited) {
+      add(limited.error(), pipeline.sink, errors);
     }
     if (pipeline.dead_letter.sink) {
       options.config_json = pipeline.dead_letter.sink->config_json;

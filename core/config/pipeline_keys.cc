@@ -56,13 +56,13 @@ MessageSettings read_messages(const JsonObject& pipeline) {
   return out;
 }
 
-OversizePolicy read_on_oversize(const JsonObject& pipeline) {
+OnOversize read_on_oversize(const JsonObject& pipeline) {
   auto name = pipeline->optValue<std::string>("on_oversize", "");
-  return name == "stop"               ? OversizePolicy::kStop
-         : name == "dead_letter"      ? OversizePolicy::kDeadLetter
-         : name == "truncate_columns" ? OversizePolicy::kTruncateColumns
-         : name == "split"            ? OversizePolicy::kSplit
-                                      : OversizePolicy::kOnReject;
+  return name == "stop"               ? OnOversize::kStop
+         : name == "dead_letter"      ? OnOversize::kDeadLetter
+         : name == "truncate_columns" ? OnOversize::kTruncateColumns
+         : name == "split"            ? OnOversize::kSplit
+                                      : OnOversize::kOnReject;
 }
 
 RetrySettings read_retry(const JsonObject& pipeline) {

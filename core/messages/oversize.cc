@@ -76,7 +76,9 @@ Result<void> OversizeEncoder::encode(const dstream_record& record, uint32_t reco
   const uint64_t bytes = largest(out, before);
   Result<void> made;
   switch (policy_) {
-    case OnOversize::kRefuse:
+    case OnOversize::kOnReject:
+    case OnOversize::kStop:
+    case OnOversize::kDeadLetter:
       made = fail(refusal(record, bytes, ""));
       break;
     case OnOversize::kTruncateColumns:

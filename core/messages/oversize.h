@@ -25,8 +25,11 @@ inline constexpr const char* kTruncatedHeader = "dstream-truncated";
 inline constexpr const char* kPartHeader = "dstream-part";
 inline constexpr const char* kPartOfHeader = "dstream-part-of";
 
+// `on_oversize` of a pipeline. The first three are refused, as a record that cannot be encoded.
 enum class OnOversize {
-  kRefuse,           // as a record that cannot be encoded: the pipeline stops or dead-letters it
+  kOnReject,         // not set: the sink rejects it, and on_reject decides
+  kStop,             // the pipeline stops before it
+  kDeadLetter,       // it is put aside, whatever on_reject says
   kTruncateColumns,  // the largest columns are cut until it fits
   kSplit             // several messages, one after the other, with the same key
 };

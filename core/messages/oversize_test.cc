@@ -77,7 +77,7 @@ TEST_F(OversizeTest, WhatFitsIsLeftAlone) {
   const std::string notes(500, 'x');
   TestRecord record(people_, DSTREAM_OP_INSERT, {}, row(1, notes));
   for (const OnOversize policy :
-       {OnOversize::kRefuse, OnOversize::kTruncateColumns, OnOversize::kSplit}) {
+       {OnOversize::kStop, OnOversize::kTruncateColumns, OnOversize::kSplit}) {
     use(policy, 5000);
     ASSERT_TRUE(encode(record).has_value());
     ASSERT_EQ(out_.size(), 1u);
@@ -85,14 +85,14 @@ TEST_F(OversizeTest, WhatFitsIsLeftAlone) {
     EXPECT_EQ(header_of(out_[0], kPartHeader), "none");
     EXPECT_THAT(text_of(out_[0].value), HasSubstr(notes));
   }
-  use(OnOversize::kRefuse, 0);
+  use(OnOversize::kStop, 0);
   const std::string large(100'000, 'x');
   TestRecord unlimited(people_, DSTREAM_OP_INSERT, {}, row(1, large));
   EXPECT_TRUE(encode(unlimited).has_value()) << "no limit is known";
 }
 
 TEST_F(OversizeTest, ARefusalNamesTableAndSizes) {
-  use(OnOversize::kRefuse, 2000);
+  use(OnOversize::kStop, 2000);
   const std::string notes(5000, 'x');
   TestRecord record(people_, DSTREAM_OP_INSERT, {}, row(1, notes));
   const Result<void> refused = encode(record);

@@ -6,6 +6,7 @@
 #include "core/base/assert.h"
 #include "core/pipeline/data_loss.h"
 #include "core/pipeline/exactly_once.h"
+#include "core/pipeline/size_limit.h"
 
 namespace dstream::core {
 namespace {
@@ -15,17 +16,6 @@ Error unknown_plugin(const char* kind, const ConnectorSettings& connector) {
                std::string("No plugin offers the ") + kind + " '" + connector.type + "'.",
                "`dstream plugins list` shows what is there; --plugin-dir adds a folder.",
                connector.place, ExitCode::kUsage};
-}
-
-OnOversize encoder_policy(OversizePolicy policy) {
-  switch (policy) {
-    case OversizePolicy::kTruncateColumns:
-      return OnOversize::kTruncateColumns;
-    case OversizePolicy::kSplit:
-      return OnOversize::kSplit;
-    default:
-      return OnOversize::kRefuse;
-  }
 }
 
 // Says where in the configuration, if the error does not know already.
@@ -105,9 +95,9 @@ Result<void> PipelineEngine::make_parts(std::unique_ptr<Encoder> encoder) {
     encoder = nullptr;
   }
   OversizeEncoder* oversize = nullptr;
-  if (encoder != nullptr && settings_.on_oversize != OversizePolicy::kOnReject) {
-    auto wrapped = std::make_unique<OversizeEncoder>(
-        std::move(encoder), encoder_policy(settings_.on_oversize), settings_.messages);
+  if (encoder != nullptr && settings_.on_oversize != OnOversize::kOnReject) {
+    auto wrapped = std::make_unique<OversizeEncoder>(std::move(encoder), settings_.on_oversize,
+                                                     settings_.messages);
     oversize = wrapped.get();
     encoder = std::move(wrapped);
   }
@@ -138,14 +128,8 @@ Result<void> PipelineEngine::make_parts(std::unique_ptr<Encoder> encoder) {
   }
   sink_worker_->set_sink(sink_.get());
   sink_worker_->set_oversize(oversize);
-  if (settings_.on_oversize != OversizePolicy::kOnReject &&
-      (oversize == nullptr || !sink_->message_bytes_max())) {
-    return fail(at_place(Error{"DS-CONFIG-UNSUPPORTED",
-                               "The sink '" + settings_.sink.type +
-                                   "' does not say how large a message may be, so that on_oversize "
-                                   "would do nothing.",
-                               "Remove on_oversize.", std::nullopt, ExitCode::kUsage},
-                         settings_.place));
+  if (auto limited = require_size_limit(*sink_, settings_); !limited) {
+    return fail(limited.error());
   }
   if (Result<void> made = make_dead_letter_sink(); !made) {
     return made;

@@ -8,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/messages/encoder.h"
+#include "core/messages/oversize.h"
 
 namespace dstream::core {
 
@@ -24,8 +25,6 @@ struct ConnectorSettings {
 };
 
 enum class OnReject { kStop, kDeadLetter };
-// A message that is larger than the sink takes. kOnReject: the sink rejects it.
-enum class OversizePolicy { kOnReject, kStop, kDeadLetter, kTruncateColumns, kSplit };
 // No dead letter file may be begun any more. kWait: what is rejected is kept, and with it the
 // position, until files have been taken away.
 enum class OnDeadLettersFull { kStop, kWait };
@@ -65,7 +64,7 @@ struct PipelineSettings {
   // The sink keeps the position and commits it together with what it belongs to.
   bool exactly_once = false;
   OnReject on_reject = OnReject::kStop;
-  OversizePolicy on_oversize = OversizePolicy::kOnReject;
+  OnOversize on_oversize = OnOversize::kOnReject;
   DeadLetterSettings dead_letter;
   OnDataLoss on_data_loss = OnDataLoss::kStop;
 };

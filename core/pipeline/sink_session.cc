@@ -70,11 +70,10 @@ void SinkWorker::retire() {
 }
 
 bool SinkWorker::stops_at(const Error& reason) const {
-  if (reason.code == kOversizeCode && context_.settings->on_oversize == OversizePolicy::kStop) {
+  if (reason.code == kOversizeCode && context_.settings->on_oversize == OnOversize::kStop) {
     return true;
   }
-  if (reason.code == kOversizeCode &&
-      context_.settings->on_oversize == OversizePolicy::kDeadLetter) {
+  if (reason.code == kOversizeCode && context_.settings->on_oversize == OnOversize::kDeadLetter) {
     return false;
   }
   return context_.settings->on_reject == OnReject::kStop;

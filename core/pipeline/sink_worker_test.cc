@@ -59,7 +59,7 @@ class SinkWorkerTest : public ::testing::Test {
   void start_with_limit(uint64_t bytes) {
     start();
     auto encoder = std::make_unique<OversizeEncoder>(std::make_unique<TestEncoder>(),
-                                                     OnOversize::kRefuse, MessageSettings());
+                                                     OnOversize::kStop, MessageSettings());
     OversizeEncoder* oversize = encoder.get();
     worker_ = std::make_unique<SinkWorker>(parts_.context(), store_.get(), &files_, folder_.path(),
                                            std::move(encoder));
@@ -182,7 +182,7 @@ TEST_F(SinkWorkerTest, AStopGivesUpWhatTheEncoderDoesNotGet) {
 // What is too large has a policy of its own, whatever on_reject says.
 TEST_F(SinkWorkerTest, WhatIsTooLargeCanStopThePipelineWhereOthersAreDeadLetters) {
   parts_.settings.on_reject = OnReject::kDeadLetter;
-  parts_.settings.on_oversize = OversizePolicy::kStop;
+  parts_.settings.on_oversize = OnOversize::kStop;
   start_with_limit(1);
   arrive({{'i', "1"}});
   settle_down();
@@ -194,7 +194,7 @@ TEST_F(SinkWorkerTest, WhatIsTooLargeCanStopThePipelineWhereOthersAreDeadLetters
 
 TEST_F(SinkWorkerTest, WhatIsTooLargeCanBeADeadLetterWhereOthersStopThePipeline) {
   parts_.settings.on_reject = OnReject::kStop;
-  parts_.settings.on_oversize = OversizePolicy::kDeadLetter;
+  parts_.settings.on_oversize = OnOversize::kDeadLetter;
   start_with_limit(1);
   arrive({{'i', "1"}});
   settle_down();
@@ -205,7 +205,7 @@ TEST_F(SinkWorkerTest, WhatIsTooLargeCanBeADeadLetterWhereOthersStopThePipeline)
 }
 
 TEST_F(SinkWorkerTest, WhatTheSinkTakesIsAskedForInEachSession) {
-  parts_.settings.on_oversize = OversizePolicy::kDeadLetter;
+  parts_.settings.on_oversize = OnOversize::kDeadLetter;
   start_with_limit(1);
   sink_->polls.push_back([] { return call_result(DSTREAM_REOPEN); });
   settle_down();

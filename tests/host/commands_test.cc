@@ -180,6 +180,23 @@ TEST(Commands, ValidateAsksForTransactions) {
   }
 }
 
+// A sink that takes everything would never meet a message that is too large.
+TEST(Commands, ValidateAsksForALimitOfSize) {
+  Folder folder;
+  const std::string start = "name: a\nsource: {type: generator, rows: 1}\nsink: {type: ";
+  for (const char* policy : {"stop", "dead_letter", "truncate_columns", "split"}) {
+    const std::string end = std::string("}\non_oversize: ") + policy + "\n";
+    const std::string file = folder.write("f.yaml", start + "console" + end);
+    const Ended refused = call({"validate", file});
+    EXPECT_EQ(refused.exit_code, 2) << policy;
+    EXPECT_THAT(refused.err, HasSubstr(file + ":3:14: error: DS-CONFIG-UNSUPPORTED"));
+    const Ended taken = call(
+        {"validate",
+         folder.write("g.yaml", start + "eventhubs, brokers: \"localhost:1\", topic: t" + end)});
+    EXPECT_EQ(taken.exit_code, 0) << taken.err;
+  }
+}
+
 TEST(Commands, CheckpointShow) {
   Folder folder;
   std::string file = folder.write("f.yaml", kGood);
