@@ -1,9 +1,26 @@
 #include "tests/end_to_end/ledger.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace dstream::end_to_end {
 namespace {
 constexpr size_t kBreachesMax = 20;
-}
+
+class Breaches {
+ public:
+  void add(int key, const std::string& text) {
+    if (list_.size() < kBreachesMax) {
+      list_.push_back("key " + std::to_string(key) + ": " + text);
+    }
+  }
+  std::vector<std::string> take() { return std::move(list_); }
+
+ private:
+  std::vector<std::string> list_;
+};
+
+}  // namespace
 
 void Ledger::committed(int key, const std::string& change) {
   std::lock_guard lock(mutex_);
@@ -38,12 +55,7 @@ bool Ledger::wait_arrivals(uint64_t count, std::chrono::milliseconds timeout) {
 
 std::vector<std::string> Ledger::verdict() const {
   std::lock_guard lock(mutex_);
-  std::vector<std::string> breaches;
-  auto breach = [&](int key, const std::string& text) {
-    if (breaches.size() < kBreachesMax) {
-      breaches.push_back("key " + std::to_string(key) + ": " + text);
-    }
-  };
+  Breaches breaches;
   for (const auto& [key, history] : keys_) {
     std::map<std::string, size_t> turn;
     for (size_t number = 0; number < history.committed.size(); ++number) {
@@ -55,19 +67,41 @@ std::vector<std::string> Ledger::verdict() const {
     for (const auto& change : history.arrived) {
       auto found = turn.find(change);
       if (found == turn.end()) {
-        breach(key, "invented " + change);
+        breaches.add(key, "invented " + change);
       } else if (found->second > next) {
-        breach(key, "out of order: " + change + " before " + history.committed[next]);
+        breaches.add(key, "out of order: " + change + " before " + history.committed[next]);
       } else {
         next = found->second + 1;
       }
     }
     if (next < history.committed.size()) {
-      breach(key, "lost " + history.committed[next] + " (" +
-                      std::to_string(history.committed.size() - next) + " missing)");
+      breaches.add(key, "lost " + history.committed[next] + " (" +
+                            std::to_string(history.committed.size() - next) + " missing)");
     }
   }
-  return breaches;
+  return breaches.take();
+}
+
+std::vector<std::string> Ledger::verdict_exactly_once() const {
+  std::lock_guard lock(mutex_);
+  Breaches breaches;
+  for (const auto& [key, history] : keys_) {
+    const auto [due, come] = std::mismatch(history.committed.begin(), history.committed.end(),
+                                           history.arrived.begin(), history.arrived.end());
+    if (due != history.committed.end() || come != history.arrived.end()) {
+      breaches.add(key, "change " + std::to_string(come - history.arrived.begin()) + " is " +
+                            (come == history.arrived.end() ? "missing" : *come) + ", not " +
+                            (due == history.committed.end() ? "the end" : *due));
+    }
+    const auto deletes = static_cast<uint64_t>(
+        std::count_if(history.committed.begin(), history.committed.end(),
+                      [](const std::string& change) { return change.starts_with("delete:"); }));
+    if (history.tombstones != deletes) {
+      breaches.add(key, std::to_string(history.tombstones) + " tombstones for " +
+                            std::to_string(deletes) + " deletes");
+    }
+  }
+  return breaches.take();
 }
 
 uint64_t Ledger::committed_count() const {

@@ -33,6 +33,8 @@ class Ledger {
 
   // All breaches found, at most 20; empty is good. Call when the writer has ended.
   std::vector<std::string> verdict() const;
+  // The same for a stream that has every change, and the tombstone of every delete, exactly once.
+  std::vector<std::string> verdict_exactly_once() const;
   uint64_t committed_count() const;
   uint64_t arrived_count() const;
   uint64_t duplicates() const;
