@@ -157,7 +157,7 @@ struct Config::State {
                       Origins& origins, ConfigErrors& errors);
   void dead_letter_sink(Draft& draft, const PluginRegistry& plugins, PipelineSettings& settings,
                         JsonObject& shown, ConfigErrors& errors);
-  void check_topic(const Draft& draft, const PipelineSettings& settings, ConfigErrors& errors);
+  void check_templates(const Draft& draft, const PipelineSettings& settings, ConfigErrors& errors);
 };
 
 Json Config::State::shown() const {
@@ -381,9 +381,15 @@ std::optional<ConnectorSettings> Config::State::connector(Draft& draft, bool is_
   if (!is_source && loaded->wants_messages()) {
     // A sink that knows the key itself may leave it unset: its schema then has no default for it.
     settings.messages.topic = own->optValue<std::string>("topic", settings.messages.topic);
-  } else if (!is_source && draft.node->find("format") != nullptr) {
-    warn("DS-CONFIG-UNUSED", draft.file->origins.key_place(draft.pointer + "/format"),
-         "format has no effect: the sink " + type + " takes records, not messages.", "");
+  } else if (!is_source) {
+    for (const char* key : {"format", "partition"}) {
+      if (draft.node->find(key) != nullptr) {
+        warn(
+            "DS-CONFIG-UNUSED", draft.file->origins.key_place(draft.pointer + "/" + key),
+            std::string(key) + " has no effect: the sink " + type + " takes records, not messages.",
+            "");
+      }
+    }
   }
   take_own_keys(*loaded, own);
   return ConnectorSettings{type, json_text(keys), place};
@@ -439,12 +445,13 @@ void Config::State::dead_letter_sink(Draft& draft, const PluginRegistry& plugins
   settings.dead_letter.sink = ConnectorSettings{type, json_text(own_keys), place};
 }
 
-void Config::State::check_topic(const Draft& draft, const PipelineSettings& settings,
-                                ConfigErrors& errors) {
+void Config::State::check_templates(const Draft& draft, const PipelineSettings& settings,
+                                    ConfigErrors& errors) {
   auto encoder = make_encoder(settings.messages);
   if (!encoder) {
     Error error = encoder.error();
-    error.place = draft.file->origins.value_place(draft.pointer + "/sink/topic");
+    const char* key = error.code == "DS-PARTITION-TEMPLATE" ? "/partition" : "/sink/topic";
+    error.place = draft.file->origins.value_place(draft.pointer + key);
     error.exit_code = ExitCode::kUsage;
     errors.push_back(std::move(error));
   }
@@ -469,7 +476,7 @@ PipelineSettings Config::State::finish(Draft& draft, const PluginRegistry& plugi
     settings.source = std::move(*source);
     settings.sink = std::move(*sink);
     if (plugins.find_sink(settings.sink.type)->wants_messages() && errors.size() == before) {
-      check_topic(draft, settings, errors);
+      check_templates(draft, settings, errors);
     }
   }
   pipelines_shown->add(shown);

@@ -336,6 +336,15 @@ TEST(ConfigBadInput, UnknownConnector) {
   EXPECT_THAT(side.text(), HasSubstr("topics is a sink."));
 }
 
+TEST(ConfigBadInput, PartitionTemplate) {
+  const std::string start =
+      "name: a\nsource: {type: numbers, connection: x}\nsink: {type: topics}\n";
+  EXPECT_EQ(Loaded(start + "partition: \"{column:id}\"\n").brief(), "");
+  EXPECT_EQ(Loaded(start + "partition: \"{table}\"\n").brief(), "4:12 DS-PARTITION-TEMPLATE");
+  EXPECT_EQ(Loaded(start + "partition: north\n").brief(), "4:12 DS-PARTITION-TEMPLATE");
+  EXPECT_EQ(Loaded(start + "partition: \"\"\n").brief(), "4:12 DS-CONFIG-VALUE");
+}
+
 TEST(ConfigBadInput, TopicTemplate) {
   Loaded loaded(
       "name: a\nsource: {type: numbers, connection: x}\n"

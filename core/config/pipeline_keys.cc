@@ -45,6 +45,7 @@ MessageSettings read_messages(const JsonObject& pipeline) {
   out.cloudevents_source = format->getValue<std::string>("cloudevents_source");
   out.registry = read_registry(format);
   JsonObject key = pipeline->getObject("key");
+  out.partition = pipeline->optValue<std::string>("partition", "");
   out.key_bytes_max = key->getValue<uint64_t>("bytes_max");
   out.allow_no_key = key->getValue<bool>("allow_none");
   JsonObject tables = key->getObject("columns");

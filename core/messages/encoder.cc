@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/messages/formats.h"
+#include "core/messages/partition_template.h"
 #include "core/messages/passed_message.h"
 #include "core/messages/topic_template.h"
 
@@ -13,6 +14,11 @@ Result<std::unique_ptr<Encoder>> make_encoder(const MessageSettings& settings,
   auto topic = TopicTemplate::parse(settings.topic);
   if (!topic) {
     return fail(std::move(topic.error()));
+  }
+  if (!settings.partition.empty()) {
+    if (auto partition = PartitionTemplate::parse(settings.partition); !partition) {
+      return fail(std::move(partition.error()));
+    }
   }
   if (settings.format == kPassedMessageFormat) {
     return std::make_unique<PassedMessageEncoder>();

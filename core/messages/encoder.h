@@ -17,13 +17,15 @@
 
 namespace dstream::core {
 
-// What `format:`, `key:` and the sink's `topic:` say. Defaults are those of the configuration.
+// What `format:`, `key:`, `partition:` and the sink's `topic:` say. Defaults are those of the
+// configuration.
 struct MessageSettings {
   std::string pipeline;         // for {pipeline} and as debezium's prefix
   std::string format = "json";  // json | debezium-json | cloudevents-json | avro
   std::string topic = "{database}.{schema}.{table}";  // template
   // "dbo.Persons" -> columns in key order; overrides the primary key.
   std::map<std::string, std::vector<std::string>> key_columns;
+  std::string partition;        // template; empty: the sink chooses it from the key
   uint64_t key_bytes_max = 0;   // a longer key becomes its SHA-256; 0: never; not with avro
   bool allow_no_key = false;    // a table without any key: false refuses it (DS-KEY-MISSING)
   bool tombstones = true;       // after a delete, a message with the key and no value
@@ -55,17 +57,18 @@ class Encoder {
 
   // Appends the messages of one record to `out`: none for WATERMARK, and for SCHEMA where the
   // format or its settings leave it out, 1 for most, 2 for a delete with its tombstone, up to 3 for
-  // an update that changes the key (delete, tombstone, insert). Everything they point to lives in
-  // `arena`, in the record's batch, or in the encoder. `record_index` goes into message.record.
-  // topic_id is dense from 0 and stable for the life of the encoder. Errors: DS-KEY-MISSING,
-  // DS-KEY-COLUMN, DS-ENCODE-*: the record cannot become a message; the caller treats it as
-  // REJECTED (I5). Nothing has then been appended.
+  // an update that changes the key or the partition (delete, tombstone, insert). Everything they
+  // point to lives in `arena`, in the record's batch, or in the encoder. `record_index` goes into
+  // message.record. topic_id is dense from 0 and stable for the life of the encoder. Errors:
+  // DS-KEY-MISSING, DS-KEY-COLUMN, DS-PARTITION-*, DS-ENCODE-*: the record cannot become a message;
+  // the caller treats it as REJECTED (I5). Nothing has then been appended.
   virtual Result<void> encode(const dstream_record& record, uint32_t record_index, Arena& arena,
                               std::vector<dstream_message>& out) = 0;
 };
 
 // `registry` is borrowed and outlives the encoder; without one no record can become a message in
-// format avro. Errors: DS-FORMAT-UNKNOWN, DS-TOPIC-TEMPLATE.
+// format avro. Errors: DS-FORMAT-UNKNOWN, DS-TOPIC-TEMPLATE,
+// DS-PARTITION-TEMPLATE.
 Result<std::unique_ptr<Encoder>> make_encoder(const MessageSettings& settings,
                                               SchemaRegistry* registry = nullptr);
 

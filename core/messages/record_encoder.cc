@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/assert.h"
+#include "core/messages/partition_template.h"
 
 namespace dstream::core {
 namespace {
@@ -78,8 +79,8 @@ Result<void> RecordEncoder::encode(const dstream_record& record, uint32_t record
   if (!change) {
     return fail(std::move(change.error()));
   }
-  if (record.op == DSTREAM_OP_UPDATE && changes_key(*change)) {
-    return append_key_change(*change, *plan, record_index, arena, out);
+  if (record.op == DSTREAM_OP_UPDATE && (changes_key(*change) || changes_partition(*change))) {
+    return append_move(*change, *plan, record_index, arena, out);
   }
   const TopicName topic = topic_for(*plan, change->op);
   Texts texts;
@@ -91,10 +92,11 @@ Result<void> RecordEncoder::encode(const dstream_record& record, uint32_t record
 }
 
 // Consumers that keep the last message of each key would otherwise keep the row under its old key
-// for ever, and messages of one row would be ordered under two keys.
-Result<void> RecordEncoder::append_key_change(const Change& update, SchemaPlan* plan,
-                                              uint32_t record_index, Arena& arena,
-                                              std::vector<dstream_message>& out) {
+// for ever, and messages of one row would be ordered under two keys. Of a row that moves to another
+// partition the old one would keep it for ever likewise.
+Result<void> RecordEncoder::append_move(const Change& update, SchemaPlan* plan,
+                                        uint32_t record_index, Arena& arena,
+                                        std::vector<dstream_message>& out) {
   const Change deletion{update.record,     update.plan,   update.facts,
                         DSTREAM_OP_DELETE, update.before, nullptr};
   const Change insertion{update.record,     update.plan, update.facts,
@@ -109,10 +111,11 @@ Result<void> RecordEncoder::append_key_change(const Change& update, SchemaPlan* 
   if (auto written = write_texts(insertion, arena, &new_texts); !written) {
     return written;
   }
-  append(deletion, old_topic, old_texts, {new_key_header(), new_texts.key}, record_index, arena,
-         out);
-  append(insertion, new_topic, new_texts, {old_key_header(), old_texts.key}, record_index, arena,
-         out);
+  const bool new_key = changes_key(update);
+  append(deletion, old_topic, old_texts, {new_key ? new_key_header() : nullptr, new_texts.key},
+         record_index, arena, out);
+  append(insertion, new_topic, new_texts, {new_key ? old_key_header() : nullptr, old_texts.key},
+         record_index, arena, out);
   return {};
 }
 
@@ -164,6 +167,9 @@ Result<void> RecordEncoder::write_texts(const Change& change, Arena& arena, Text
   char* const begin = arena.reserve(bound);
   Failure failure;
   char* const end = write(begin, change, texts, &failure);
+  if (failure.code == nullptr) {
+    texts->partition = partition_of(change, &failure);
+  }
   DSTREAM_ASSERT(static_cast<size_t>(end - begin) <= bound);
   if (failure.code != nullptr) {
     return fail(to_error(failure, change.plan));
@@ -196,7 +202,7 @@ void RecordEncoder::append(const Change& change, TopicName topic, const Texts& t
   dstream_message message{};
   message.topic = topic.name;
   message.topic_id = topic.id;
-  message.partition = -1;
+  message.partition = texts.partition;
   message.key = texts.key;
   message.value = texts.value;
   message.record = record_index;

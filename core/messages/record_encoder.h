@@ -37,6 +37,7 @@ class RecordEncoder : public Encoder {
 
     dstream_bytes key{};  // data nullptr: no key
     dstream_bytes value{};
+    int32_t partition = -1;  // -1: the sink chooses it from the key
     uint32_t header_count = 0;
     std::array<dstream_field, kHeadersMax> headers;  // the first header_count of them
 
@@ -80,8 +81,8 @@ class RecordEncoder : public Encoder {
               std::vector<dstream_message>& out) const;
   void append_tombstone(const Change& deletion, const Texts& deleted, dstream_message message,
                         Arena& arena, std::vector<dstream_message>& out) const;
-  Result<void> append_key_change(const Change& update, SchemaPlan* plan, uint32_t record_index,
-                                 Arena& arena, std::vector<dstream_message>& out);
+  Result<void> append_move(const Change& update, SchemaPlan* plan, uint32_t record_index,
+                           Arena& arena, std::vector<dstream_message>& out);
 
   MessageSettings settings_;
   TopicTemplate topic_;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/assert.h"
+#include "core/messages/partition_template.h"
+
 namespace dstream::core {
 namespace {
 
@@ -73,19 +76,14 @@ Result<void> plan_key(const dstream_schema& schema, const MessageSettings& setti
     plan->key.assign(schema.key_columns, schema.key_columns + schema.key_count);
   } else {
     for (const std::string& name : *names) {
-      auto found = std::find_if(plan->facts.begin(), plan->facts.end(),
-                                [&](const ColumnFacts& facts) { return facts.name == name; });
-      if (found == plan->facts.end()) {
-        found = std::find_if(plan->facts.begin(), plan->facts.end(),
-                             [&](const ColumnFacts& facts) { return same_name(facts.name, name); });
-      }
-      if (found == plan->facts.end()) {
+      const std::optional<uint32_t> found = find_column(*plan, name);
+      if (!found) {
         return fail("DS-KEY-COLUMN",
                     "The key of " + plan->full_name() + " names the column \"" + name +
                         "\", which is not among the columns read from it.",
                     "Correct the name under key.columns, or capture the column.");
       }
-      plan->key.push_back(static_cast<uint32_t>(found - plan->facts.begin()));
+      plan->key.push_back(*found);
     }
   }
   if (plan->key.empty() && !settings.allow_no_key) {
@@ -98,7 +96,33 @@ Result<void> plan_key(const dstream_schema& schema, const MessageSettings& setti
   return {};
 }
 
+Result<void> plan_partition(const MessageSettings& settings, SchemaPlan* plan) {
+  if (settings.partition.empty()) {
+    return {};
+  }
+  const auto text = PartitionTemplate::parse(settings.partition);
+  DSTREAM_ASSERT(text.has_value());
+  auto parts = text->plan(*plan);
+  if (!parts) {
+    return fail(std::move(parts.error()));
+  }
+  plan->partition = std::move(*parts);
+  return {};
+}
+
 }  // namespace
+
+std::optional<uint32_t> find_column(const SchemaPlan& plan, std::string_view name) {
+  const auto index_if = [&](auto&& matches) -> std::optional<uint32_t> {
+    const auto found = std::find_if(plan.facts.begin(), plan.facts.end(), matches);
+    return found == plan.facts.end()
+               ? std::nullopt
+               : std::optional(static_cast<uint32_t>(found - plan.facts.begin()));
+  };
+  const auto exact = index_if([&](const ColumnFacts& facts) { return facts.name == name; });
+  return exact ? exact
+               : index_if([&](const ColumnFacts& facts) { return same_name(facts.name, name); });
+}
 
 Fragment FragmentStore::add(std::string text) {
   const auto size = static_cast<uint32_t>(text.size());
@@ -116,7 +140,10 @@ Result<void> plan_schema(const dstream_schema& schema, const MessageSettings& se
   plan->name_space = or_empty(schema.name_space);
   plan->table = or_empty(schema.name);
   plan_columns(schema, plan);
-  return plan_key(schema, settings, plan);
+  if (auto planned = plan_key(schema, settings, plan); !planned) {
+    return planned;
+  }
+  return plan_partition(settings, plan);
 }
 
 }  // namespace dstream::core

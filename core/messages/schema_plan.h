@@ -54,6 +54,14 @@ struct TopicName {
   uint32_t id = 0;
 };
 
+// A part of what names the partition of a table's messages.
+struct PartitionPart {
+  static constexpr uint32_t kDigits = UINT32_MAX;
+
+  std::string digits;
+  uint32_t column = kDigits;  // else the digits are those of this column
+};
+
 inline constexpr size_t kOpCount = DSTREAM_OP_WATERMARK + 1;
 
 // A base: each format adds its own texts.
@@ -69,6 +77,7 @@ struct SchemaPlan {
   std::vector<ColumnPlan> columns;
   std::vector<ColumnFacts> facts;          // one for each column
   std::vector<uint32_t> key;               // indexes of columns, in key order; empty: no key
+  std::vector<PartitionPart> partition;    // empty: the sink chooses it from the key
   std::array<TopicName, kOpCount> topics;  // by op
   size_t row_bytes_max = 0;                // of one row, without what variable values add
   size_t fixed_bytes_max = 0;              // of everything around the rows
@@ -77,7 +86,11 @@ struct SchemaPlan {
   std::string full_name() const { return name_space + "." + table; }
 };
 
-// Fills the part that all formats share. Errors: DS-ENCODE-SCHEMA, DS-KEY-MISSING, DS-KEY-COLUMN.
+// The column of that name; where there is none, one that differs in case alone.
+std::optional<uint32_t> find_column(const SchemaPlan& plan, std::string_view name);
+
+// Fills the part that all formats share. Errors: DS-ENCODE-SCHEMA, DS-KEY-MISSING, DS-KEY-COLUMN,
+// DS-PARTITION-COLUMN. REQUIRES: settings.partition is a template.
 Result<void> plan_schema(const dstream_schema& schema, const MessageSettings& settings,
                          SchemaPlan* plan);
 

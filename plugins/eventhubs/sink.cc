@@ -28,6 +28,8 @@ constexpr int64_t kFlushAgainNsMin = 10 * kMs;
 constexpr int64_t kFlushAgainNsMax = 1'000 * kMs;
 // How long a call waits at most once a stop was requested.
 constexpr int64_t kStoppedWaitMs = 10;
+// A topic is asked how many partitions it has for a message that wants one more, not for each.
+constexpr int64_t kCountGoodNs = 1'000 * kMs;
 
 // No less than the message takes on the wire.
 uint64_t bytes_of(const dstream_message& message) {
@@ -223,10 +225,7 @@ bool Sink::accept(const dstream_message& message) {
   }
   Line* line = topics_.line_of(*topic, message);
   if (line == nullptr) {
-    misconfigured_ = Failure{
-        RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
-        "Topic " + topic->name + " has no partition " + std::to_string(message.partition) + "."};
-    return false;
+    return reject_partition(*topic, message);
   }
   if (!within_limits(message)) {
     return false;
@@ -243,6 +242,24 @@ bool Sink::accept(const dstream_message& message) {
     line->waiting = true;
     waiting_.push_back({topic, line});
   }
+  return true;
+}
+
+// True if the message is rejected. False: the topic may have grown; the next poll asks.
+bool Sink::reject_partition(Topic& topic, const dstream_message& message) {
+  if (topic.count_wanted_ns == 0 && now_ns_ - topic.counted_at_ns > kCountGoodNs) {
+    topic.count_wanted_ns = now_ns_;
+  }
+  if (topic.counted_at_ns < topic.count_wanted_ns) {
+    return false;
+  }
+  topic.count_wanted_ns = 0;
+  // Another partition would be another order, and perhaps another reader (I3, I5).
+  const std::string text = "Topic " + topic.name + " has " + std::to_string(topic.lines.size()) +
+                           " partitions, and no partition " + std::to_string(message.partition) +
+                           ". Give it more, or correct the pipeline's partition.";
+  deliveries_.rejected(deliveries_.accept(), {RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, text});
+  metrics_.rejected_messages.add();
   return true;
 }
 
@@ -440,6 +457,7 @@ void Sink::report_throttling() {
 }
 
 void Sink::make_ready(Topic& topic, const Producer::TopicAnswer& answer) {
+  topic.counted_at_ns = now_ns_;
   topic.lines.resize(static_cast<size_t>(answer.partitions));
   for (int32_t partition = 0; partition < answer.partitions; ++partition) {
     Line& line = topic.lines[static_cast<size_t>(partition)];
@@ -482,6 +500,7 @@ void Sink::poll(dstream::Millis max_wait) {
     }
     if (!denied_) {
       ask_for_topics(deadline_ns);
+      count_wanted();
       look_for_partitions();
     }
     serve(deadline_ns, growing_);

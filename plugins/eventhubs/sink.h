@@ -92,6 +92,7 @@ class Sink final : private ProducerListener {
   void stop_producer();
   void wait_for_cluster();
   bool accept(const dstream_message& message);
+  bool reject_partition(Topic& topic, const dstream_message& message);
   bool hand_over(Topic& topic, Line& line, Ticket ticket, const dstream_message& message);
   void hand_over_waiting();
   void serve(int64_t deadline_ns, bool hurry);
@@ -106,6 +107,8 @@ class Sink final : private ProducerListener {
   // sink_topics.cc
   bool is_being_made(Topic& topic, int code);
   void create_missing(Topic& topic);
+  void note_growth(Topic& topic, int32_t partitions);
+  void count_wanted();
   void look_for_partitions();
   void take_partitions();
 

@@ -118,6 +118,43 @@ TEST_F(SinkBroker, CompressesBatchesWithEveryCodec) {
   }
 }
 
+// The sink has the old count, and never asks by itself.
+TEST_F(SinkBroker, AMessageForANewPartitionFindsTheTopicGrown) {
+  broker_->create_topic("chosen", 2);
+  SinkDriver driver(R"({"brokers":")" + broker_->plaintext() +
+                    R"(","topic":"chosen","linger":"5ms","partition_check_interval":"0s"})");
+  ASSERT_EQ(driver.open().status, DSTREAM_OK);
+  auto add = [&](int first, int count, int partitions) {
+    for (int i = first; i < first + count; ++i) {
+      driver.add(
+          {.topic = "chosen", .key = "k", .value = std::to_string(i), .partition = i % partitions});
+    }
+  };
+  add(0, 500, 2);
+  ASSERT_EQ(driver.run().status, DSTREAM_OK);
+  broker_->run_tool("org.apache.kafka.tools.TopicCommand",
+                    {"--bootstrap-server", broker_->plaintext(), "--alter", "--topic", "chosen",
+                     "--partitions", "5"});
+  add(500, 500, 5);
+  ASSERT_EQ(driver.run(60'000).status, DSTREAM_OK) << driver.breach();
+  driver.add({.topic = "chosen", .key = "k", .value = "1000", .partition = 5});
+  ASSERT_EQ(driver.run(60'000).status, DSTREAM_OK) << driver.breach();
+  EXPECT_EQ(driver.rejected(), std::vector<size_t>{1000}) << "only what no partition is there for";
+  EXPECT_NE(driver.reject_message().find("has 5 partitions"), std::string::npos);
+  EXPECT_EQ(driver.host().metric("partition_changes"), 1);
+  EXPECT_EQ(driver.sessions(), 1);
+  driver.close();
+  std::map<int32_t, int> last;
+  for (const KafkaRecord& record : read("chosen")) {
+    const int value = std::atoi(record.value.value().c_str());
+    EXPECT_EQ(record.partition, value % (value < 500 ? 2 : 5));
+    const auto [before, first] = last.try_emplace(record.partition, value);
+    EXPECT_TRUE(first || before->second < value) << "(I3)";
+    before->second = value;
+  }
+  EXPECT_EQ(last.size(), 5u);
+}
+
 TEST_F(SinkBroker, KeysMoveToNewPartitionsWhenAllThatIsUnderWayHasBeenDelivered) {
   broker_->create_topic("growing", 2, {{"message.timestamp.type", "LogAppendTime"}});
   SinkDriver driver(R"({"brokers":")" + broker_->plaintext() +

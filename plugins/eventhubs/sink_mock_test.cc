@@ -122,10 +122,17 @@ TEST(SinkMock, RefusesAPartitionThatIsNotThere) {
   mock.create_topic("orders", 3);
   SinkDriver driver(config_for(mock.brokers()));
   ASSERT_EQ(driver.open().status, DSTREAM_OK);
-  driver.add({.key = "k", .value = "v", .partition = 3});
-  const SinkDriver::Result result = driver.run();
-  EXPECT_EQ(result.status, DSTREAM_CONFIG);
-  EXPECT_NE(result.message.find("no partition 3"), std::string::npos) << result.message;
+  driver.add({.key = "k", .value = "0", .partition = 2});
+  driver.add({.key = "k", .value = "1", .partition = 3});
+  driver.add({.key = "k", .value = "2", .partition = 1});
+  ASSERT_EQ(driver.run().status, DSTREAM_OK) << driver.breach();
+  EXPECT_EQ(driver.rejected(), std::vector<size_t>{1});
+  EXPECT_EQ(driver.reject_message(),
+            "Topic orders has 3 partitions, and no partition 3. Give it more, or correct the "
+            "pipeline's partition.");
+  EXPECT_EQ(driver.delivered(), 2u) << "neither is in another partition";
+  EXPECT_EQ(driver.host().metric("rejected_messages"), 1);
+  EXPECT_EQ(driver.sessions(), 1);
 }
 
 // ---- errors that pass ---------------------------------------------------------------------------

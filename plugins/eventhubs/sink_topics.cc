@@ -75,6 +75,38 @@ void Sink::create_missing(Topic& topic) {
   }
 }
 
+// Everything that is under way is delivered before the new partitions are used: see above
+// look_for_partitions().
+void Sink::note_growth(Topic& topic, int32_t partitions) {
+  topic.has_grown = true;
+  growing_ = true;
+  metrics_.partition_changes.add();
+  host_.warn(
+      "A topic has more partitions; its keys move to other ones when all that is under "
+      "way has been delivered.",
+      {{"topic", topic.name}, {"from", topic.lines.size()}, {"to", partitions}});
+}
+
+// A message waits for a partition that was not there when the topic was last asked about. What the
+// cluster does not answer now it is asked again by the next poll: nothing is rejected for a count
+// that is out of date (I5).
+void Sink::count_wanted() {
+  for (const auto& topic : topics_) {
+    if (growing_ || !topic->is_ready() || topic->counted_at_ns >= topic->count_wanted_ns) {
+      continue;
+    }
+    const Producer::TopicAnswer answer = producer_->ask(topic->handle, kCountWaitMs);
+    read_clock();
+    if (answer.code != 0 || answer.partitions <= 0) {
+      return;
+    }
+    topic->counted_at_ns = now_ns_;
+    if (answer.partitions > static_cast<int32_t>(topic->lines.size())) {
+      note_growth(*topic, answer.partitions);
+    }
+  }
+}
+
 // Keys have other places in a topic with more partitions. Messages under way go where they were
 // meant to; nothing is accepted until they are there, so that those behind them cannot be read
 // first (I3). One question for all topics, now and then, and only while the connection works.
@@ -96,13 +128,7 @@ void Sink::look_for_partitions() {
         partitions <= static_cast<int32_t>((*topic)->lines.size())) {
       continue;
     }
-    (*topic)->has_grown = true;
-    growing_ = true;
-    metrics_.partition_changes.add();
-    host_.warn(
-        "A topic has more partitions; its keys move to other ones when all that is under "
-        "way has been delivered.",
-        {{"topic", answer.first}, {"from", (*topic)->lines.size()}, {"to", partitions}});
+    note_growth(**topic, partitions);
   }
   read_clock();
 }

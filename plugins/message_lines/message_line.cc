@@ -96,6 +96,9 @@ void append_json_line(const dstream_message& message, std::string* out) {
   *out += "{\"topic\":\"";
   append_escaped(message.topic, out);
   *out += "\",";
+  if (message.partition >= 0) {
+    *out += "\"partition\":" + std::to_string(message.partition) + ",";
+  }
   append_content("key", message.key, out);
   *out += ',';
   if (message.header_count > 0) {

@@ -18,7 +18,8 @@ namespace message_lines {
 //
 // A key or value that is JSON stands there as it is; other text is a string named "key_text" or
 // "value_text", other bytes are base64, named "key_base64" or "value_base64". No key, a tombstone
-// and an unknown time are null; without headers the member is left out.
+// and an unknown time are null; headers, and a partition that
+// is not the sink's choice ("partition":3), are left out where there are none.
 void append_json_line(const dstream_message& message, std::string* out);
 
 // "insert", "update", ..., "tombstone" for a message without a value.

@@ -33,6 +33,15 @@ TEST(MessageLine, TombstoneNoKeyNoTime) {
             "\"timestamp\":null,\"value\":null}\n");
 }
 
+TEST(MessageLine, APartitionThatIsNotTheSinksChoice) {
+  FakeDelivery delivery(1);
+  delivery.add("t", 0, "", "");
+  delivery.last().timestamp_ns = 0;
+  delivery.last().partition = 0;
+  EXPECT_EQ(line(delivery),
+            "{\"topic\":\"t\",\"partition\":0,\"key\":null,\"timestamp\":null,\"value\":null}\n");
+}
+
 TEST(MessageLine, OtherTextAndOtherBytes) {
   FakeDelivery delivery(1);
   delivery.add("t", 0, "a\nb\x01\\", "\xFF\xFE");
