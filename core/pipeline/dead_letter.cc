@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/assert.h"
 #include "core/messages/change.h"
 #include "core/pipeline/text.h"
 
@@ -181,20 +182,41 @@ DeadLetterEncoders DeadLetterFile::encoders() {
 }
 
 Result<void> DeadLetterFile::append(const Delivery& delivery, int64_t wall_ns) {
-  return append_rejects(delivery, delivery.rejects().data(), delivery.rejects().size(), wall_ns);
-}
-
-Result<void> DeadLetterFile::append(const Delivery& delivery, const Reject& reject,
-                                    int64_t wall_ns) {
-  return append_rejects(delivery, &reject, 1, wall_ns);
-}
-
-Result<void> DeadLetterFile::append_rejects(const Delivery& delivery, const Reject* first,
-                                            size_t count, int64_t wall_ns) {
   Result<void> done;
-  for (size_t i = 0; i < count && done; ++i) {
-    done = append_line(format_dead_letter(pipeline_, delivery, first[i], wall_ns, encoders()));
+  for (const Reject& reject : delivery.rejects()) {
+    done = append_reject(delivery, reject, wall_ns);
+    if (!done) {
+      break;
+    }
   }
+  return finish(std::move(done));
+}
+
+Result<void> DeadLetterFile::append(const std::vector<RefusedLetter>& refused, int64_t wall_ns,
+                                    size_t* durable) {
+  Result<void> done;
+  size_t appended = 0;
+  for (const RefusedLetter& each : refused) {
+    const Reject* reject = each.delivery->find_reject(each.record);
+    DSTREAM_ASSERT(reject != nullptr);
+    done = append_reject(*each.delivery, *reject, wall_ns);
+    if (!done) {
+      break;
+    }
+    ++appended;
+  }
+  done = finish(std::move(done));
+  // What is in front of a file that is full was synced before there was a look at the others.
+  *durable = done || done.error().code == kDeadLettersFullCode ? appended : 0;
+  return done;
+}
+
+Result<void> DeadLetterFile::append_reject(const Delivery& delivery, const Reject& reject,
+                                           int64_t wall_ns) {
+  return append_line(format_dead_letter(pipeline_, delivery, reject, wall_ns, encoders()));
+}
+
+Result<void> DeadLetterFile::finish(Result<void> done) {
   if (done && file_ != nullptr) {
     done = file_->sync();
   }

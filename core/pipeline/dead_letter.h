@@ -65,6 +65,12 @@ std::string format_dead_letter(const std::string& pipeline, const Delivery& deli
                                const Reject& reject, int64_t wall_ns,
                                const DeadLetterEncoders& encoders);
 
+// One that the sink of the dead letters refused.
+struct RefusedLetter {
+  Delivery* delivery;
+  uint32_t record;  // as in Reject
+};
+
 class DeadLetterFile {
  public:
   // Nothing is opened before the first append().
@@ -79,19 +85,22 @@ class DeadLetterFile {
   void set_message_encoder(Encoder* encoder) { message_encoder_ = encoder; }
   DeadLetterEncoders encoders();
 
-  // Lines for all rejects() of the delivery, or for `reject` alone. Durable when it returns without
-  // an error. After an error the caller appends the same again: a line may then be there twice,
-  // never not at all. Errors: DS-DEAD-LETTER-WRITE, DS-DEAD-LETTER-FULL.
+  // Lines for all rejects() of the delivery. Durable when it returns without an error. After an
+  // error the caller appends the same again: a line may then be there twice, never not at all.
+  // Errors: DS-DEAD-LETTER-WRITE, DS-DEAD-LETTER-FULL.
   Result<void> append(const Delivery& delivery, int64_t wall_ns);
-  Result<void> append(const Delivery& delivery, const Reject& reject, int64_t wall_ns);
+  // The same for rejects() of several deliveries, with one fsync. `durable` is how many of them are
+  // safe, from the first on, after an error as well: those before a file that is full are.
+  Result<void> append(const std::vector<RefusedLetter>& refused, int64_t wall_ns, size_t* durable);
 
  private:
   Result<void> open();
   // Puts the file aside. Nothing has happened if it fails, or all of it has.
   Result<void> rotate();
-  Result<void> append_rejects(const Delivery& delivery, const Reject* first, size_t count,
-                              int64_t wall_ns);
+  Result<void> append_reject(const Delivery& delivery, const Reject& reject, int64_t wall_ns);
   Result<void> append_line(const std::string& line);
+  // fsync, if `done` and there is anything to sync; else the error as the operator reads it.
+  Result<void> finish(Result<void> done);
 
   FileSystem& files_;
   const std::string state_dir_;

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "core/pipeline/sink_worker.h"
@@ -208,6 +209,37 @@ TEST_F(DeadLetterSinkTest, WhatTheirSinkRefusesGoesToTheFile) {
   EXPECT_THAT(file(), HasSubstr("\"key\":\"MQ==\""));
   EXPECT_THAT(letter_sink_.keys, ElementsAre("1", "2", "1"));
   EXPECT_EQ(stored(), "2");
+}
+
+TEST_F(DeadLetterSinkTest, WhatTheirSinkRefusesAtOnceIsSyncedAtOnce) {
+  start();
+  arrive({{'i', "1"}, {'i', "2"}, {'i', "3"}});
+  settle(0, 3, DSTREAM_REJECTED);
+  files_.calls.clear();
+  settle_letters(0, 3, DSTREAM_REJECTED);
+  const std::string name = "people.dead-letter.jsonl";
+  EXPECT_EQ(std::count(files_.calls.begin(), files_.calls.end(), "append " + name), 3);
+  EXPECT_EQ(std::count(files_.calls.begin(), files_.calls.end(), "sync " + name), 1);
+  EXPECT_EQ(stored(), "3");
+  EXPECT_EQ(parts_.counters.records_dead_lettered.load(), 3u);
+}
+
+TEST_F(DeadLetterSinkTest, WhatFitsBeforeTheFileIsFullIsSafe) {
+  parts_.settings.dead_letter.file_bytes_max = 1200;  // two lines
+  parts_.settings.dead_letter.files_max = 1;
+  parts_.settings.dead_letter.on_full = OnDeadLettersFull::kWait;
+  start();
+  arrive({{'i', "1"}, {'i', "2"}, {'i', "3"}});
+  settle(0, 3, DSTREAM_REJECTED);
+  settle_letters(0, 3, DSTREAM_REJECTED);
+  EXPECT_EQ(parts_.error_code(), kDeadLettersFullCode);
+  EXPECT_EQ(stored(), "2");
+  EXPECT_EQ(parts_.counters.records_dead_lettered.load(), 2u);
+  ASSERT_TRUE(files_.rename(dead_letter_path(folder_.path(), "people"), folder_.path() + "/away"));
+  pass_time(60'000);
+  EXPECT_THAT(letter_sink_.keys, ElementsAre("1", "2", "3", "3")) << "Only the third again.";
+  settle_letters(0, 1, DSTREAM_REJECTED);
+  EXPECT_EQ(stored(), "3");
 }
 
 TEST_F(DeadLetterSinkTest, WhatCannotPassStopsThePipelineBeforeTheRecord) {

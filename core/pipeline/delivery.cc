@@ -163,6 +163,12 @@ void Delivery::reject_is_safe(uint32_t record) {
   }
 }
 
+const Reject* Delivery::find_reject(uint32_t record) const {
+  auto at = std::find_if(rejects_.begin(), rejects_.end(),
+                         [record](const Reject& each) { return each.record == record; });
+  return at == rejects_.end() ? nullptr : &*at;
+}
+
 bool Delivery::is_dead(uint32_t record) const {
   return std::binary_search(dead_.begin(), dead_.end(), record) ||
          std::any_of(rejects_.begin(), rejects_.end(),

@@ -68,6 +68,8 @@ class Delivery {
   void reject_item(uint32_t item, Error reason, int32_t vendor_code);
   // Rejected and not yet in the dead letters.
   const std::vector<Reject>& rejects() const { return rejects_; }
+  // The one of `record`; nullptr if it is not among them. Valid until they change.
+  const Reject* find_reject(uint32_t record) const;
   // They are now; or this one is, if it is among them.
   void rejects_are_safe();
   void reject_is_safe(uint32_t record);

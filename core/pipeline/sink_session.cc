@@ -143,44 +143,54 @@ bool SinkWorker::send_dead_letters(int64_t now_ns) {
 
 // What the sink of the dead letters refused goes to the file; the rest is safe (I1).
 bool SinkWorker::take_confirmed_letters(int64_t now_ns) {
-  bool stored = true;
+  std::vector<RefusedLetter> refused;
   for (const DeadLetterSink::Letter& letter : dead_letter_sink_->letters()) {
-    tracker_.for_each([&](Delivery& delivery) {
-      const uint64_t first = delivery.first_record();
-      if (letter.record < first || letter.record >= first + delivery.record_count()) {
-        return;
+    Delivery* delivery = nullptr;
+    tracker_.for_each([&](Delivery& each) {
+      const uint64_t first = each.first_record();
+      if (letter.record >= first && letter.record < first + each.record_count()) {
+        delivery = &each;
       }
-      const auto index = static_cast<uint32_t>(letter.record - first);
-      const auto reject =
-          std::find_if(delivery.rejects().begin(), delivery.rejects().end(),
-                       [index](const Reject& each) { return each.record == index; });
-      if (reject == delivery.rejects().end()) {
-        return;
-      }
-      if (letter.refused && !stored) {
-        return;  // Sent and refused once more, when the file takes lines again.
-      }
-      if (letter.refused) {
-        Result<void> appended = dead_letters_.append(delivery, *reject, context_.clock->wall_ns());
-        if (!appended) {
-          stored = false;
-          dead_letters_failed(appended.error(), now_ns);
-          return;
-        }
-        context_.metrics->dead_letters_refused.add();
-      }
-      note_dead_letters(1);
-      delivery.reject_is_safe(index);
     });
+    const uint32_t index =
+        delivery == nullptr ? 0 : static_cast<uint32_t>(letter.record - delivery->first_record());
+    if (delivery == nullptr || delivery->find_reject(index) == nullptr) {
+      continue;
+    }
+    if (letter.refused) {
+      refused.push_back({delivery, index});
+    } else {
+      letter_is_safe(*delivery, index);
+    }
   }
+  const bool stored = refused.empty() || store_refused(refused, now_ns);
   dead_letter_sink_->forget();
   if (stored) {
     context_.lifecycle->set_trouble(Trouble::kDeadLetter, std::nullopt);
     dead_letter_back_off_.succeeded();
-    checkpointer_.note_progress();
-    retire();
   }
+  retire();
   return false;  // There may be more of them.
+}
+
+// What the file does not take is sent and refused once more, when it takes lines again.
+bool SinkWorker::store_refused(const std::vector<RefusedLetter>& refused, int64_t now_ns) {
+  size_t durable = 0;
+  Result<void> appended = dead_letters_.append(refused, context_.clock->wall_ns(), &durable);
+  for (size_t i = 0; i < durable; ++i) {
+    context_.metrics->dead_letters_refused.add();
+    letter_is_safe(*refused[i].delivery, refused[i].record);
+  }
+  if (!appended) {
+    dead_letters_failed(appended.error(), now_ns);
+  }
+  return appended.has_value();
+}
+
+void SinkWorker::letter_is_safe(Delivery& delivery, uint32_t record) {
+  note_dead_letters(1);
+  delivery.reject_is_safe(record);
+  checkpointer_.note_progress();
 }
 
 void SinkWorker::dead_letters_failed(const Error& error, int64_t now_ns) {

@@ -88,6 +88,8 @@ class SinkWorker final : public SettleHandler {
   bool store_dead_letters(int64_t now_ns);
   bool send_dead_letters(int64_t now_ns);
   bool take_confirmed_letters(int64_t now_ns);
+  bool store_refused(const std::vector<RefusedLetter>& refused, int64_t now_ns);
+  void letter_is_safe(Delivery& delivery, uint32_t record);
   void dead_letters_failed(const Error& error, int64_t now_ns);
   void note_dead_letters(size_t count);
   void stop_before_rejected(Error error, int64_t now_ns);
