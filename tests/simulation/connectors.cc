@@ -9,37 +9,19 @@
 #include <vector>
 
 #include "dstream/ext/draft/transactions.h"
+#include "tests/simulation/connector_parts.h"
+#include "tests/simulation/letter_broker.h"
 #include "tests/simulation/world.h"
 
-// The two types that the ABI leaves to the plugin.
+// The type that the ABI leaves to the plugin.
 struct dstream_source {
   uint64_t epoch = 0;
   int64_t next = 0;
   bool stopping = false;
 };
 
-struct dstream_sink {
-  const dstream_host* host = nullptr;
-  uint64_t epoch = 0;
-};
-
 namespace dstream::simulation {
 namespace {
-
-dstream_status say(dstream_error* error, dstream_status status, const char* message) {
-  std::snprintf(error->message, sizeof error->message, "%s", message);
-  World& world = *World::current();
-  if (status == DSTREAM_RETRY && world.random.chance(200)) {
-    error->retry_after_ms = static_cast<uint32_t>(world.random.between(1, 2000));
-  }
-  return status;
-}
-
-// A failure that passes.
-dstream_status fail_somehow(World& world, dstream_error* error) {
-  constexpr dstream_status kKinds[] = {DSTREAM_RETRY, DSTREAM_REOPEN, DSTREAM_DENIED};
-  return say(error, kKinds[world.random.below(3)], "It failed.");
-}
 
 dstream_bytes bytes_of(const std::string& text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
@@ -142,17 +124,6 @@ dstream_status source_create(const dstream_host*, const char*, dstream_source** 
                              dstream_error*) noexcept {
   *out = new dstream_source{World::current()->epoch};
   return DSTREAM_OK;
-}
-
-// The judge's exceptions must not cross the ABI: they are kept, and the scheduler throws them.
-template <class Body>
-dstream_status judged(Body&& body) noexcept {
-  try {
-    return body();
-  } catch (const Violation& violation) {
-    World::current()->verdict = violation.what;
-    return DSTREAM_FATAL;
-  }
 }
 
 dstream_status source_open(dstream_source* self, dstream_bytes position,
@@ -495,18 +466,19 @@ const core::PluginRegistry& connectors() {
                                                 kSchemaText,
                                                 nullptr,
                                                 &kSink};
-  static constexpr const dstream_connector* list[] = {&source, &messages, &records};
-  static constexpr dstream_plugin plugin = {DSTREAM_MAGIC,
-                                            sizeof(dstream_plugin),
-                                            DSTREAM_ABI_MINOR,
-                                            0,
-                                            "sim",
-                                            "DStream",
-                                            "MIT",
-                                            "sim",
-                                            list,
-                                            3,
-                                            0};
+  static const dstream_connector* const list[] = {&source, &messages, &records,
+                                                  &letter_connector()};
+  static const dstream_plugin plugin = {DSTREAM_MAGIC,
+                                        sizeof(dstream_plugin),
+                                        DSTREAM_ABI_MINOR,
+                                        0,
+                                        "sim",
+                                        "DStream",
+                                        "MIT",
+                                        "sim",
+                                        list,
+                                        4,
+                                        0};
   static const core::PluginRegistry registry = [] {
     core::PluginRegistry made;
     if (auto added = made.add(plugin); !added) {

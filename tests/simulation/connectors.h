@@ -8,7 +8,7 @@
 
 namespace dstream::simulation {
 
-// "sim-source", "sim-messages", "sim-records".
+// "sim-source", "sim-messages", "sim-records", "sim-letters".
 const core::PluginRegistry& connectors();
 
 // Value "c<index of the change>", a tombstone after a delete; refuses unencodable changes.

@@ -78,6 +78,22 @@ void draw_exactly_once(Random& random, Scenario& scenario) {
   scenario.other_hosts = !dead_letters && random.chance(400);
 }
 
+void draw_dead_letter_sink(Random& random, Scenario& scenario) {
+  const bool any = std::any_of(scenario.log.begin(), scenario.log.end(), [](const Change& each) {
+    return each.rejected || each.unencodable;
+  });
+  if (!any || scenario.settings.on_reject != core::OnReject::kDeadLetter || random.chance(500)) {
+    return;
+  }
+  scenario.settings.dead_letter.sink = core::ConnectorSettings{"sim-letters", "{}", std::nullopt};
+  scenario.settings.dead_letter.topic = "dead.{pipeline}";
+  scenario.letters_fail = draw_rate(random, 300);
+  const uint64_t refused = draw_rate(random, 700);
+  for (Change& change : scenario.log) {
+    change.letter_refused = random.chance(refused);
+  }
+}
+
 }  // namespace
 
 Scenario Scenario::draw(Random& random) {
@@ -103,6 +119,9 @@ Scenario Scenario::draw(Random& random) {
   if (random.chance(350)) {
     draw_exactly_once(random, out);
   }
+  // From a branch of the numbers: seeds without it still mean what they did.
+  Random branch(Random(random).next());
+  draw_dead_letter_sink(branch, out);
   return out;
 }
 

@@ -19,6 +19,7 @@ struct Change {
   bool resumable = false;  // carries a position
   bool rejected = false;   // the sink never takes it
   bool unencodable = false;
+  bool letter_refused = false;  // by the sink of the dead letters, if there is one
 };
 
 struct Scenario {
@@ -37,6 +38,7 @@ struct Scenario {
   uint64_t source_fails = 0;
   uint64_t sink_fails = 0;
   uint64_t items_retried = 0;
+  uint64_t letters_fail = 0;  // calls of the sink of the dead letters
   uint64_t disk_fails = 0;
   uint64_t crashes = 0;
   uint64_t stops = 0;

@@ -265,7 +265,7 @@ void World::call_ended(Caller caller, bool idle) {
   int& calls = idle_calls_[static_cast<size_t>(caller)];
   calls = idle ? calls + 1 : 0;
   if (calls > kIdleCallsMax) {
-    constexpr const char* kNames[] = {"read()", "write()", "poll()"};
+    constexpr const char* kNames[] = {"read()", "write()", "poll()", "poll() of the letters"};
     violated(std::string("A worker spins: nothing to do for ") +
              kNames[static_cast<size_t>(caller)] + ", and it is called again at once");
   }
@@ -299,6 +299,7 @@ void World::crash() {
   note("the machine stops");
   ++epoch;
   end_session();
+  letters.end_session();
   disk.crash();
   auto content = disk.read(core::checkpoint_path(kStateDir, scenario.settings.name), UINT64_MAX);
   if (content) {
@@ -355,9 +356,14 @@ bool World::is_missing(int64_t change, const std::set<int64_t>& dead) const {
          dead.count(change) == 0 && !(gap_allowed_ && change < oldest_);
 }
 
-// Those whose line is durable for sure.
+// Those whose line is durable for sure, or which their sink has.
 std::set<int64_t> World::dead_letters() const {
   std::set<int64_t> out;
+  for (size_t i = 0; i < scenario.log.size(); ++i) {
+    if (letters.has(static_cast<int64_t>(i))) {
+      out.insert(static_cast<int64_t>(i));
+    }
+  }
   std::string content;
   for (const std::string& path : disk.guaranteed_paths(std::string(kStateDir) + "/" +
                                                        scenario.settings.name + ".dead-letter.")) {

@@ -18,6 +18,7 @@
 
 #include "core/base/clock.h"
 #include "dstream/abi.h"
+#include "tests/simulation/letter_broker.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/scenario.h"
 #include "tests/simulation/sim_disk.h"
@@ -100,7 +101,7 @@ class World {
   // ---- idle calls ----
   // A call found nothing to do, or did something. Many idle ones at one instant are a worker that
   // spins instead of waiting.
-  enum class Caller { kRead, kWrite, kPoll };
+  enum class Caller { kRead, kWrite, kPoll, kLetters };
   void call_ended(Caller caller, bool idle);
 
   // ---- batches ----
@@ -126,6 +127,7 @@ class World {
   Scenario scenario;
   SimClock clock;
   SimDisk disk;
+  LetterBroker letters{this};
   bool calm = false;     // nothing fails any more
   bool stalled = false;  // the broker does nothing at all
   uint64_t epoch = 1;    // instances of an earlier one are dead
@@ -188,7 +190,7 @@ class World {
   int64_t batches_alive_ = 0;
   uint64_t bytes_alive_ = 0;
   int64_t idle_since_ns_ = 0;
-  int idle_calls_[3] = {};
+  int idle_calls_[4] = {};
 };
 
 template <class Settle>
