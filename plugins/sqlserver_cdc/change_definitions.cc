@@ -5,6 +5,12 @@
 #include "plugins/sqlserver_cdc/change_stream.h"
 
 namespace dstream::sqlserver {
+namespace {
+
+constexpr uint32_t kLooksUnnamedMax = 16;
+constexpr Millis kNamesAgeMax{10'000};
+
+}  // namespace
 
 Lsn ChangeStream::told(const TableName& table) const {
   const auto at = std::find_if(tables_.begin(), tables_.end(),
@@ -42,24 +48,45 @@ bool ChangeStream::is_outdated_by(const ProbeAnswer& answer) const {
   return false;
 }
 
+// Names are for an operator: they need not be those of this look, and looking them up costs more
+// than the rest of it. A slow poll asks with every look.
+bool ChangeStream::wants_names(Millis now) const {
+  const Group& asked = groups_[current_];
+  return asked.named == Lags::kNever || asked.looks_unnamed >= kLooksUnnamedMax ||
+         now - asked.named >= kNamesAgeMax;
+}
+
 // What changes nothing for the stream, but for an operator: a table has another name, which the
 // next start will want; an old instance was dropped.
 void ChangeStream::note_catalog(const ProbeAnswer& answer) {
   for (size_t i = 0; i < answer.tables.size(); ++i) {
-    const TableProbe& probe = answer.tables[i];
     Table& table = tables_[groups_[current_].tables[i]];
-    if (probe.renamed_to != table.renamed_to) {
-      table.renamed_to = probe.renamed_to;
-      if (!probe.renamed_to.empty()) {
-        warnings_.push_back(table.facts.name.text() + " was renamed to " + probe.renamed_to +
-                            ". Capture instance " + table.facts.instance +
-                            " goes on capturing it, and it is delivered under its old name until "
-                            "the source is opened again: that needs the new name in tables.");
-      }
-    }
-    if (table.facts.has_older && probe.older_gone) {
+    if (table.facts.has_older && answer.tables[i].older_gone) {
       table.facts.has_older = false;
       without_older_.push_back(table.facts.name);
+    }
+  }
+  ++group().looks_unnamed;
+  if (answer.has_names) {
+    note_names(answer);
+  }
+}
+
+void ChangeStream::note_names(const ProbeAnswer& answer) {
+  group().named = probed_;
+  group().looks_unnamed = 0;
+  for (size_t i = 0; i < answer.tables.size(); ++i) {
+    const std::string& renamed_to = answer.tables[i].renamed_to;
+    Table& table = tables_[group().tables[i]];
+    if (renamed_to == table.renamed_to) {
+      continue;
+    }
+    table.renamed_to = renamed_to;
+    if (!renamed_to.empty()) {
+      warnings_.push_back(table.facts.name.text() + " was renamed to " + renamed_to +
+                          ". Capture instance " + table.facts.instance +
+                          " goes on capturing it, and it is delivered under its old name until "
+                          "the source is opened again: that needs the new name in tables.");
     }
   }
 }

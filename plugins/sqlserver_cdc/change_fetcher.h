@@ -40,6 +40,7 @@ struct ProbeRequest {
   std::vector<Lsn> told;
   Lsn times_from;
   bool reports_gaps = false;  // a gap is part of the answer instead of an error
+  bool asks_names = false;    // what the tables are called now is part of the answer
 };
 
 struct TableProbe {
@@ -51,7 +52,7 @@ struct TableProbe {
   Lsn successor{};
   Lsn newest_definition{};                // of the instance that is read; zero if there is none
   std::vector<Definition> definitions{};  // beyond `told`, ascending
-  std::string renamed_to{};  // what the table is called now, if that is not what it was
+  std::string renamed_to{};  // of has_names: what the table is called now, if that is another name
   bool older_gone = false;   // no instance of the table is older than the one that is read
 };
 
@@ -61,6 +62,7 @@ struct ProbeAnswer {
   std::vector<TableProbe> tables;
   std::vector<TransactionTime> times;  // ascending, from times_from
   bool times_complete = false;         // they reach beyond `max`
+  bool has_names = false;              // as asked for
   // In ns since 1970 UTC, by the server's clock: now, and the newest entry of lsn_time_mapping (0:
   // there is none).
   int64_t server_time_ns = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "plugins/sqlserver_cdc/fetched_values.h"
 #include "plugins/sqlserver_cdc/gap.h"
 #include "plugins/sqlserver_cdc/utf16.h"
 
@@ -12,28 +13,10 @@ namespace {
 // Commit times of one answer: enough for most polls, 100 KB at most.
 constexpr int32_t kTimesMax = 4096;
 
-const ColumnType kLsnColumn = {Fetch::kBytes, DSTREAM_BYTES, "binary(10)", 0, 0,
-                               SQL_C_BINARY,  Lsn::kBytes};
 const ColumnType kMaskColumn = {
     Fetch::kBytes, DSTREAM_BYTES, "varbinary(128)", 0, 0, SQL_C_BINARY, 128};
-const ColumnType kIntColumn = {Fetch::kInt32, DSTREAM_INT64, "int", 0, 0, SQL_C_SLONG, 4};
 const ColumnType kTimeColumn = {Fetch::kTimestamp,    DSTREAM_TIMESTAMP,           "datetime", 0, 3,
                                 SQL_C_TYPE_TIMESTAMP, sizeof(SQL_TIMESTAMP_STRUCT)};
-
-Lsn lsn_at(const FetchedColumn& column, size_t row, const std::string& doing) {
-  if (column.lengths[row] != Lsn::kBytes) {
-    throw SourceError(DSTREAM_FATAL, doing + " failed: an LSN is not 10 bytes long.");
-  }
-  return Lsn::from_bytes(column.values + row * Lsn::kBytes);
-}
-
-int32_t int_at(const FetchedColumn& column, size_t row, int32_t if_null) {
-  int32_t value = if_null;
-  if (column.lengths[row] != SQL_NULL_DATA) {
-    std::memcpy(&value, column.values + row * sizeof value, sizeof value);
-  }
-  return value;
-}
 
 [[noreturn]] void refuse_incomplete(const std::string& doing, const std::string& why) {
   throw SourceError(DSTREAM_RETRY, doing + " failed: " + why + " It is read again.");
@@ -106,6 +89,7 @@ ChangeQueries::ChangeQueries(Connection& connection, const Catalog& catalog,
       large_values_(value_bytes_max),
       mask_order_(std::move(mask_order)) {
   row_bytes_.resize(catalog_.tables.size());
+  bounds_.resize(catalog_.tables.size());
   for (const auto& group : groups_) {
     std::vector<const CaptureInstance*> instances;
     instances.reserve(group.size());
@@ -137,7 +121,8 @@ ProbeAnswer ChangeQueries::probe(const ProbeRequest& request) {
   ProbeAnswer answer;
   answer.group = request.group;
   answer.tables.resize(group.size());
-  Statement statement(connection_, probe_statements_[request.group],
+  const std::string& sql = probe_statements_[request.group];
+  Statement statement(connection_, request.asks_names ? sql + names_statement() : sql,
                       {BindValue::of(kTimesMax), BindValue::of(request.times_from)},
                       "Looking for changes");
   const auto expect = [&statement](bool there) {
@@ -152,13 +137,7 @@ ProbeAnswer ChangeQueries::probe(const ProbeRequest& request) {
   size_t seen = 0;
   for (size_t part = 0; part < probe_parts(group.size()); ++part) {
     expect(statement.next_result());
-    while (statement.next_row()) {
-      int64_t index = 0;
-      statement.get_int(1, &index);
-      expect(index >= 0 && static_cast<size_t>(index) < group.size());
-      statement.get_lsn(2, &answer.tables[static_cast<size_t>(index)].newest);
-      ++seen;
-    }
+    seen += read_newest(statement, answer);
   }
   expect(seen == group.size());
 
@@ -171,8 +150,11 @@ ProbeAnswer ChangeQueries::probe(const ProbeRequest& request) {
   read_definitions(statement, answer);
   expect(statement.next_result());
   read_instances(statement, answer);
+  if (request.asks_names) {
+    expect(statement.next_result());
+    read_names(statement, answer);
+  }
   // Only now: proving that a gap is none needs the connection for itself.
-  read_to_the_end(statement);
   while (statement.next_result()) {
     read_to_the_end(statement);
   }

@@ -10,6 +10,7 @@
 #include "plugins/sqlserver_cdc/catalog.h"
 #include "plugins/sqlserver_cdc/change_fetcher.h"
 #include "plugins/sqlserver_cdc/connection.h"
+#include "plugins/sqlserver_cdc/instances.h"
 #include "plugins/sqlserver_cdc/large_values.h"
 
 namespace dstream::sqlserver {
@@ -56,9 +57,13 @@ class ChangeQueries {
  private:
   ProbeAnswer probe(const ProbeRequest& request);
   void read_bounds(Statement& statement, ProbeAnswer& answer);
+  // How many rows there were: one for each table that was asked for.
+  size_t read_newest(Statement& statement, ProbeAnswer& answer);
   // definition_queries.cc: what the instances of a group have become.
   void read_definitions(Statement& statement, ProbeAnswer& answer);
   void read_instances(Statement& statement, ProbeAnswer& answer);
+  void note_instances(std::vector<InstanceRow> rows);
+  void read_names(Statement& statement, ProbeAnswer& answer);
   void ask_definitions(const ProbeRequest& request, ProbeAnswer& answer);
   PageAnswer page(const PageRequest& asked);
   TimesAnswer times(const TimesRequest& request);
@@ -98,6 +103,9 @@ class ChangeQueries {
   std::vector<std::vector<uint32_t>> groups_;
   std::vector<std::string> probe_statements_;  // by group
   std::vector<size_t> row_bytes_;              // by table: what rows took lately
+  std::vector<InstanceRow> instances_;         // as the last probe found them
+  // By table, of `instances_`; nothing where its instance is not among them.
+  std::vector<std::optional<InstanceBounds>> bounds_;
   std::shared_ptr<SlabPool> pool_;
   BlockBuffers buffers_;
   LargeValueReader large_values_;

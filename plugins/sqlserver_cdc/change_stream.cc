@@ -67,8 +67,7 @@ void ChangeStream::make_groups(const Position& position) {
 
 void ChangeStream::add_group(const std::vector<uint32_t>& tables, const Position& position) {
   const StreamTable& first = tables_[tables.front()].facts;
-  Group group{
-      PollSchedule(first.poll_interval, first.max_poll_interval), tables, {}, {}, {}, 0, {}, {}};
+  Group group{PollSchedule(first.poll_interval, first.max_poll_interval), tables, {}, {}, {}, 0};
   std::map<std::pair<ChangeKey, std::optional<TableName>>, PositionEntry> sets;
   for (const uint32_t index : tables) {
     const TableName& name = tables_[index].facts.name;
@@ -171,6 +170,7 @@ void ChangeStream::request_probe(Millis now) {
   ProbeRequest request;
   request.group = static_cast<uint32_t>(current_);
   request.reports_gaps = settings_.copies_gaps;
+  request.asks_names = wants_names(now);
   request.times_from = Lsn::max();
   for (const uint32_t index : group().tables) {
     const ChangeKey& complete = tables_[index].complete;

@@ -131,7 +131,9 @@ class ChangeStream {
     Lsn announced;             // positions given out so far are complete up to here
     int64_t announced_ms = 0;  // when that transaction ended, see PositionEntry
     Millis looked{Lags::kNever};
-    ScanRhythm rhythm;
+    Millis named{Lags::kNever};  // when names were asked for last
+    uint32_t looks_unnamed = 0;  // since then
+    ScanRhythm rhythm{};
   };
 
   struct Settling {
@@ -148,7 +150,9 @@ class ChangeStream {
   };
   void announce_schemas();
   bool is_outdated_by(const ProbeAnswer& answer) const;
+  bool wants_names(Millis now) const;
   void note_catalog(const ProbeAnswer& answer);
+  void note_names(const ProbeAnswer& answer);
   Lsn bound_for(ProbeAnswer& answer);
   dstream_batch* next_announcement(int64_t now_unix_ns, size_t records_max,
                                    const std::shared_ptr<SlabPool>& pool);

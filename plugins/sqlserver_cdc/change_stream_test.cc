@@ -241,6 +241,27 @@ TEST(ChangeStream, QuietTablesMoveTheirPosition) {
   EXPECT_EQ(parse_position(all[0].position).entries[0].key, ChangeKey::end_of({30, 0}));
 }
 
+TEST(ChangeStream, NamesAreLookedUpWithTheSixteenthLookOrAfterTenSeconds) {
+  World world;
+  world.add_table("A", Millis(100), Millis(100));
+  auto stream = world.open("");
+  world.drain(*stream, Millis(0));
+  EXPECT_EQ(world.server.names, 1u);
+  world.drain(*stream, Millis(1600));
+  EXPECT_EQ(world.server.probes, 17u);
+  EXPECT_EQ(world.server.names, 1u);
+  world.drain(*stream, Millis(1700));
+  EXPECT_EQ(world.server.names, 2u);
+  World slow;
+  slow.add_table("A", Millis(4000), Millis(4000));
+  stream = slow.open("");
+  slow.drain(*stream, Millis(8000));
+  EXPECT_EQ(slow.server.probes, 3u);
+  EXPECT_EQ(slow.server.names, 1u);
+  slow.drain(*stream, Millis(12'000));
+  EXPECT_EQ(slow.server.names, 2u);
+}
+
 TEST(ChangeStream, IdleGroupsAreAskedLessOften) {
   World world;
   world.add_table("A", Millis(1000), Millis(8000));

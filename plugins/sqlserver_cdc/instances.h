@@ -16,6 +16,8 @@ struct InstanceRow {
   int64_t object_id = 0;
   int64_t source_object_id = 0;
   Lsn start;  // low end point; zero: not established yet
+
+  bool operator==(const InstanceRow&) const = default;
 };
 
 struct InstanceBounds {

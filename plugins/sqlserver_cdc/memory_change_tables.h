@@ -37,6 +37,7 @@ class MemoryChangeTables : public ChangeFetcher {
   std::function<void(const FetchRequest&)> before_answer;  // may throw SourceError
   // Counters.
   size_t probes = 0;
+  size_t names = 0;  // probes that asked for them
   size_t pages = 0;
   size_t times = 0;
   size_t scans = 0;
@@ -73,6 +74,8 @@ class MemoryChangeTables : public ChangeFetcher {
     ProbeAnswer out;
     out.group = request.group;
     out.server_time_ns = server_time_ns;
+    out.has_names = request.asks_names;
+    names += request.asks_names ? 1 : 0;
     if (!transactions.empty()) {
       out.max = transactions.rbegin()->first;
       out.newest_time_ns = transactions.rbegin()->second;

@@ -88,10 +88,14 @@ std::string probe_statement(const std::vector<const CaptureInstance*>& instances
       "SELECT TOP (?) start_lsn, tran_end_time FROM cdc.lsn_time_mapping"
       " WHERE start_lsn >= ? ORDER BY start_lsn;\n"
       "SELECT object_id, MAX(ddl_lsn) FROM cdc.ddl_history GROUP BY object_id;\n"
-      "SELECT object_id, start_lsn, source_object_id, OBJECT_SCHEMA_NAME(source_object_id),"
-      " OBJECT_NAME(source_object_id) FROM cdc.change_tables"
+      "SELECT object_id, start_lsn, source_object_id FROM cdc.change_tables"
       " ORDER BY create_date, object_id;";
   return sql;
+}
+
+std::string names_statement() {
+  return "\nSELECT object_id, OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id)"
+         " FROM cdc.change_tables;";
 }
 
 PageForm page_form(const CaptureInstance& instance, const ChangeKey& after, bool same_command) {

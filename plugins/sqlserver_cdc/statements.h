@@ -35,12 +35,16 @@ std::vector<size_t> fetched_columns(const CaptureInstance& instance);
 // What is new? Result sets: (1) committed maximum, the server's offset from UTC in minutes, its
 // clock and the newest commit time, (2...) number and newest LSN of each table, in parts, then
 // commit times from parameter 2, at most parameter 1, then object id and newest DDL of every change
-// table that has met any, and last object id, low end point, and id, schema and name of the source
-// table of every change table, the oldest first.
+// table that has met any, and last object id, low end point and source table's id of every change
+// table, the oldest first.
 //
 // The order matters: rows up to the maximum of (1) are visible to everything after it, and the low
 // end points come last, so that a cleanup in between shows.
 std::string probe_statement(const std::vector<const CaptureInstance*>& instances);
+
+// Goes behind a probe: object id, and schema and name of the source table as of now, of every
+// change table. Looking up names costs the server and the driver more than the rest of a look.
+std::string names_statement();
 
 // Result sets of a probe that hold (2).
 size_t probe_parts(size_t instance_count);
