@@ -121,6 +121,7 @@ void ChangeStream::copy_lost(const ProbeAnswer& answer) {
         " Its rows are copied again, after a truncation.");
     names.push_back(table.facts.name);
     copies_.begin(index, true);
+    ++gap_copies_;
   }
   if (!names.empty()) {
     move_to(bound_.is_zero() ? ChangeKey::beginning() : ChangeKey::end_of(bound_), names);

@@ -99,6 +99,8 @@ class ChangeStream {
   // What an operator should hear of, since the last call.
   bool take_settled() { return std::exchange(settled_, false); }  // copies became consistent
   std::vector<std::string> take_warnings() { return std::exchange(warnings_, {}); }
+  // How many tables began to be copied again because their changes are gone, since the last call.
+  uint64_t take_gap_copies() { return std::exchange(gap_copies_, 0); }
   // Tables whose older instances were dropped, since the last call.
   std::vector<TableName> take_without_older() { return std::exchange(without_older_, {}); }
 
@@ -219,6 +221,7 @@ class ChangeStream {
   Lsn fence_;  // changes beyond it have not left: the greatest bound so far
   std::vector<std::string> warnings_;
   std::vector<TableName> without_older_;
+  uint64_t gap_copies_ = 0;
   StreamWait wait_;
   bool announces_ = false;       // a position with the beginning of new tables has to leave
   bool in_transaction_ = false;  // the last change that left was not the last of its transaction

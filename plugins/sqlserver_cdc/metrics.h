@@ -16,14 +16,16 @@ struct Metrics {
         capture_lag_is_bound(host.gauge("capture_lag_is_bound", "",
                                         "1 if capture_lag_seconds is only known to be no more.")),
         snapshot_rows(host.counter("snapshot_rows", "", "Rows of copied tables given out.")),
-        snapshot_chunks(host.counter("snapshot_chunks", "", "Chunks of copied tables given out.")) {
-  }
+        snapshot_chunks(host.counter("snapshot_chunks", "", "Chunks of copied tables given out.")),
+        gap_snapshots(host.counter("gap_snapshots", "",
+                                   "Copies of tables that began because changes were gone.")) {}
 
   Metric lag_seconds;
   Metric capture_lag_seconds;
   Metric capture_lag_is_bound;
   Metric snapshot_rows;
   Metric snapshot_chunks;
+  Metric gap_snapshots;
 };
 
 }  // namespace dstream::sqlserver

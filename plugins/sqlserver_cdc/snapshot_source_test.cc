@@ -248,9 +248,11 @@ TEST_F(SnapshotSourceTest, AGapIsTruncatedAndCopiedAgain) {
   run("INSERT INTO dbo.Cars VALUES (9, N'm9')");
   wait_captured("dbo_Cars", 2);
   clean_up("dbo_Cars");
+  EXPECT_EQ(host().metric("gap_snapshots"), 0);
   reopen(position);
   EXPECT_THAT(rows(read(4)),
               ElementsAre("t Cars", "r Cars after 1|m1", "r Cars after 3|m3", "r Cars after 9|m9"));
+  EXPECT_EQ(host().metric("gap_snapshots"), 1);
 }
 
 TEST_F(SnapshotSourceTest, OnDataLossResnapshotDoesTheSameAlsoWithNewSettings) {

@@ -176,6 +176,7 @@ void Source::log_copies() {
     host_.log(DSTREAM_LOG_INFO,
               "The copies are consistent: the stream has passed every change that they may hold.");
   }
+  metrics_.gap_snapshots.add(static_cast<double>(stream_->take_gap_copies()));
   metrics_.snapshot_rows.add(static_cast<double>(now.rows - recorded_.rows));
   metrics_.snapshot_chunks.add(static_cast<double>(now.chunks - recorded_.chunks));
   recorded_ = now;
