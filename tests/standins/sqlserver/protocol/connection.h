@@ -27,7 +27,9 @@ class Connection {
 
   // Returns when the client has gone or was sent away.
   void run();
-  void shutdown() { transport_.shutdown(); }
+  void shutdown() { transport_.shutdown(); }  // [any-thread]
+  // The client has not closed its side, whether that was noticed or not. [any-thread]
+  bool is_connected() { return !transport_.wait_hangup(0); }
 
  private:
   // The handshake; false ends the connection.

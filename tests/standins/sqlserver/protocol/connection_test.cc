@@ -345,6 +345,23 @@ TEST_F(ConnectionTest, MoreConnectionsThanAllowedAreClosed) {
   log_in(&third);
 }
 
+// Whoever closes a connection before it opens the next one has one at a time, however late the
+// server hears of it.
+TEST_F(ConnectionTest, PeakLeavesOutWhatIsClosedAndNotNoticed) {
+  add_wait();
+  start();
+  RawClient kept;
+  log_in(&kept);
+  for (int i = 0; i < 50; ++i) {
+    RawClient client;
+    ASSERT_TRUE(client.connect(server_->port()));
+    client.close();
+  }
+  RawClient last;
+  log_in(&last);
+  EXPECT_EQ(server_->statistics().counters().connections_peak, 2u);
+}
+
 TEST_F(ConnectionTest, ClientThatCrashesStopsItsStatement) {
   add_endless();
   add_wait();

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <list>
 #include <mutex>
@@ -97,6 +98,7 @@ class Server::State {
   void admit(int fd, const sockaddr_storage& peer);
   void serve(Client* client);
   void join_ended();
+  uint64_t connected_clients() const;
   uint16_t next_session_id();
 
   Handler* handler_;
@@ -184,9 +186,11 @@ void Server::State::admit(int fd, const sockaddr_storage& peer) {
   Client* client = &clients_.back();
   client->connection = std::make_unique<Connection>(fd, next_session_id(), text_of(peer), options_,
                                                     tls_.get(), handler_, &statistics_, &faults_);
-  statistics_.update([](ServerCounters& counters) {
+  const uint64_t connected = connected_clients();
+  statistics_.update([connected](ServerCounters& counters) {
     ++counters.connections_opened;
     ++counters.connections_open;
+    counters.connections_peak = std::max(counters.connections_peak, connected);
   });
   client->thread = std::thread([this, client] { serve(client); });
 }
@@ -214,6 +218,14 @@ void Server::State::join_ended() {
       ++client;
     }
   }
+}
+
+// REQUIRES: mutex_ is held. Asked when a client has connected: who counts here was connected then.
+uint64_t Server::State::connected_clients() const {
+  return static_cast<uint64_t>(
+      std::count_if(clients_.begin(), clients_.end(), [](const Client& client) {
+        return client.connection != nullptr && client.connection->is_connected();
+      }));
 }
 
 // Session ids start again when the numbers run out; one in use is not checked for, as no client

@@ -18,6 +18,9 @@ namespace dstream::standin {
 struct ServerCounters {
   uint64_t connections_opened = 0;
   uint64_t connections_open = 0;
+  // The most at once that no client had closed. Those that are closed and not yet noticed, which
+  // connections_open has for a moment, are no part of it.
+  uint64_t connections_peak = 0;
   uint64_t connections_refused = 0;  // above connections_max
   uint64_t logins = 0;
   uint64_t logins_refused = 0;

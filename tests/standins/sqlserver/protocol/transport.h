@@ -38,7 +38,7 @@ class Transport {
   std::optional<size_t> read(char* data, size_t capacity, int timeout_ms);
   // True if something can be read, be it the end; waits up to `timeout_ms` for that.
   bool wait_readable(int timeout_ms);
-  // True once the peer has closed its side; waits up to `timeout_ms` for that.
+  // True once the peer has closed its side; waits up to `timeout_ms` for that. [any-thread]
   bool wait_hangup(int timeout_ms);
   // Sends everything. False once the peer has gone or the connection was shut down.
   bool write(std::string_view bytes);
