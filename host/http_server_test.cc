@@ -13,6 +13,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <future>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "host/http_client.h"
 #include "host/unix_socket.h"
@@ -254,33 +257,38 @@ TEST_F(HttpServerTest, AnAddressThatIsTakenIsAnError) {
 
 TEST(HttpServerStop, DoesNotWaitForAHandlerThatHangs) {
   // Left behind on purpose, as the program would: its thread is still inside.
-  static auto* release = new std::promise<void>;
-  static auto* folder = new std::string((std::filesystem::temp_directory_path() / "dsh-XXXXXX"));
-  ASSERT_NE(mkdtemp(folder->data()), nullptr);
-  static core::SystemClock clock;
-  static auto* entered = new std::promise<void>;
-  static auto* server = new HttpServer(
-      [](const HttpRequest&) {
-        entered->set_value();
-        release->get_future().wait();
+  struct Left {
+    std::promise<void> release;
+    std::promise<void> entered;
+    core::SystemClock clock;
+    std::unique_ptr<HttpServer> server;
+  };
+  static auto* all = new std::vector<std::unique_ptr<Left>>;
+  Left& left = *all->emplace_back(std::make_unique<Left>());
+  left.server = std::make_unique<HttpServer>(
+      [&left](const HttpRequest&) {
+        left.entered.set_value();
+        left.release.get_future().wait();
         return HttpResponse();
       },
-      &clock);
-  auto socket = listen_in_folder(*folder);
+      &left.clock);
+  std::string folder = std::filesystem::temp_directory_path() / "dsh-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  auto socket = listen_in_folder(folder);
   ASSERT_TRUE(socket.has_value());
-  server->add_listener(std::move(*socket), true);
-  server->start();
-  auto client = std::async(std::launch::async, [] {
+  left.server->add_listener(std::move(*socket), true);
+  left.server->start();
+  auto client = std::async(std::launch::async, [&folder] {
     HttpRequest request;
     request.method = "GET";
     request.path = "/";
-    return ask_host(*folder, request);
+    return ask_host(folder, request);
   });
-  entered->get_future().wait();
-  EXPECT_FALSE(server->stop(10));
-  release->set_value();
+  left.entered.get_future().wait();
+  EXPECT_FALSE(left.server->stop(10));
+  left.release.set_value();
   EXPECT_TRUE(client.get().has_value()) << "the answer under way is still sent";
-  std::filesystem::remove_all(*folder);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -140,9 +140,9 @@ TEST_F(ThreadedPipelineTest, SecondOwnerIsRefused) {
 
 TEST_F(ThreadedPipelineTest, StopNowReturnsAlthoughThePluginHangs) {
   // Never set: the thread that hangs is left behind, and must not wake up after the test.
-  static Event* const release = new Event;
-  static Event* const inside = new Event;
-  stage_->before_read = [](int64_t next) {
+  auto* const release = new Event;
+  auto* const inside = new Event;
+  stage_->before_read = [release, inside](int64_t next) {
     if (next > 500) {
       inside->set();
       while (!release->wait()) {
