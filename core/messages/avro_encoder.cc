@@ -5,9 +5,9 @@
 #include <limits>
 #include <utility>
 
+#include "core/base/clock.h"
 #include "core/messages/avro_schema.h"
 #include "core/messages/avro_text.h"
-#include "core/messages/decimal.h"
 #include "core/messages/formats.h"
 #include "core/messages/record_encoder.h"
 #include "core/messages/time_text.h"
@@ -15,7 +15,6 @@
 namespace dstream::core {
 namespace {
 
-constexpr int64_t kNanosPerSecond = 1'000'000'000;
 constexpr int32_t kNoId = -1;
 constexpr char kNull = 0;   // branches of ["null", T], zigzag
 constexpr char kValue = 2;  // the same
@@ -34,10 +33,6 @@ struct AvroPlan final : SchemaPlan {
   mutable std::array<SchemaIds, kOpCount> ids;
 };
 
-int64_t floor_divide(int64_t value, int64_t divisor) {
-  return value / divisor - (value % divisor < 0 ? 1 : 0);
-}
-
 std::string encoded_string(std::string_view text) {
   std::string out(3 * text.size() + 2 * kSlackBytes, '\0');
   bool replaced = false;
@@ -53,8 +48,7 @@ char* write_avro_ascii(char* out, std::string_view text) {
 template <class Write>
 char* write_time_string(char* out, Failure* failure, Write&& write) {
   char* const end = write(out + 1);
-  if (end == nullptr) [[unlikely]] {
-    failure->set("DS-ENCODE-RANGE", "holds a time outside the years 0001 to 9999");
+  if (!check_time(end, failure)) [[unlikely]] {
     return out;
   }
   static_assert(kScalarBytesMax < 64, "the length takes one byte");
@@ -145,11 +139,7 @@ class AvroValue {
       case ConnectType::kDecimal:
         return write_decimal(out, text, scale, failure);
       case ConnectType::kDecimalText:
-        if (!is_decimal(text)) [[unlikely]] {
-          failure->set("DS-ENCODE-VALUE", "holds a decimal that is not spelled as one");
-          return out;
-        }
-        return write_avro_ascii(out, text);
+        return check_decimal(text, failure) ? write_avro_ascii(out, text) : out;
       case ConnectType::kBytes:
         return write_avro_ascii(out, text);
       default:
@@ -160,21 +150,8 @@ class AvroValue {
   static char* write_decimal(char* out, std::string_view text, int32_t scale, Failure* failure) {
     uint8_t bytes[kUnscaledBytesMax];
     size_t size = 0;
-    switch (unscaled_bytes(text, scale, bytes, &size)) {
-      case UnscaledResult::kDone:
-        break;
-      case UnscaledResult::kNotADecimal:
-        failure->set("DS-ENCODE-VALUE", "holds a decimal that is not spelled as one");
-        return out;
-      case UnscaledResult::kTooManyDigits:
-        failure->set("DS-ENCODE-RANGE", "holds a decimal with more digits than this format takes");
-        return out;
-      case UnscaledResult::kScaleExceeded:
-        failure->set("DS-ENCODE-RANGE",
-                     "holds a decimal with more digits behind the point than its type says");
-        return out;
-    }
-    return write_avro_bytes(out, bytes, size);
+    return take_unscaled(text, scale, bytes, &size, failure) ? write_avro_bytes(out, bytes, size)
+                                                             : out;
   }
 };
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/clock.h"
 #include "core/messages/connect_type.h"
-#include "core/messages/decimal.h"
 #include "core/messages/formats.h"
 #include "core/messages/record_encoder.h"
 #include "core/messages/time_text.h"
@@ -12,7 +12,6 @@
 namespace dstream::core {
 namespace {
 
-constexpr int64_t kNanosPerSecond = 1'000'000'000;
 // What stands for a value that was not captured with the change, and the same as base64.
 constexpr std::string_view kUnavailableText = "\"__debezium_unavailable_value\"";
 constexpr std::string_view kUnavailableBytes = "\"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==\"";
@@ -39,10 +38,6 @@ char op_letter(dstream_op op) {
     default:
       return 't';
   }
-}
-
-int64_t floor_divide(int64_t value, int64_t divisor) {
-  return value / divisor - (value % divisor < 0 ? 1 : 0);
 }
 
 // An instant in three units. The digits of the longer ones begin with those of the shorter.
@@ -106,7 +101,11 @@ class DebeziumValue {
       case ConnectType::kNanoTimestamp:
         return write_since_1970(out, value, kNanosPerSecond, failure);
       case ConnectType::kZonedTimestamp:
-        return write_zoned(out, value, failure);
+        return close_time(
+            out,
+            write_timestamp_with_zone(out + 1, value.as.time.seconds, value.as.time.nanos,
+                                      value.as.time.offset_min, true),
+            failure);
       case ConnectType::kUuid:
         *out++ = '"';
         out = write_uuid(out, value.as.uuid, true);
@@ -153,18 +152,6 @@ class DebeziumValue {
     return write_integer(out, count);
   }
 
-  static char* write_zoned(char* out, const dstream_value& value, Failure* failure) {
-    char* const end = write_timestamp_with_zone(out + 1, value.as.time.seconds, value.as.time.nanos,
-                                                value.as.time.offset_min, true);
-    if (end == nullptr) [[unlikely]] {
-      failure->set("DS-ENCODE-RANGE", "holds a time outside the years 0001 to 9999");
-      return out;
-    }
-    *out = '"';
-    *end = '"';
-    return end + 1;
-  }
-
   static char* write_variable(char* out, ConnectType type, int32_t scale,
                               const dstream_value& value, Failure* failure) {
     std::string_view text;
@@ -175,16 +162,9 @@ class DebeziumValue {
       case ConnectType::kDecimal:
         return write_decimal(out, text, scale, failure);
       case ConnectType::kDecimalText:
-        if (!is_decimal(text)) [[unlikely]] {
-          failure->set("DS-ENCODE-VALUE", "holds a decimal that is not spelled as one");
-          return out;
-        }
-        return write_quoted(out, text);
+        return check_decimal(text, failure) ? write_quoted(out, text) : out;
       case ConnectType::kBytes:
-        *out++ = '"';
-        out = write_base64(out, reinterpret_cast<const uint8_t*>(text.data()), text.size());
-        *out++ = '"';
-        return out;
+        return write_quoted_base64(out, text.data(), text.size());
       default:
         return write_string(out, text, &failure->replaced);
     }
@@ -193,31 +173,10 @@ class DebeziumValue {
   static char* write_decimal(char* out, std::string_view text, int32_t scale, Failure* failure) {
     uint8_t bytes[kUnscaledBytesMax];
     size_t size = 0;
-    switch (unscaled_bytes(text, scale, bytes, &size)) {
-      case UnscaledResult::kDone:
-        break;
-      case UnscaledResult::kNotADecimal:
-        failure->set("DS-ENCODE-VALUE", "holds a decimal that is not spelled as one");
-        return out;
-      case UnscaledResult::kTooManyDigits:
-        failure->set("DS-ENCODE-RANGE", "holds a decimal with more digits than this format takes");
-        return out;
-      case UnscaledResult::kScaleExceeded:
-        failure->set("DS-ENCODE-RANGE",
-                     "holds a decimal with more digits behind the point than its type says");
-        return out;
-    }
-    *out++ = '"';
-    out = write_base64(out, bytes, size);
-    *out++ = '"';
-    return out;
+    return take_unscaled(text, scale, bytes, &size, failure) ? write_quoted_base64(out, bytes, size)
+                                                             : out;
   }
 };
-
-char* write_optional_text(char* out, std::string_view text) {
-  bool replaced = false;
-  return text.empty() ? write_raw(out, "null") : write_string(out, text, &replaced);
-}
 
 // Which of Debezium's words a snapshot record gets.
 std::string_view snapshot_word(const Change& change) {
@@ -324,9 +283,9 @@ class DebeziumEncoder final : public RecordEncoder {
     out = write_raw(out, ",\"ts_ns\":");
     out = write_raw(out, committed_at.nanoseconds());
     out = write_fragment(out, plan.source_table);
-    out = write_optional_text(out, change.facts.change_lsn);
+    out = write_string_or_null(out, change.facts.change_lsn);
     out = write_raw(out, ",\"commit_lsn\":");
-    out = write_optional_text(out, change.facts.commit_lsn);
+    out = write_string_or_null(out, change.facts.commit_lsn);
     out = write_raw(out, ",\"event_serial_no\":");
     if (is_small_number(change.facts.sequence)) {
       out = write_raw(out, change.facts.sequence);

@@ -19,11 +19,6 @@ std::string columns_json(const SchemaPlan& plan) {
   return out + "]}";
 }
 
-char* write_optional_text(char* out, std::string_view text) {
-  bool replaced = false;
-  return text.empty() ? write_raw(out, "null") : write_string(out, text, &replaced);
-}
-
 char* write_optional_instant(char* out, int64_t unix_ns, InstantWriter* writer) {
   if (unix_ns == 0) {
     return write_raw(out, "null");
@@ -95,12 +90,12 @@ char* JsonEncoder::write_message(char* out, const Change& change, Places* places
   out = write_raw(out, ",\"after\":");
   out = write_optional_row(out, plan, change.after, failure);
   out = write_raw(out, ",\"source\":{\"commit_lsn\":");
-  out = write_optional_text(out, change.facts.commit_lsn);
+  out = write_string_or_null(out, change.facts.commit_lsn);
   out = write_raw(out, ",\"change_lsn\":");
-  out = write_optional_text(out, change.facts.change_lsn);
+  out = write_string_or_null(out, change.facts.change_lsn);
   out = write_raw(out, ",\"sequence\":");
   out = is_small_number(change.facts.sequence) ? write_raw(out, change.facts.sequence)
-                                               : write_optional_text(out, change.facts.sequence);
+                                               : write_string_or_null(out, change.facts.sequence);
   out = write_raw(out, ",\"committed_at\":");
   char* const committed_at = out;
   out = write_optional_instant(out, change.record.commit_time_ns, &committed_at_);
@@ -111,7 +106,7 @@ char* JsonEncoder::write_message(char* out, const Change& change, Places* places
   out = write_optional_instant(out, change.record.read_time_ns, &read_at_);
   if (change.op == DSTREAM_OP_SCHEMA) {
     out = write_raw(out, ",\"ddl\":");
-    out = write_optional_text(out, change.facts.ddl);
+    out = write_string_or_null(out, change.facts.ddl);
     out = write_raw(out, plan.columns);
   } else {
     *out++ = '}';

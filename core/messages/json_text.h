@@ -145,6 +145,13 @@ char* write_float(char* out, float value);
 char* write_base64(char* out, const uint8_t* data, size_t size);
 inline size_t base64_size(size_t size) { return (size + 2) / 3 * 4; }
 
+inline char* write_quoted_base64(char* out, const void* data, size_t size) {
+  *out++ = '"';
+  out = write_base64(out, static_cast<const uint8_t*>(data), size);
+  *out++ = '"';
+  return out;
+}
+
 // 8-4-4-4-12 hexadecimal digits, without quotes.
 char* write_uuid(char* out, const uint8_t (&uuid)[16], bool upper_case);
 

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <string_view>
 
-#include "core/messages/decimal.h"
 #include "core/messages/json_text.h"
 #include "core/messages/row_text.h"
 #include "core/messages/schema_plan.h"
@@ -64,17 +63,6 @@ class JsonValue {
   // The last one a double counts without gaps.
   static constexpr int64_t kExactInteger = int64_t{1} << 53;
 
-  // Ends a quoted text that a time writer has begun behind the quote; nullptr means out of range.
-  static char* close_time(char* start, char* end, Failure* failure) {
-    if (end == nullptr) [[unlikely]] {
-      failure->set("DS-ENCODE-RANGE", "holds a time outside the years 0001 to 9999");
-      return start;
-    }
-    *start = '"';
-    *end++ = '"';
-    return end;
-  }
-
   template <class Integer>
   char* write_number(char* out, Integer number, bool large) const {
     if (large && large_integers_as_strings_) {
@@ -93,16 +81,9 @@ class JsonValue {
     }
     switch (value.type) {
       case DSTREAM_DECIMAL:
-        if (!is_decimal(text)) [[unlikely]] {
-          failure->set("DS-ENCODE-VALUE", "holds a decimal that is not spelled as one");
-          return out;
-        }
-        return write_quoted(out, text);
+        return check_decimal(text, failure) ? write_quoted(out, text) : out;
       case DSTREAM_BYTES:
-        *out++ = '"';
-        out = write_base64(out, reinterpret_cast<const uint8_t*>(text.data()), text.size());
-        *out++ = '"';
-        return out;
+        return write_quoted_base64(out, text.data(), text.size());
       default:
         return write_string(out, text, &failure->replaced);
     }

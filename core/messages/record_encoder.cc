@@ -9,6 +9,23 @@
 #include "core/messages/partition_template.h"
 
 namespace dstream::core {
+
+void set_unscaled_failure(UnscaledResult result, Failure* failure) {
+  switch (result) {
+    case UnscaledResult::kDone:
+      return;
+    case UnscaledResult::kNotADecimal:
+      failure->set("DS-ENCODE-VALUE", "holds a decimal that is not spelled as one");
+      return;
+    case UnscaledResult::kTooManyDigits:
+      failure->set("DS-ENCODE-RANGE", "holds a decimal with more digits than this format takes");
+      return;
+    case UnscaledResult::kScaleExceeded:
+      failure->set("DS-ENCODE-RANGE",
+                   "holds a decimal with more digits behind the point than its type says");
+      return;
+  }
+}
 namespace {
 
 // More schemas than this at once means that a source makes new ones all the time; the plans of

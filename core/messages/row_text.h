@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/messages/change.h"
+#include "core/messages/decimal.h"
 #include "core/messages/json_text.h"
 #include "core/messages/schema_plan.h"
 #include "dstream/abi.h"
@@ -52,6 +53,54 @@ inline bool take_variable(const dstream_value& value, std::string_view* text, Fa
   }
   *text = value.size == 0 ? std::string_view("") : text_of(value);
   return true;
+}
+
+// False, with the reason set: the text of a decimal is spelled otherwise.
+inline bool check_decimal(std::string_view text, Failure* failure) {
+  if (!is_decimal(text)) [[unlikely]] {
+    failure->set("DS-ENCODE-VALUE", "holds a decimal that is not spelled as one");
+    return false;
+  }
+  return true;
+}
+
+// Sets why unscaled_bytes() gave none.
+void set_unscaled_failure(UnscaledResult result, Failure* failure);
+
+// unscaled_bytes(). False, with the reason set: there are none.
+inline bool take_unscaled(std::string_view text, int32_t scale, uint8_t (&bytes)[kUnscaledBytesMax],
+                          size_t* size, Failure* failure) {
+  const UnscaledResult result = unscaled_bytes(text, scale, bytes, size);
+  if (result != UnscaledResult::kDone) [[unlikely]] {
+    set_unscaled_failure(result, failure);
+    return false;
+  }
+  return true;
+}
+
+// False, with the reason set: a time writer found its value out of range, and `end` is nullptr.
+inline bool check_time(const char* end, Failure* failure) {
+  if (end == nullptr) [[unlikely]] {
+    failure->set("DS-ENCODE-RANGE", "holds a time outside the years 0001 to 9999");
+    return false;
+  }
+  return true;
+}
+
+// Ends a quoted text that a time writer has begun behind the quote at `start`.
+inline char* close_time(char* start, char* end, Failure* failure) {
+  if (!check_time(end, failure)) [[unlikely]] {
+    return start;
+  }
+  *start = '"';
+  *end++ = '"';
+  return end;
+}
+
+// A text that comes with the change, or null where there is none.
+inline char* write_string_or_null(char* out, std::string_view text) {
+  bool replaced = false;
+  return text.empty() ? write_raw(out, "null") : write_string(out, text, &replaced);
 }
 
 // What a variable value adds to the bound of its row.

@@ -3,13 +3,14 @@
 #include <array>
 #include <cstring>
 
+#include "core/base/clock.h"
+
 namespace dstream::core {
 namespace {
 
 constexpr int64_t kFirstDay = -719'162;  // 0001-01-01
 constexpr int64_t kLastDay = 2'932'896;  // 9999-12-31
-constexpr int64_t kNanosPerSecond = 1'000'000'000;
-constexpr size_t kSecondBytes = 19;  // "2026-11-23T05:49:07"
+constexpr size_t kSecondBytes = 19;      // "2026-11-23T05:49:07"
 constexpr int32_t kOffsetMinutesMax = 18 * 60;
 
 constexpr std::array<char, 200> make_pairs() {

@@ -15,6 +15,11 @@ namespace dstream::core {
 
 inline constexpr int64_t kSecondsPerDay = 86'400;
 
+// Rounds down before 1970 too, where C++ rounds up. REQUIRES: divisor > 0.
+inline int64_t floor_divide(int64_t value, int64_t divisor) {
+  return value / divisor - (value % divisor < 0 ? 1 : 0);
+}
+
 // "2026-11-23". Days since 1970-01-01.
 char* write_date(char* out, int64_t days);
 // "05:49:07.123". Nanoseconds since midnight.
