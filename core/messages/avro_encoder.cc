@@ -348,8 +348,8 @@ class AvroEncoder final : public RecordEncoder {
       column.bytes_max += static_cast<uint32_t>(avro.scale);
     }
     plan->field_names = avro_field_names(*plan);
-    plan->key_schema = avro_key_schema(*plan);
-    plan->value_schema = avro_value_schema(*plan);
+    plan->key_schema = avro_key_schema(*plan, plan->field_names);
+    plan->value_schema = avro_value_schema(*plan, plan->field_names);
     for (dstream_op op = DSTREAM_OP_SNAPSHOT; op <= DSTREAM_OP_SCHEMA; ++op) {
       plan->heads[op] =
           plan->fragments.add(encoded_string(op_name(op)) + encoded_string(plan->database) +

@@ -108,23 +108,21 @@ std::vector<std::string> avro_field_names(const SchemaPlan& plan) {
   return names;
 }
 
-std::string avro_key_schema(const SchemaPlan& plan) {
-  const std::vector<std::string> names = avro_field_names(plan);
+std::string avro_key_schema(const SchemaPlan& plan, const std::vector<std::string>& field_names) {
   std::string out = record_head("Key", name_space(plan));
   for (const uint32_t index : plan.key) {
     out += out.back() == '[' ? "" : ",";
-    out += field_json(plan, index, names[index], plan.facts[index].nullable);
+    out += field_json(plan, index, field_names[index], plan.facts[index].nullable);
   }
   return out + "]}";
 }
 
 // Every column of a row may be null: a value that was not captured is, too, and a table that gets
 // or loses a column stays compatible in both directions.
-std::string avro_value_schema(const SchemaPlan& plan) {
-  const std::vector<std::string> names = avro_field_names(plan);
+std::string avro_value_schema(const SchemaPlan& plan, const std::vector<std::string>& field_names) {
   std::string row = record_head("Row", "");
   for (uint32_t i = 0; i < plan.columns.size(); ++i) {
-    row += (i == 0 ? "" : ",") + field_json(plan, i, names[i], true);
+    row += (i == 0 ? "" : ",") + field_json(plan, i, field_names[i], true);
   }
   row += "]}";
   std::string out = record_head("Envelope", name_space(plan));

@@ -24,9 +24,9 @@ std::string avro_name(std::string_view name);
 // second gets "_2" behind its name.
 std::vector<std::string> avro_field_names(const SchemaPlan& plan);
 
-// The schema of the key: a record of the key columns.
-std::string avro_key_schema(const SchemaPlan& plan);
+// The schema of the key: a record of the key columns. `field_names` are those of the plan.
+std::string avro_key_schema(const SchemaPlan& plan, const std::vector<std::string>& field_names);
 // The schema of the value: an envelope with the row before and after.
-std::string avro_value_schema(const SchemaPlan& plan);
+std::string avro_value_schema(const SchemaPlan& plan, const std::vector<std::string>& field_names);
 
 }  // namespace dstream::core
