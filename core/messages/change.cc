@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "core/messages/abi_text.h"
 #include "core/messages/hash.h"
 #include "core/messages/json_text.h"
 #include "core/messages/row_text.h"
@@ -12,10 +13,6 @@ namespace dstream::core {
 namespace {
 
 constexpr size_t kPositionTextBytesMax = 64;
-
-std::string_view view(dstream_bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data), bytes.size};
-}
 
 char* write_hash(char* out, uint64_t hash) {
   for (int shift = 60; shift >= 0; shift -= 4) {
@@ -67,7 +64,7 @@ bool is_plain_text(std::string_view text) {
 
 // The middle of an id where the source gives no change LSN.
 char* write_stand_in(char* out, const Change& change) {
-  const std::string_view position = view(change.record.position);
+  const std::string_view position = text_of(change.record.position);
   if (change.op == DSTREAM_OP_SCHEMA) {
     return write_hash(out, definition_hash(change));
   }
@@ -111,15 +108,15 @@ ChangeFacts read_facts(const dstream_record& record) {
       continue;
     }
     if (std::strcmp(header.name, "commit_lsn") == 0) {
-      facts.commit_lsn = view(header.value);
+      facts.commit_lsn = text_of(header.value);
     } else if (std::strcmp(header.name, "change_lsn") == 0) {
-      facts.change_lsn = view(header.value);
+      facts.change_lsn = text_of(header.value);
     } else if (std::strcmp(header.name, "sequence") == 0) {
-      facts.sequence = view(header.value);
+      facts.sequence = text_of(header.value);
     } else if (std::strcmp(header.name, "snapshot") == 0) {
-      facts.snapshot = view(header.value);
+      facts.snapshot = text_of(header.value);
     } else if (std::strcmp(header.name, "ddl") == 0) {
-      facts.ddl = view(header.value);
+      facts.ddl = text_of(header.value);
     } else {
       ++facts.other_headers;
     }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/messages/abi_text.h"
 #include "core/messages/formats.h"
 #include "core/messages/json_encoder.h"
 
@@ -19,14 +20,6 @@ constexpr std::string_view kEventType = "application/cloudevents+json; charset=U
 constexpr std::string_view kTombstoneType = "dstream.change.tombstone";
 // An escape inside a text that is escaped itself: \\u0080.
 constexpr size_t kPartitionKeyGrowthMax = 7;
-
-dstream_bytes bytes_of(std::string_view text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
-
-std::string_view text_of(dstream_bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data), bytes.size};
-}
 
 // What RFC 3986 does not have in a URI is percent-encoded; what is encoded already stays.
 std::string uri_text(std::string_view text, std::string_view also_kept) {

@@ -301,6 +301,14 @@ char* write_base64(char* out, const uint8_t* data, size_t size) {
   return out;
 }
 
+std::string to_base64(std::string_view bytes) {
+  std::string out(base64_size(bytes.size()) + kSlackBytes, '\0');
+  const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
+  const char* end = write_base64(out.data(), data, bytes.size());
+  out.resize(static_cast<size_t>(end - out.data()));
+  return out;
+}
+
 char* write_uuid(char* out, const uint8_t (&uuid)[16], bool upper_case) {
   const char* digits = upper_case ? "0123456789ABCDEF" : "0123456789abcdef";
   for (size_t i = 0; i < 16; ++i) {

@@ -152,6 +152,9 @@ inline char* write_quoted_base64(char* out, const void* data, size_t size) {
   return out;
 }
 
+// The same without quotes, for texts made once.
+std::string to_base64(std::string_view bytes);
+
 // 8-4-4-4-12 hexadecimal digits, without quotes.
 char* write_uuid(char* out, const uint8_t (&uuid)[16], bool upper_case);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/assert.h"
+#include "core/messages/abi_text.h"
 #include "core/messages/change.h"
 #include "core/pipeline/text.h"
 
@@ -15,12 +16,8 @@ namespace {
 
 constexpr size_t kNumberDigits = 6;  // at least: names in the order of their numbers
 
-std::string_view view(const dstream_bytes& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data), bytes.size};
-}
-
 std::string base64_or_null(const dstream_bytes& bytes) {
-  return bytes.data == nullptr ? "null" : '"' + to_base64(view(bytes)) + '"';
+  return bytes.data == nullptr ? "null" : '"' + to_base64(text_of(bytes)) + '"';
 }
 
 // Adds members to an object in the making.
@@ -39,8 +36,6 @@ class Members {
   std::string& out_;
   bool first_ = true;
 };
-
-std::string text_or_empty(const char* text) { return text == nullptr ? "" : text; }
 
 std::string message_json(const dstream_message& message) {
   std::string out;
@@ -75,7 +70,7 @@ std::string source_json(const dstream_record& record) {
   std::string out;
   Members members(out);
   for (uint32_t i = 0; i < record.header_count; ++i) {
-    members.text(text_or_empty(record.headers[i].name), view(record.headers[i].value));
+    members.text(text_or_empty(record.headers[i].name), text_of(record.headers[i].value));
   }
   members.end();
   return out;
@@ -160,11 +155,11 @@ std::string format_dead_letter(const std::string& pipeline, const Delivery& deli
   members.text("database", schema == nullptr ? "" : text_or_empty(schema->database));
   members.text("schema", schema == nullptr ? "" : text_or_empty(schema->name_space));
   members.text("table", schema == nullptr ? "" : text_or_empty(schema->name));
-  members.text("position", to_hex(view(record.position)));
+  members.text("position", to_hex(text_of(record.position)));
   members.number("commit_time_ns", record.commit_time_ns);
   members.raw("source", source_json(record));
   members.raw("messages", was_message ? messages_json(messages) : "[]");
-  members.raw("record", was_message || messages.empty() ? "null" : view(messages.front().value));
+  members.raw("record", was_message || messages.empty() ? "null" : text_of(messages.front().value));
   members.end();
   return out + "\n";
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/assert.h"
+#include "core/messages/abi_text.h"
 #include "core/messages/change.h"
 #include "core/pipeline/limits.h"
 #include "core/pipeline/text.h"
@@ -16,12 +17,6 @@ constexpr size_t kLettersMax = 100;
 constexpr size_t kLetterBytesMax = 1024 * 1024;
 // A sink that says nothing for so long is said to be in trouble.
 constexpr int64_t kSlowNs = 10 * kNanosPerSecond;
-
-std::string text_or_empty(const char* text) { return text == nullptr ? "" : text; }
-
-std::string_view view(const dstream_bytes& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data), bytes.size};
-}
 
 std::string table_of(const dstream_record& record) {
   if (record.schema == nullptr) {
@@ -88,13 +83,13 @@ void DeadLetterSink::add_message(const dstream_message& message, const Delivery&
       {"dstream-pipeline", context_.settings->name},
       {"dstream-op", op != nullptr ? op : "schema"},
       {"dstream-table", table_of(record)},
-      {"dstream-position", to_hex(view(record.position))}};
+      {"dstream-position", to_hex(text_of(record.position))}};
   if (was_message) {
     facts.emplace_back("dstream-topic", text_or_empty(message.topic));
   }
   for (uint32_t i = 0; i < record.header_count; ++i) {
     facts.emplace_back("dstream-source-" + text_or_empty(record.headers[i].name),
-                       std::string(view(record.headers[i].value)));
+                       std::string(text_of(record.headers[i].value)));
   }
   const auto count = static_cast<uint32_t>(message.header_count + facts.size());
   auto* headers = static_cast<dstream_field*>(
@@ -124,7 +119,7 @@ dstream_bytes DeadLetterSink::copy(const dstream_bytes& bytes) {
   if (bytes.data == nullptr) {
     return {};
   }
-  std::string_view copied = arena_.copy(std::string(view(bytes)) + '\0');
+  std::string_view copied = arena_.copy(std::string(text_of(bytes)) + '\0');
   return {reinterpret_cast<const uint8_t*>(copied.data()), bytes.size};
 }
 

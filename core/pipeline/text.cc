@@ -1,13 +1,10 @@
 #include "core/pipeline/text.h"
 
-#include <Poco/Base64Encoder.h>
 #include <Poco/DateTimeFormatter.h>
 #include <Poco/JSONString.h>
 #include <Poco/TextConverter.h>
 #include <Poco/Timestamp.h>
 #include <Poco/UTF8Encoding.h>
-
-#include <sstream>
 
 namespace dstream::core {
 namespace {
@@ -67,15 +64,6 @@ std::optional<std::string> from_hex(std::string_view digits) {
     out += static_cast<char>(high * 16 + low);
   }
   return out;
-}
-
-std::string to_base64(std::string_view bytes) {
-  std::ostringstream out;
-  Poco::Base64Encoder encoder(out);
-  encoder.rdbuf()->setLineLength(0);
-  encoder.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  encoder.close();
-  return out.str();
 }
 
 std::optional<std::string> from_base64(std::string_view text) {

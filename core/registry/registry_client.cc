@@ -21,13 +21,6 @@ constexpr int64_t kWaitMaxMs = 30'000;
 constexpr size_t kQuotedBytesMax = 400;
 constexpr const char* kContentType = "application/vnd.schemaregistry.v1+json";
 
-std::string base64(std::string_view text) {
-  std::string out(base64_size(text.size()) + kSlackBytes, '\0');
-  const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
-  out.resize(static_cast<size_t>(write_base64(out.data(), bytes, text.size()) - out.data()));
-  return out;
-}
-
 Poco::JSON::Object::Ptr parse_object(const std::string& body) {
   try {
     Poco::JSON::Parser parser;
@@ -199,7 +192,7 @@ std::optional<RegistryClient::Answer> RegistryClient::ask(const Question& questi
   request.headers = {{"Content-Type", kContentType}, {"Accept", kContentType}};
   if (!settings_.username.empty()) {
     request.headers.push_back(
-        {"Authorization", "Basic " + base64(settings_.username + ":" + settings_.password)});
+        {"Authorization", "Basic " + to_base64(settings_.username + ":" + settings_.password)});
   }
   request.body = "{\"schema\":" + json_string(question.schema) + "}";
   http::HttpAnswer answer;
