@@ -95,23 +95,12 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: bare_large CONNECTION CAPTURE_INSTANCE\n");
     return 2;
   }
-  SQLHENV environment = nullptr;
-  SQLHDBC connection = nullptr;
-  SQLHSTMT statement = nullptr;
-  SQLAllocHandle(SQL_HANDLE_ENV, nullptr, &environment);
-  SQLSetEnvAttr(environment, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3), 0);
-  SQLAllocHandle(SQL_HANDLE_DBC, environment, &connection);
-  std::string text = argv[1];
-  check(SQLDriverConnect(connection, nullptr, reinterpret_cast<SQLCHAR*>(text.data()), SQL_NTS,
-                         nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT),
-        SQL_HANDLE_DBC, connection);
-  SQLAllocHandle(SQL_HANDLE_STMT, connection, &statement);
+  dstream::bench::OdbcSession session(argv[1]);
+  const SQLHSTMT statement = session.statement();
 
   const double cpu = dstream::bench::process_cpu_seconds();
   const auto start = std::chrono::steady_clock::now();
-  std::string sql = dstream::bench::whole_table_sql(argv[2]);
-  check(SQLExecDirect(statement, reinterpret_cast<SQLCHAR*>(sql.data()), SQL_NTS), SQL_HANDLE_STMT,
-        statement);
+  session.execute(dstream::bench::whole_table_sql(argv[2]));
   Columns columns;
   bind(statement, columns);
   std::vector<char> buffer(16 << 10);
@@ -134,9 +123,5 @@ int main(int argc, char** argv) {
       "{\"rows\":%llu,\"seconds\":%.4f,\"cpu_seconds\":%.4f,\"peak_kib\":%ld,\"bytes\":%llu}\n",
       rows, seconds, dstream::bench::process_cpu_seconds() - cpu, dstream::bench::peak_memory_kib(),
       bytes);
-  SQLFreeHandle(SQL_HANDLE_STMT, statement);
-  SQLDisconnect(connection);
-  SQLFreeHandle(SQL_HANDLE_DBC, connection);
-  SQLFreeHandle(SQL_HANDLE_ENV, environment);
   return 0;
 }

@@ -54,52 +54,67 @@ void choose_binding(Column& column, SQLULEN size, Binding binding) {
 
 }  // namespace
 
-BareReader::BareReader(const std::string& connection, Binding binding) : binding_(binding) {
+OdbcSession::OdbcSession(std::string connection) {
   SQLAllocHandle(SQL_HANDLE_ENV, nullptr, &environment_);
   SQLSetEnvAttr(environment_, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3), 0);
   SQLAllocHandle(SQL_HANDLE_DBC, environment_, &connection_);
-  std::string text = connection;
-  check(SQLDriverConnect(connection_, nullptr, reinterpret_cast<SQLCHAR*>(text.data()), SQL_NTS,
-                         nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT),
+  check(SQLDriverConnect(connection_, nullptr, reinterpret_cast<SQLCHAR*>(connection.data()),
+                         SQL_NTS, nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT),
         "connect");
   check(SQLAllocHandle(SQL_HANDLE_STMT, connection_, &statement_), "statement");
 }
 
-BareReader::~BareReader() {
+OdbcSession::~OdbcSession() {
   SQLFreeHandle(SQL_HANDLE_STMT, statement_);
   SQLDisconnect(connection_);
   SQLFreeHandle(SQL_HANDLE_DBC, connection_);
   SQLFreeHandle(SQL_HANDLE_ENV, environment_);
 }
 
+void OdbcSession::execute(std::string sql) {
+  check(SQLExecDirect(statement_, reinterpret_cast<SQLCHAR*>(sql.data()), SQL_NTS), "execute");
+}
+
+void OdbcSession::close() { SQLFreeStmt(statement_, SQL_CLOSE); }
+
+void OdbcSession::check(SQLRETURN code, const char* what) const {
+  const bool has_statement = statement_ != nullptr;
+  check_odbc(code, has_statement ? SQL_HANDLE_STMT : SQL_HANDLE_DBC,
+             has_statement ? statement_ : connection_, what);
+}
+
+BareReader::BareReader(const std::string& connection, Binding binding)
+    : binding_(binding), session_(connection) {}
+
 uint64_t BareReader::read(const std::string& sql,
                           const std::function<void(const std::vector<Column>&, size_t)>& block) {
-  std::string text = sql;
-  check(SQLExecDirect(statement_, reinterpret_cast<SQLCHAR*>(text.data()), SQL_NTS), "execute");
+  session_.execute(sql);
+  const SQLHSTMT statement = session_.statement();
   SQLULEN fetched = 0;
-  SQLSetStmtAttr(statement_, SQL_ATTR_ROW_ARRAY_SIZE, reinterpret_cast<SQLPOINTER>(kBlockRows), 0);
-  SQLSetStmtAttr(statement_, SQL_ATTR_ROWS_FETCHED_PTR, &fetched, 0);
+  SQLSetStmtAttr(statement, SQL_ATTR_ROW_ARRAY_SIZE, reinterpret_cast<SQLPOINTER>(kBlockRows), 0);
+  SQLSetStmtAttr(statement, SQL_ATTR_ROWS_FETCHED_PTR, &fetched, 0);
   if (columns_.empty()) {
     bind();
   }
   uint64_t rows = 0;
   for (;;) {
-    SQLRETURN code = SQLFetch(statement_);
+    SQLRETURN code = SQLFetch(statement);
     if (code == SQL_NO_DATA) {
       break;
     }
-    check(code, "fetch");
+    session_.check(code, "fetch");
     rows += fetched;
     block(columns_, fetched);
   }
-  SQLFreeStmt(statement_, SQL_CLOSE);
-  SQLSetStmtAttr(statement_, SQL_ATTR_ROW_ARRAY_SIZE, reinterpret_cast<SQLPOINTER>(SQLULEN{1}), 0);
+  session_.close();
+  SQLSetStmtAttr(statement, SQL_ATTR_ROW_ARRAY_SIZE, reinterpret_cast<SQLPOINTER>(SQLULEN{1}), 0);
   return rows;
 }
 
 void BareReader::bind() {
+  const SQLHSTMT statement = session_.statement();
   SQLSMALLINT count = 0;
-  check(SQLNumResultCols(statement_, &count), "columns");
+  session_.check(SQLNumResultCols(statement, &count), "columns");
   columns_.resize(static_cast<size_t>(count));
   for (SQLUSMALLINT index = 0; index < columns_.size(); ++index) {
     Column& column = columns_[index];
@@ -109,14 +124,14 @@ void BareReader::bind() {
     SQLSMALLINT digits = 0;
     SQLSMALLINT nullable = 0;
     auto number = static_cast<SQLUSMALLINT>(index + 1);
-    check(SQLDescribeCol(statement_, number, name, sizeof name, &length, &column.sql_type, &size,
-                         &digits, &nullable),
-          "describe");
+    session_.check(SQLDescribeCol(statement, number, name, sizeof name, &length, &column.sql_type,
+                                  &size, &digits, &nullable),
+                   "describe");
     column.name.assign(reinterpret_cast<char*>(name), static_cast<size_t>(length));
     choose_binding(column, size, binding_);
-    check(SQLBindCol(statement_, number, column.c_type, column.data.data(),
-                     static_cast<SQLLEN>(column.width), column.length.data()),
-          "bind");
+    session_.check(SQLBindCol(statement, number, column.c_type, column.data.data(),
+                              static_cast<SQLLEN>(column.width), column.length.data()),
+                   "bind");
   }
 }
 
@@ -131,12 +146,6 @@ void check_odbc(SQLRETURN code, SQLSMALLINT kind, SQLHANDLE handle, const char* 
   SQLGetDiagRec(kind, handle, 1, state, &native, message, sizeof message, &length);
   std::fprintf(stderr, "%s: %s %d %s\n", what, state, native, message);
   std::exit(1);
-}
-
-void BareReader::check(SQLRETURN code, const char* what) {
-  const bool has_statement = statement_ != nullptr;
-  check_odbc(code, has_statement ? SQL_HANDLE_STMT : SQL_HANDLE_DBC,
-             has_statement ? statement_ : connection_, what);
 }
 
 std::string whole_table_sql(const std::string& capture_instance) {

@@ -37,13 +37,31 @@ struct Column {
 // policy.
 void check_odbc(SQLRETURN code, SQLSMALLINT kind, SQLHANDLE handle, const char* what);
 
+// A connection with one statement. Exits the program as check_odbc() does if anything fails.
+class OdbcSession {
+ public:
+  explicit OdbcSession(std::string connection);
+  ~OdbcSession();
+  OdbcSession(const OdbcSession&) = delete;
+  OdbcSession& operator=(const OdbcSession&) = delete;
+
+  SQLHSTMT statement() const { return statement_; }
+  // Its rows are the caller's to fetch.
+  void execute(std::string sql);
+  // Ends what execute() began.
+  void close();
+  void check(SQLRETURN code, const char* what) const;
+
+ private:
+  SQLHENV environment_ = nullptr;
+  SQLHDBC connection_ = nullptr;
+  SQLHSTMT statement_ = nullptr;
+};
+
 class BareReader {
  public:
   // Exits the program as check_odbc() does if anything fails.
   explicit BareReader(const std::string& connection, Binding binding = Binding::kConverted);
-  ~BareReader();
-  BareReader(const BareReader&) = delete;
-  BareReader& operator=(const BareReader&) = delete;
 
   // Runs the statement and calls `block` with the rows of each block. Returns the rows read.
   uint64_t read(const std::string& sql,
@@ -51,12 +69,9 @@ class BareReader {
 
  private:
   void bind();
-  void check(SQLRETURN code, const char* what);
 
   const Binding binding_;
-  SQLHENV environment_ = nullptr;
-  SQLHDBC connection_ = nullptr;
-  SQLHSTMT statement_ = nullptr;
+  OdbcSession session_;
   std::vector<Column> columns_;
 };
 

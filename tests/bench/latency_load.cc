@@ -64,24 +64,7 @@ struct Schedule {
 
 class Writer {
  public:
-  explicit Writer(std::string text) {
-    SQLAllocHandle(SQL_HANDLE_ENV, nullptr, &environment_);
-    SQLSetEnvAttr(environment_, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3),
-                  0);
-    SQLAllocHandle(SQL_HANDLE_DBC, environment_, &connection_);
-    check(SQLDriverConnect(connection_, nullptr, reinterpret_cast<SQLCHAR*>(text.data()), SQL_NTS,
-                           nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT),
-          SQL_HANDLE_DBC, connection_);
-    check(SQLAllocHandle(SQL_HANDLE_STMT, connection_, &statement_), SQL_HANDLE_DBC, connection_);
-  }
-  Writer(const Writer&) = delete;
-  Writer& operator=(const Writer&) = delete;
-  ~Writer() {
-    SQLFreeHandle(SQL_HANDLE_STMT, statement_);
-    SQLDisconnect(connection_);
-    SQLFreeHandle(SQL_HANDLE_DBC, connection_);
-    SQLFreeHandle(SQL_HANDLE_ENV, environment_);
-  }
+  explicit Writer(const std::string& connection) : session_(connection) {}
 
   void write_all(const Schedule& schedule, std::vector<Tick>* ticks) {
     std::mutex mutex;
@@ -103,22 +86,16 @@ class Writer {
   }
 
  private:
-  static void check(SQLRETURN code, SQLSMALLINT kind, SQLHANDLE handle) {
-    dstream::bench::check_odbc(code, kind, handle, "latency_load");
-  }
-  void execute(std::string sql) {
-    check(SQLExecDirect(statement_, reinterpret_cast<SQLCHAR*>(sql.data()), SQL_NTS),
-          SQL_HANDLE_STMT, statement_);
+  void execute(const std::string& sql) {
+    session_.execute(sql);
     SQLRETURN code = SQL_SUCCESS;
-    while ((code = SQLMoreResults(statement_)) != SQL_NO_DATA) {
-      check(code, SQL_HANDLE_STMT, statement_);
+    while ((code = SQLMoreResults(session_.statement())) != SQL_NO_DATA) {
+      session_.check(code, "results");
     }
-    SQLFreeStmt(statement_, SQL_CLOSE);
+    session_.close();
   }
 
-  SQLHENV environment_ = nullptr;
-  SQLHDBC connection_ = nullptr;
-  SQLHSTMT statement_ = nullptr;
+  dstream::bench::OdbcSession session_;
 };
 
 // When each row was first handed over by the broker.

@@ -28,60 +28,37 @@ using Clock = std::chrono::steady_clock;
 
 class Client {
  public:
-  explicit Client(std::string text) {
-    SQLAllocHandle(SQL_HANDLE_ENV, nullptr, &environment_);
-    SQLSetEnvAttr(environment_, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3),
-                  0);
-    SQLAllocHandle(SQL_HANDLE_DBC, environment_, &connection_);
-    check(SQLDriverConnect(connection_, nullptr, reinterpret_cast<SQLCHAR*>(text.data()), SQL_NTS,
-                           nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT),
-          SQL_HANDLE_DBC, connection_);
-    check(SQLAllocHandle(SQL_HANDLE_STMT, connection_, &statement_), SQL_HANDLE_DBC, connection_);
-  }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-  ~Client() {
-    SQLFreeHandle(SQL_HANDLE_STMT, statement_);
-    SQLDisconnect(connection_);
-    SQLFreeHandle(SQL_HANDLE_DBC, connection_);
-    SQLFreeHandle(SQL_HANDLE_ENV, environment_);
-  }
+  explicit Client(const std::string& connection) : session_(connection) {}
 
   // The rows of one statement, each value as text.
-  std::vector<std::vector<std::string>> rows(std::string sql) {
+  std::vector<std::vector<std::string>> rows(const std::string& sql) {
     std::vector<std::vector<std::string>> all;
-    check(SQLExecDirect(statement_, reinterpret_cast<SQLCHAR*>(sql.data()), SQL_NTS),
-          SQL_HANDLE_STMT, statement_);
+    session_.execute(sql);
+    const SQLHSTMT statement = session_.statement();
     SQLSMALLINT columns = 0;
-    SQLNumResultCols(statement_, &columns);
+    SQLNumResultCols(statement, &columns);
     for (;;) {
-      const SQLRETURN code = SQLFetch(statement_);
+      const SQLRETURN code = SQLFetch(statement);
       if (code == SQL_NO_DATA) {
         break;
       }
-      check(code, SQL_HANDLE_STMT, statement_);
+      session_.check(code, "fetch");
       std::vector<std::string>& row = all.emplace_back();
       for (SQLSMALLINT i = 1; i <= columns; ++i) {
         char value[1024];
         SQLLEN length = 0;
-        check(SQLGetData(statement_, static_cast<SQLUSMALLINT>(i), SQL_C_CHAR, value, sizeof value,
-                         &length),
-              SQL_HANDLE_STMT, statement_);
+        session_.check(SQLGetData(statement, static_cast<SQLUSMALLINT>(i), SQL_C_CHAR, value,
+                                  sizeof value, &length),
+                       "value");
         row.emplace_back(length == SQL_NULL_DATA ? "" : value);
       }
     }
-    SQLFreeStmt(statement_, SQL_CLOSE);
+    session_.close();
     return all;
   }
 
  private:
-  static void check(SQLRETURN code, SQLSMALLINT kind, SQLHANDLE handle) {
-    dstream::bench::check_odbc(code, kind, handle, "many_tables");
-  }
-
-  SQLHENV environment_ = nullptr;
-  SQLHDBC connection_ = nullptr;
-  SQLHSTMT statement_ = nullptr;
+  dstream::bench::OdbcSession session_;
 };
 
 int print_requests(const std::string& connection) {
