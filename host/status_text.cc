@@ -3,6 +3,7 @@
 #include <Poco/JSON/Array.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <vector>
@@ -92,6 +93,42 @@ std::string snapshot_lines(const core::JsonObject& pipeline) {
   return out;
 }
 
+core::JsonObject sink_status(const core::JsonObject& pipeline) {
+  core::JsonObject sink = pipeline->getObject("sink");
+  return sink && sink->isObject("status") ? sink->getObject("status") : core::JsonObject();
+}
+
+std::string partition_line(const std::string& pipeline, const core::JsonObject& change) {
+  std::string out = fmt::format("{}: topic {} has {} partitions instead of {}, found {} ago",
+                                pipeline, text(change, "topic"), count_or_dash(change, "to"),
+                                count_or_dash(change, "from"), or_dash(number(change, "ago_ms")));
+  return out + (text(change, "state") == "draining"
+                    ? "; it takes nothing more until what is under way is delivered\n"
+                    : "\n");
+}
+
+// What the sink says: topics that grew, and how much of the last minute it had to wait.
+std::string sink_lines(const core::JsonObject& pipeline) {
+  core::JsonObject status = sink_status(pipeline);
+  std::string out;
+  if (status && status->isArray("partition_changes")) {
+    for (const core::Json& each : *status->getArray("partition_changes")) {
+      if (each.type() == typeid(core::JsonObject)) {
+        out += partition_line(text(pipeline, "name"), each.extract<core::JsonObject>());
+      }
+    }
+  }
+  if (status && status->isObject("throttled")) {
+    const double percent =
+        number(status->getObject("throttled"), "percent_of_last_minute").value_or(0);
+    if (percent > 0) {
+      out += fmt::format("{}: the sink was throttled for {:.0f} % of the last minute\n",
+                         text(pipeline, "name"), std::min(percent, 100.0));
+    }
+  }
+  return out;
+}
+
 std::string error_lines(const core::JsonObject& pipeline) {
   if (!pipeline->isObject("last_error")) {
     return {};
@@ -143,16 +180,16 @@ std::string status_text(const core::JsonObject& status) {
                                 or_dash(number(process, "uptime_ms")), text(process, "state_dir"));
   std::vector<std::vector<std::string>> rows = {
       {"PIPELINE", "STATE", "FOR", "LAG", "RATE", "READ", "DELIVERED", "QUEUE", "CHECKPOINT AGE"}};
-  std::string snapshots;
+  std::string details;
   std::string errors;
   for (const core::Json& each : *status->getArray("pipelines")) {
     const auto& pipeline = each.extract<core::JsonObject>();
     rows.push_back(pipeline_row(pipeline));
-    snapshots += snapshot_lines(pipeline);
+    details += snapshot_lines(pipeline) + sink_lines(pipeline);
     errors += error_lines(pipeline);
   }
   out += text_table(rows);
-  out += snapshots.empty() ? "" : "\n" + snapshots;
+  out += details.empty() ? "" : "\n" + details;
   return out + (errors.empty() ? "" : "\n" + errors);
 }
 

@@ -63,6 +63,21 @@ TEST(StatusText, SaysHowFarASnapshotIs) {
   EXPECT_THAT(text, HasSubstr("30 of about 20 rows (100 %)"));
 }
 
+TEST(StatusText, SaysWhatTheSinkFound) {
+  std::string text = with_pipeline(
+      R"({"name": "people", "state": "running", "sink": {"status": {"partition_changes": [
+            {"topic": "a", "from": 2, "to": 5, "state": "used", "ago_ms": 61000},
+            {"topic": "b", "from": 1, "to": 2, "state": "draining", "ago_ms": 12}],
+          "throttled": {"total_ms": 42, "percent_of_last_minute": 34, "ago_ms": 50}}}})");
+  EXPECT_THAT(text,
+              HasSubstr("people: topic a has 5 partitions instead of 2, found 1 min ago\n"
+                        "people: topic b has 2 partitions instead of 1, found 12 ms ago; it takes "
+                        "nothing more until what is under way is delivered\n"
+                        "people: the sink was throttled for 34 % of the last minute\n"));
+  EXPECT_THAT(with_pipeline(R"({"name": "people", "sink": {"status": {"throttled": {}}}})"),
+              Not(HasSubstr("throttled")));
+}
+
 TEST(StatusText, SaysWhatIsWrong) {
   std::string text = with_pipeline(
       R"({"name": "people", "state": "backing_off",
@@ -75,10 +90,13 @@ TEST(StatusText, SurvivesWhatPluginsSay) {
   for (const char* status :
        {R"([])", R"({"snapshots": 7})", R"({"snapshots": [7, null, [], "x"]})",
         R"({"snapshots": [{"table": 5, "rows": "many", "rows_estimate": -1, "left_ms": 1e300}]})",
+        R"({"partition_changes": [7, {"topic": 5, "from": "x"}], "throttled": 7})",
+        R"({"partition_changes": {}, "throttled": {"percent_of_last_minute": 1e300}})",
+        R"({"partition_changes": [{"topic": "a\u001b[31mb\n", "to": true}]})",
         R"({"snapshots": [{"table": "a\u001b[31mb\n", "rows": true}]})"}) {
     std::string text = with_pipeline(std::string(R"({"name": "people", "state": "running",
         "lag_ms": "soon", "records_read": null, "source": {"status": )") +
-                                     status + "}}");
+                                     status + "}, \"sink\": {\"status\": " + status + "}}");
     EXPECT_THAT(text, HasSubstr("people")) << status;
     EXPECT_THAT(text, Not(HasSubstr("\x1b"))) << status;
   }

@@ -123,6 +123,7 @@ void Sink::stop_producer() {
   next_flush_ns_ = 0;
   flush_again_ns_ = 0;
   growing_ = false;
+  status_.forgets_counts();
   limited_since_ns_ = limited_until_ns_ = 0;
   transaction_ = {};
   producer_.reset();
@@ -147,6 +148,12 @@ void Sink::close() {
   misconfigured_.reset();
   ended_.reset();
   fenced_ = false;
+}
+
+std::string Sink::status_json() const {
+  return status_.json(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                          std::chrono::steady_clock::now().time_since_epoch())
+                          .count());
 }
 
 void Sink::check(dstream::Checks& checks) { run_checks(settings_, scrubber_, host_, checks); }
@@ -450,6 +457,7 @@ void Sink::report_in_flight() {
 void Sink::report_throttling() {
   if (const auto percent = throttling_.percent_of_last_minute(now_ns_)) {
     metrics_.throttled_percent.set(*percent);
+    status_.throttled_percent(*percent);
     if (*percent > 0) {
       host_.warn("The hub is the limit: it throttled us.", {{"percent_of_time", *percent}});
     }

@@ -5,7 +5,7 @@
 // nothing behind it is sent any more; what was delivered is settled OK, all else RETRY, and a new
 // producer takes over after a back-off (I3, I5).
 //
-// Thread rule: [worker], but stop.request() [any-thread].
+// Thread rule: [worker], but stop.request() and status_json() [any-thread].
 #pragma once
 
 #include <deque>
@@ -21,6 +21,7 @@
 #include "producer.h"
 #include "rate_limit.h"
 #include "settings.h"
+#include "sink_status.h"
 #include "throttling.h"
 #include "topics.h"
 
@@ -57,6 +58,8 @@ class Sink final : private ProducerListener {
   // open.
   void reconfigure(std::string_view config);
   uint64_t message_bytes_max() const { return settings_.message_bytes_max; }
+  // For `dstream status`; see sink_status.h. [any-thread]
+  std::string status_json() const;
   // For `dstream doctor`; see checks.h. REQUIRES: not open.
   void check(dstream::Checks& checks);
 
@@ -151,6 +154,7 @@ class Sink final : private ProducerListener {
   Settings settings_;
   Scrubber scrubber_;
   Metrics metrics_;
+  SinkStatus status_;
   Backoff backoff_;
   Topics topics_;
   Deliveries deliveries_;

@@ -141,6 +141,10 @@ TEST_F(SinkBroker, AMessageForANewPartitionFindsTheTopicGrown) {
   ASSERT_EQ(driver.run(60'000).status, DSTREAM_OK) << driver.breach();
   EXPECT_EQ(driver.rejected(), std::vector<size_t>{1000}) << "only what no partition is there for";
   EXPECT_NE(driver.reject_message().find("has 5 partitions"), std::string::npos);
+  EXPECT_EQ(driver.status().find(
+                R"({"partition_changes":[{"topic":"chosen","from":2,"to":5,"state":"used",)"),
+            0u)
+      << driver.status();
   EXPECT_EQ(driver.host().metric("partition_changes"), 1);
   EXPECT_EQ(driver.sessions(), 1);
   driver.close();

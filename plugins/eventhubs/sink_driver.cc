@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "dstream/ext/draft/status.h"
 #include "dstream/host.hpp"
 
 namespace eventhubs {
@@ -143,6 +144,16 @@ void SinkDriver::abandon_session() {
 }
 
 void SinkDriver::stop() { api().request_stop(sink_); }
+
+std::string SinkDriver::status() const {
+  const auto* offered =
+      static_cast<const dstream_instance_status*>(api().get_extension(sink_, DSTREAM_EXT_STATUS));
+  std::string text(DSTREAM_MAX_STATUS, '\0');
+  uint32_t size = 0;
+  dstream_error error{};
+  const dstream_status came = offered->get(sink_, text.data(), DSTREAM_MAX_STATUS, &size, &error);
+  return came == DSTREAM_OK ? text.substr(0, size) : error.message;
+}
 
 void SinkDriver::add(TestMessage message) {
   todo_.push_back(messages_.size());

@@ -92,6 +92,8 @@ class SinkDriver {
   // again after the next open().
   void abandon_session();
   void stop();
+  // What the sink says for `dstream status`.
+  std::string status() const;
   TestHost& host() { return host_; }
   const TestHost& host() const { return host_; }
 

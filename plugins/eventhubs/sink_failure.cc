@@ -127,6 +127,7 @@ std::string Sink::too_large_for_event_hubs(int code) const {
 
 void Sink::on_throttle(int milliseconds) {
   metrics_.throttled_seconds.add(milliseconds / 1000.0);
+  status_.throttled(milliseconds, now_ns_);
   // Its request is not reported yet, so it is among those on their way; the oldest one it can be.
   int64_t sent_ns = now_ns_;
   for (const auto& topic : topics_) {

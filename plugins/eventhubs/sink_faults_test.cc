@@ -298,6 +298,8 @@ TEST_F(SinkFaults, AnAnswerHeldBackForAQuotaIsCounted) {
   ASSERT_EQ(driver.run().status, DSTREAM_OK) << driver.breach();
   judge(driver, "delivered_messages", "");
   EXPECT_DOUBLE_EQ(driver.host().metric("throttled_seconds"), 0.3);
+  EXPECT_NE(driver.status().find(R"("throttled":{"total_ms":300,"ago_ms":)"), std::string::npos)
+      << driver.status();
   EXPECT_EQ(driver.rewinds(), 0);
 }
 

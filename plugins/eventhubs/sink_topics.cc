@@ -81,6 +81,8 @@ void Sink::note_growth(Topic& topic, int32_t partitions) {
   topic.has_grown = true;
   growing_ = true;
   metrics_.partition_changes.add();
+  status_.found_partitions(topic.name, topic.lines.size(), static_cast<size_t>(partitions),
+                           now_ns_);
   host_.warn(
       "A topic has more partitions; its keys move to other ones when all that is under "
       "way has been delivered.",
@@ -145,6 +147,7 @@ void Sink::take_partitions() {
     }
   }
   growing_ = false;
+  status_.uses_partitions();
 }
 
 }  // namespace eventhubs
