@@ -14,7 +14,9 @@
 #include "core/plugins/guard.h"
 #include "host/commands.h"
 #include "host/doctor_report.h"
+#include "host/http_client.h"
 #include "host/no_settles.h"
+#include "host/running_checks.h"
 #include "host/session.h"
 #include "host/state_checks.h"
 
@@ -56,25 +58,53 @@ class Doctor {
           return made.run_checks(wait_ms(), position, handler);
         });
     options.config_json = pipeline.sink.config_json;
-    const core::LoadedConnector* sink = session_.plugins.find_sink(pipeline.sink.type);
+    const bool tells =
+        check_sink("sink", pipeline.sink.type, options, [&](core::GuardedSink& made) {
+          // So that the sink looks at what it takes to deliver exactly once.
+          return core::use_transactions(made, pipeline);
+        });
+    if (tells) {
+      report_->add("sink", throttle_check(ask_running_host(), pipeline.name));
+    }
+    if (pipeline.dead_letter.sink) {
+      options.config_json = pipeline.dead_letter.sink->config_json;
+      check_sink("dead_letter.sink", pipeline.dead_letter.sink->type, options,
+                 [](core::GuardedSink&) { return core::Result<void>(); });
+    }
+  }
+
+ private:
+  // True if the sink tells its status. `prepare` has the sink before it is asked.
+  template <class Prepare>
+  bool check_sink(const std::string& side, const std::string& type,
+                  const core::InstanceOptions& options, Prepare&& prepare) {
+    const core::LoadedConnector* sink = session_.plugins.find_sink(type);
+    bool tells = false;
     check_plugin(
-        "sink", *sink,
+        side, *sink,
         [&]() -> core::Result<std::unique_ptr<core::GuardedSink>> {
           auto made = core::make_sink(*sink, options, &settles_);
           if (made) {
-            // So that the sink looks at what it takes to deliver exactly once.
-            if (auto used = core::use_transactions(**made, pipeline); !used) {
-              return core::fail(used.error());
+            if (auto prepared = prepare(**made); !prepared) {
+              return core::fail(prepared.error());
             }
           }
           return made;
         },
         [&](core::GuardedSink& made, const core::CheckHandler& handler) {
+          tells = made.status_json().has_value();
           return made.run_checks(wait_ms(), handler);
         });
+    return tells;
   }
 
- private:
+  core::Result<core::JsonObject> ask_running_host() const {
+    HttpRequest request;
+    request.method = "GET";
+    request.path = "/status";
+    return ask_host_json(session_.state_dir, request);
+  }
+
   uint32_t wait_ms() const { return static_cast<uint32_t>(timeout_ms_); }
 
   template <class Make, class Run>

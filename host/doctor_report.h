@@ -19,7 +19,7 @@ class DoctorReport {
   explicit DoctorReport(const Output& output);
 
   void begin_pipeline(const std::string& name, const std::string& source, const std::string& sink);
-  // `side` is "host", "source" or "sink".
+  // `side` is "host", "source", "sink" or "dead_letter.sink".
   void add(const std::string& side, const core::InstanceCheck& check);
   // Prints the sum; 1 if a check failed, else 0.
   int finish() const;

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "core/pipeline/checkpoint.h"
 #include "tests/end_to_end/child.h"
@@ -119,6 +120,31 @@ TEST_F(DoctorTest, ASourceIsAskedAboutTheStoredPosition) {
   std::ofstream(folder_.path("state/people.checkpoint")) << core::format_checkpoint(stored);
   EXPECT_THAT(look("{type: talkative}").out,
               HasSubstr("  ok       source.position: It goes on behind 0017.\n"));
+}
+
+// Nobody listens at the broker: what is asked of it fails or is skipped, and the rest is said.
+TEST_F(DoctorTest, LooksAtTheSinkOfDeadLettersAndAsksTheHostThatRuns) {
+  const std::string file =
+      folder_.write("letters.yaml",
+                    "pipelines:\n- name: people\n  source: {type: generator, rows: 1}\n"
+                    "  sink: {type: eventhubs, brokers: \"127.0.0.1:1\", topic: people}\n"
+                    "  dead_letter:\n"
+                    "    sink: {type: eventhubs, brokers: \"127.0.0.1:2\", topic: letters}\n");
+  const Ended ended = call({"doctor", file, "--state-dir", folder_.path("state"), "--plugin-dir",
+                            DSTREAM_PLUGIN_DIR, "--json"});
+  EXPECT_EQ(ended.exit_code, 1) << ended.err;
+  std::map<std::string, std::string> found;
+  auto checks = result(ended)->getArray("pipelines")->getObject(0)->getArray("checks");
+  for (unsigned i = 0; i < checks->size(); ++i) {
+    core::JsonObject check = checks->getObject(i);
+    found[check->getValue<std::string>("side") + "." + check->getValue<std::string>("id") + " " +
+          check->getValue<std::string>("subject")] = check->getValue<std::string>("result");
+  }
+  EXPECT_EQ(found["sink.tcp.connects 127.0.0.1:1"], "failed");
+  EXPECT_EQ(found["sink.throttled "], "skipped") << ended.out;
+  EXPECT_EQ(found["dead_letter.sink.settings "], "ok");
+  EXPECT_EQ(found["dead_letter.sink.tcp.connects 127.0.0.1:2"], "failed");
+  EXPECT_EQ(found.count("dead_letter.sink.throttled "), 0u);
 }
 
 TEST_F(DoctorTest, LooksBesideARunningHost) {
