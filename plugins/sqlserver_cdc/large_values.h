@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,8 +29,8 @@ class LargeValueReader {
   explicit LargeValueReader(size_t value_bytes_max) : value_bytes_max_(value_bytes_max) {}
 
   // The value of `column` (from 1) in the current row, each column once and in ascending order.
-  // Text becomes UTF-8 in `arena`. Throws SourceError: CONFIG if the value is too large, and what
-  // Statement::check() throws.
+  // Text becomes UTF-8 in `arena`, bytes that fit are written there by the driver. Throws
+  // SourceError: CONFIG if the value is too large, and what Statement::check() throws.
   dstream_value read(Statement& statement, SQLUSMALLINT column, const ColumnType& type,
                      const std::string& name, Arena& arena);
   // Likewise, of an nvarchar(max) that is no row's. False: NULL, and `text` is empty.
@@ -37,9 +38,19 @@ class LargeValueReader {
                  std::string* text);
 
  private:
-  // Bytes in bytes_; false: NULL.
-  bool gather(Statement& statement, SQLUSMALLINT column, const ColumnType& type,
-              const std::string& name, size_t* size);
+  struct Memory {
+    uint8_t* start = nullptr;
+    size_t size = 0;
+  };
+
+  // The value is in `first` if it fitted there, else in bytes_, where it ends up piece by piece;
+  // nullopt: NULL.
+  std::optional<Memory> gather(Statement& statement, SQLUSMALLINT column, const ColumnType& type,
+                               const std::string& name, Memory first);
+  // Takes a piece into `room`, and its bytes into *size. False: NULL. *is_cut: the value goes
+  // on.
+  static bool read_piece(Statement& statement, SQLUSMALLINT column, const ColumnType& type,
+                         const std::string& name, Memory room, size_t* size, bool* is_cut);
 
   const size_t value_bytes_max_;
   std::vector<uint8_t> bytes_;

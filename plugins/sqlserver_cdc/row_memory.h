@@ -69,6 +69,8 @@ class Arena {
     used_ += static_cast<size_t>(end - next_);
     next_ += end - next_;
   }
+  // Bytes that reserve() has without another slab.
+  size_t room() const { return end_ == next_ ? 0 : static_cast<size_t>(end_ - next_) - 1; }
   // `size` bytes aligned for any record structure.
   void* allocate(size_t size);
 

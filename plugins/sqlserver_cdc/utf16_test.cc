@@ -73,6 +73,41 @@ TEST(Utf16, AgreesWithTheDefinitionOnRandomText) {
   }
 }
 
+TEST(Utf16, BoundIsExactButForSurrogatePairs) {
+  constexpr unsigned kSeed = 20232;
+  std::mt19937 random(kSeed);
+  constexpr char16_t kLimits[] = {0, 0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xffff};
+  for (int round = 0; round < 2000; ++round) {
+    std::u16string text(random() % 100, u'.');
+    for (char16_t& unit : text) {
+      unit = random() % 4 != 0 ? u'a' : kLimits[random() % std::size(kLimits)];
+    }
+    ASSERT_EQ(utf8_size_bound(text.data(), text.size()), convert_slowly(text).size())
+        << "seed " << kSeed << " round " << round;
+  }
+  const std::u16string pair = u"\U0001F600";
+  EXPECT_EQ(utf8_size_bound(pair.data(), pair.size()), 6u);
+  const std::u16string lone = {0xd83d};
+  EXPECT_EQ(utf8_size_bound(lone.data(), lone.size()), 3u);
+  const std::u16string longer_than_a_stretch(100'003, u'a');
+  EXPECT_EQ(utf8_size_bound(longer_than_a_stretch.data(), longer_than_a_stretch.size()), 100'003u);
+}
+
+// Values are written one behind the other: the byte behind a text is another one's.
+TEST(Utf16, WritesNothingBehindItsEnd) {
+  for (size_t units = 0; units < 100; ++units) {
+    for (const char16_t last : {u'a', u'\u00e4', u'\u20ac'}) {
+      std::u16string text(units, u'a');
+      text += last;
+      const size_t size = utf8_size_bound(text.data(), text.size());
+      std::string out(size + 32, 'x');
+      const char* end = utf16_to_utf8(text.data(), text.size(), out.data());
+      ASSERT_EQ(static_cast<size_t>(end - out.data()), size);
+      EXPECT_EQ(out.substr(size), std::string(32, 'x')) << units;
+    }
+  }
+}
+
 TEST(Utf16, ReadsUnalignedText) {
   alignas(2) char raw[1 + 20];
   const std::u16string text = u"unaligned!";
