@@ -12,18 +12,19 @@ int32_t as_int(int64_t value) { return static_cast<int32_t>(value); }
 }  // namespace
 
 std::vector<CapturedTable> load_captured_tables(Connection& connection) {
-  Statement statement(connection,
-                      "SELECT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id),"
-                      " capture_instance, object_id, source_object_id, start_lsn,"
-                      " CAST(supports_net_changes AS int), role_name"
-                      " FROM cdc.change_tables ORDER BY create_date, object_id",
-                      {}, "Reading cdc.change_tables");
+  Statement statement(
+      connection,
+      "SELECT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id),"
+      " capture_instance, object_id, source_object_id, start_lsn,"
+      " CAST(supports_net_changes AS int), role_name, index_name, filegroup_name,"
+      " CAST(partition_switch AS int) FROM cdc.change_tables ORDER BY create_date, object_id",
+      {}, "Reading cdc.change_tables");
   std::vector<CapturedTable> all;
   while (statement.next_row()) {
     CapturedTable row;
     int64_t object_id = 0;
     int64_t source_object_id = 0;
-    int64_t net_changes = 0;
+    int64_t flag = 0;
     // Names are NULL for tables that the login may not see.
     statement.get_text(1, &row.table.schema);
     statement.get_text(2, &row.table.table);
@@ -31,9 +32,13 @@ std::vector<CapturedTable> load_captured_tables(Connection& connection) {
     statement.get_int(4, &object_id);
     statement.get_int(5, &source_object_id);
     statement.get_lsn(6, &row.start);
-    statement.get_int(7, &net_changes);
+    statement.get_int(7, &flag);
+    row.net_changes = flag != 0;
     statement.get_text(8, &row.role);
-    row.net_changes = net_changes != 0;
+    statement.get_text(9, &row.index);
+    statement.get_text(10, &row.filegroup);
+    statement.get_int(11, &flag);
+    row.allows_partition_switch = flag != 0;
     row.object_id = as_int(object_id);
     row.source_object_id = as_int(source_object_id);
     all.push_back(std::move(row));

@@ -24,7 +24,11 @@ struct CapturedTable {
   int32_t source_object_id = 0;  // of the table itself
   Lsn start;                     // low end point; zero: not established yet
   bool net_changes = false;
-  std::string role;  // gating role; "" if there is none
+  // "" where there is none.
+  std::string role;  // gating role
+  std::string index;
+  std::string filegroup;
+  bool allows_partition_switch = true;
 };
 // In the order of their creation.
 std::vector<CapturedTable> load_captured_tables(Connection& connection);

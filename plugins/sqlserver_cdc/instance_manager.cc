@@ -38,21 +38,22 @@ void run_to_end(Connection& connection, const std::string& sql, const std::strin
   } while (statement.next_result());
 }
 
-// The current row, from its third column on.
-ManagedInstance read_instance(Statement& statement, int64_t* id, int64_t* source_id) {
+ManagedInstance managed_instance(const CapturedTable& row, Lsn definition,
+                                 const CapturedColumns& captured) {
   ManagedInstance instance;
-  int64_t flag = 0;
-  statement.get_text(3, &instance.name);
-  statement.get_int(4, id);
-  statement.get_int(5, source_id);
-  statement.get_lsn(6, &instance.start);
-  statement.get_int(7, &flag);
-  instance.has_net_changes = flag != 0;
-  statement.get_text(8, &instance.role);
-  statement.get_text(9, &instance.index);
-  statement.get_text(10, &instance.filegroup);
-  statement.get_int(11, &flag);
-  instance.allows_partition_switch = flag != 0;
+  instance.name = row.instance;
+  instance.start = row.start;
+  instance.definition = definition;
+  instance.role = row.role;
+  instance.index = row.index;
+  instance.filegroup = row.filegroup;
+  instance.has_net_changes = row.net_changes;
+  instance.allows_partition_switch = row.allows_partition_switch;
+  if (const auto own = captured.find(row.object_id); own != captured.end()) {
+    for (const DeclaredColumn& column : own->second) {
+      instance.column_ids.push_back(column.id);
+    }
+  }
   return instance;
 }
 
@@ -63,40 +64,22 @@ std::vector<ManagedTable> load_managed(Connection& connection,
   Definitions definitions = load_definitions(connection);
   const CapturedColumns captured = load_captured_columns(connection);
   const TableColumns columns = load_table_columns(connection);
-  Statement statement(connection,
-                      "SELECT OBJECT_SCHEMA_NAME(source_object_id), OBJECT_NAME(source_object_id),"
-                      " capture_instance, object_id, source_object_id, start_lsn,"
-                      " supports_net_changes, role_name, index_name, filegroup_name,"
-                      " partition_switch FROM cdc.change_tables ORDER BY create_date, object_id",
-                      {}, "Reading cdc.change_tables");
   std::map<TableName, ManagedTable> tables;
-  while (statement.next_row()) {
-    TableName name;
-    int64_t id = 0;
-    int64_t source_id = 0;
-    statement.get_text(1, &name.schema);
-    statement.get_text(2, &name.table);
-    ManagedInstance instance = read_instance(statement, &id, &source_id);
-    const auto wanted = [&name](const TableName& other) { return same_name(other, name); };
-    const auto known = columns.find(static_cast<int32_t>(source_id));
+  for (const CapturedTable& row : load_captured_tables(connection)) {
+    const auto wanted = [&row](const TableName& other) { return same_name(other, row.table); };
+    const auto known = columns.find(row.source_object_id);
     // Without its columns, which the login may not see, nothing is known of a table.
     if (known == columns.end() || std::none_of(names.begin(), names.end(), wanted)) {
       continue;
     }
-    // Entries whose instance is gone are nobody's.
-    instance.definition = definitions[static_cast<int32_t>(id)];
-    if (const auto own = captured.find(static_cast<int32_t>(id)); own != captured.end()) {
-      for (const DeclaredColumn& column : own->second) {
-        instance.column_ids.push_back(column.id);
-      }
-    }
-    ManagedTable& table = tables[name];
-    table.name = name;
+    ManagedTable& table = tables[row.table];
+    table.name = row.table;
     table.columns.clear();
     for (const auto& [column_id, column] : known->second) {
       table.columns.emplace_back(column_id, column.name);
     }
-    table.instances.push_back(std::move(instance));
+    // Entries whose instance is gone are nobody's.
+    table.instances.push_back(managed_instance(row, definitions[row.object_id], captured));
   }
   std::vector<ManagedTable> all;
   all.reserve(tables.size());
