@@ -7,6 +7,7 @@
 #include <chrono>
 #include <utility>
 
+#include "cluster_answer.h"
 #include "error_class.h"
 
 namespace eventhubs {
@@ -117,14 +118,11 @@ void CheckClient::take_statistics(const char* json) {
 int CheckClient::wait_for_cluster(const dstream::Checks& checks, Millis max_wait) {
   const auto until = steady_clock::now() + max_wait;
   while (!final_trouble_ && checks.left() > Millis(0) && steady_clock::now() < until) {
-    const rd_kafka_metadata_t* metadata = nullptr;
-    const int code = rd_kafka_metadata(handle_.get(), 0, nullptr, &metadata,
-                                       milliseconds(std::min(checks.left(), kAskMax)));
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      const int brokers = metadata->broker_cnt;
-      rd_kafka_metadata_destroy(metadata);
+    const ClusterAnswer cluster =
+        ask_cluster(handle_.get(), nullptr, milliseconds(std::min(checks.left(), kAskMax)));
+    if (cluster.metadata != nullptr) {
       trouble_.reset();
-      return std::max(brokers, 1);
+      return std::max(cluster.metadata->broker_cnt, 1);
     }
     serve(kServeMs);
   }
@@ -140,21 +138,16 @@ CheckClient::TopicState CheckClient::ask_for_topic(const std::string& name,
     state.code = rd_kafka_last_error();
     return state;
   }
-  const rd_kafka_metadata_t* metadata = nullptr;
-  state.code = rd_kafka_metadata(handle_.get(), 0, topic.get(), &metadata,
-                                 milliseconds(std::min(checks.left(), 10 * kAskMax)));
-  if (state.code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return state;
-  }
-  if (metadata->topic_cnt == 1) {
-    const rd_kafka_metadata_topic_t& found = metadata->topics[0];
-    state.code = found.err;
-    state.partitions = found.partition_cnt;
-    for (int i = 0; i < found.partition_cnt; ++i) {
-      state.without_leader += found.partitions[i].leader < 0 ? 1 : 0;
+  const ClusterAnswer cluster =
+      ask_cluster(handle_.get(), topic.get(), milliseconds(std::min(checks.left(), 10 * kAskMax)));
+  state.code = cluster.code;
+  if (const auto* found = cluster.topic(); found != nullptr) {
+    state.code = found->err;
+    state.partitions = found->partition_cnt;
+    for (int i = 0; i < found->partition_cnt; ++i) {
+      state.without_leader += found->partitions[i].leader < 0 ? 1 : 0;
     }
   }
-  rd_kafka_metadata_destroy(metadata);
   return state;
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cluster_answer.h"
 #include "error_class.h"
 
 namespace eventhubs {
@@ -176,62 +177,49 @@ rd_kafka_topic_t* Producer::open_topic(const std::string& name, void* opaque) {
 }
 
 Producer::TopicAnswer Producer::ask(rd_kafka_topic_t* topic, int timeout_ms) {
-  const rd_kafka_metadata_t* metadata = nullptr;
+  const ClusterAnswer cluster = ask_cluster(handle_, topic, timeout_ms);
   TopicAnswer answer;
-  answer.code = rd_kafka_metadata(handle_, 0, topic, &metadata, timeout_ms);
-  if (answer.code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return answer;
-  }
-  if (topic != nullptr && metadata->topic_cnt == 1) {
-    answer.code = metadata->topics[0].err;
-    answer.partitions = metadata->topics[0].partition_cnt;
+  answer.code = cluster.code;
+  if (const auto* found = cluster.topic(); topic != nullptr && found != nullptr) {
+    answer.code = found->err;
+    answer.partitions = found->partition_cnt;
     answer.leaders.assign(static_cast<size_t>(answer.partitions), -1);
     for (int i = 0; i < answer.partitions; ++i) {
-      const rd_kafka_metadata_partition_t& one = metadata->topics[0].partitions[i];
+      const rd_kafka_metadata_partition_t& one = found->partitions[i];
       if (one.id >= 0 && one.id < answer.partitions) {
         answer.leaders[static_cast<size_t>(one.id)] = one.leader;
       }
     }
   }
-  rd_kafka_metadata_destroy(metadata);
   return answer;
 }
 
 Producer::PartitionAnswer Producer::ask_partition(rd_kafka_topic_t* topic, int32_t partition,
                                                   int timeout_ms) {
-  const rd_kafka_metadata_t* metadata = nullptr;
+  const ClusterAnswer cluster = ask_cluster(handle_, topic, timeout_ms);
   PartitionAnswer answer;
-  answer.code = rd_kafka_metadata(handle_, 0, topic, &metadata, timeout_ms);
-  if (answer.code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return answer;
-  }
-  if (metadata->topic_cnt == 1) {
-    const rd_kafka_metadata_topic_t& found = metadata->topics[0];
-    answer.code = found.err;
-    for (int i = 0; i < found.partition_cnt; ++i) {
-      const rd_kafka_metadata_partition_t& one = found.partitions[i];
+  answer.code = cluster.code;
+  if (const auto* found = cluster.topic(); found != nullptr) {
+    answer.code = found->err;
+    for (int i = 0; i < found->partition_cnt; ++i) {
+      const rd_kafka_metadata_partition_t& one = found->partitions[i];
       if (one.id == partition) {
-        answer = {found.err, one.leader, one.replica_cnt, one.isr_cnt};
+        answer = {found->err, one.leader, one.replica_cnt, one.isr_cnt};
       }
     }
   }
-  rd_kafka_metadata_destroy(metadata);
   return answer;
 }
 
 std::vector<std::pair<std::string, int32_t>> Producer::count_partitions(int timeout_ms) {
-  const rd_kafka_metadata_t* metadata = nullptr;
+  const ClusterAnswer cluster = ask_cluster(handle_, nullptr, timeout_ms);
   std::vector<std::pair<std::string, int32_t>> out;
-  if (rd_kafka_metadata(handle_, 0, nullptr, &metadata, timeout_ms) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return out;
-  }
-  for (int i = 0; i < metadata->topic_cnt; ++i) {
-    const rd_kafka_metadata_topic_t& topic = metadata->topics[i];
+  for (int i = 0; cluster.metadata != nullptr && i < cluster.metadata->topic_cnt; ++i) {
+    const rd_kafka_metadata_topic_t& topic = cluster.metadata->topics[i];
     if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       out.emplace_back(topic.topic, topic.partition_cnt);
     }
   }
-  rd_kafka_metadata_destroy(metadata);
   return out;
 }
 
