@@ -5,12 +5,14 @@
 #include <arpa/inet.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <map>
 #include <utility>
 
 #include "core/base/log_line.h"
 #include "host/admin_status.h"
 #include "host/output.h"
+#include "host/reload_report.h"
 
 namespace dstream::host {
 namespace {
@@ -72,20 +74,30 @@ bool Admin::knows_host(const std::string& host) const {
 }
 
 HttpResponse Admin::route(const HttpRequest& request) {
+  constexpr std::string_view kReports = "/reload/";
   std::optional<std::string> pipeline = snapshot_pipeline(request.path);
-  bool known = pipeline || request.path == "/status" || request.path == "/metrics" ||
+  const bool report = request.path.starts_with(kReports);
+  const bool posted = pipeline || request.path == "/reload";
+  bool known = posted || report || request.path == "/status" || request.path == "/metrics" ||
                request.path == "/health" || request.path == "/ready";
   if (!known) {
     return http_error(404, "DS-ADMIN-REQUEST", "There is nothing here.",
-                      "There are /status, /metrics, /health, /ready and, with POST, "
+                      "There are /status, /metrics, /health, /ready and, with POST, /reload and "
                       "/pipelines/NAME/snapshot.");
   }
-  if (request.method != (pipeline ? "POST" : "GET")) {
+  if (request.method != (posted ? "POST" : "GET")) {
     return http_error(405, "DS-ADMIN-REQUEST",
-                      std::string("This takes ") + (pipeline ? "POST." : "GET."));
+                      std::string("This takes ") + (posted ? "POST." : "GET."));
   }
-  if (pipeline) {
-    return snapshot(*pipeline, request);
+  // A form of a web page cannot have this type.
+  if (posted && request.content_type != "application/json") {
+    return http_error(415, "DS-ADMIN-REQUEST", "The body is to be application/json.");
+  }
+  if (posted) {
+    return pipeline ? snapshot(*pipeline, request) : ask_to_reload(request);
+  }
+  if (report) {
+    return reload_report(request.path.substr(kReports.size()));
   }
   if (request.path == "/metrics") {
     return {200, kPrometheus, settings_.metrics->prometheus_text()};
@@ -133,10 +145,6 @@ HttpResponse Admin::ready() {
 }
 
 HttpResponse Admin::snapshot(const std::string& pipeline, const HttpRequest& request) {
-  // A form of a web page cannot have this type.
-  if (request.content_type != "application/json") {
-    return http_error(415, "DS-ADMIN-REQUEST", "The body is to be application/json.");
-  }
   std::string table;
   try {
     core::Json document = Poco::JSON::Parser().parse(request.body);
@@ -159,6 +167,32 @@ HttpResponse Admin::snapshot(const std::string& pipeline, const HttpRequest& req
   body->set("table", table);
   body->set("accepted", *taken);
   return json_answer(*taken ? 202 : 200, body);
+}
+
+HttpResponse Admin::ask_to_reload(const HttpRequest& request) {
+  std::string only;
+  try {
+    core::JsonObject body = Poco::JSON::Parser().parse(request.body).extract<core::JsonObject>();
+    only = body->has("pipeline") ? body->get("pipeline").extract<std::string>() : "";
+  } catch (const Poco::Exception&) {
+    return http_error(400, "DS-ADMIN-REQUEST", "The body is to be a JSON object.",
+                      R"(For example {} or {"pipeline": "people"}.)");
+  }
+  core::JsonObject body = new_object();
+  body->set("number", settings_.reloads->request(only));
+  return json_answer(202, body);
+}
+
+HttpResponse Admin::reload_report(const std::string& number) {
+  uint64_t parsed = 0;
+  auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), parsed);
+  bool whole = error == std::errc() && end == number.data() + number.size();
+  auto report = whole ? settings_.reloads->report(parsed) : std::nullopt;
+  if (!report) {
+    return http_error(404, "DS-RELOAD-UNKNOWN", "There is no reload of that number.",
+                      "The last " + std::to_string(Reloads::kReportsMax) + " are remembered.");
+  }
+  return json_answer(200, reload_json(*report));
 }
 
 }  // namespace dstream::host

@@ -4,7 +4,10 @@
 //   GET  /metrics                     Prometheus text
 //   GET  /health                      200 while the process answers
 //   GET  /ready                       200 while every pipeline runs or has ended by itself, else
-//   503 POST /pipelines/NAME/snapshot     {"table": "dbo.Orders"}; 202 taken, 200 it was already
+//                                     503
+//   POST /pipelines/NAME/snapshot     {"table": "dbo.Orders"}; 202 taken, 200 it was already
+//   POST /reload                      {} or {"pipeline": "people"}; 202 with its number
+//   GET  /reload/NUMBER               how that stands
 //
 // There are no passwords yet, so the interface trusts whoever reaches it: the socket in the state
 // folder is its owner's, and a listener is for this machine unless the operator says otherwise. A
@@ -26,6 +29,7 @@
 #include "core/base/redact.h"
 #include "core/pipeline/pipeline.h"
 #include "host/http_message.h"
+#include "host/reload.h"
 
 namespace dstream::host {
 
@@ -58,6 +62,7 @@ struct AdminSettings {
   std::string version;
   std::string state_dir;
   std::string listen_host;  // of admin.listen, as it is written; "" if there is none
+  Reloads* reloads = nullptr;
 };
 
 class Admin {
@@ -70,6 +75,8 @@ class Admin {
   HttpResponse status();
   HttpResponse ready();
   HttpResponse snapshot(const std::string& pipeline, const HttpRequest& request);
+  HttpResponse ask_to_reload(const HttpRequest& request);
+  HttpResponse reload_report(const std::string& number);
   bool knows_host(const std::string& host) const;
 
   const AdminSettings settings_;

@@ -182,6 +182,27 @@ TEST_F(AdminTest, PassesOnARequestForASnapshot) {
   }
 }
 
+TEST_F(AdminTest, TakesARequestToReloadAndSaysHowItStands) {
+  Reloads reloads({});  // Its thread has not been started: what is asked for waits.
+  settings_.reloads = &reloads;
+  HttpResponse taken = ask("POST", "/reload", "{}");
+  EXPECT_EQ(taken.status, 202);
+  EXPECT_EQ(json(taken)->getValue<int>("number"), 1);
+  EXPECT_EQ(json(ask("POST", "/reload", R"({"pipeline": "people"})"))->getValue<int>("number"), 2);
+  HttpResponse report = ask("GET", "/reload/2");
+  EXPECT_EQ(report.status, 200);
+  EXPECT_EQ(json(report)->getValue<std::string>("state"), "waiting");
+  for (const char* unknown : {"/reload/3", "/reload/", "/reload/x", "/reload/1x", "/reload/-1"}) {
+    EXPECT_EQ(ask("GET", unknown).status, 404) << unknown;
+  }
+  for (const char* body : {"", "[]", "{", R"({"pipeline": []})"}) {
+    EXPECT_EQ(ask("POST", "/reload", body).status, 400) << body;
+  }
+  EXPECT_EQ(ask("POST", "/reload", "{}", "text/plain").status, 415);
+  EXPECT_EQ(ask("GET", "/reload").status, 405);
+  EXPECT_EQ(ask("POST", "/reload/1").status, 405);
+}
+
 TEST_F(AdminTest, RefusesARequestItDoesNotUnderstand) {
   const char* path = "/pipelines/people/snapshot";
   for (const char* body : {"", "{", "[]", "{}", R"({"table": ""})", R"("dbo.t")"}) {

@@ -31,6 +31,7 @@ class Parser {
     add_plugins();
     add_doctor();
     add_status();
+    add_reload();
     add_snapshot();
     add_replay();
     add_checkpoint();
@@ -184,6 +185,19 @@ class Parser {
     sub->add_flag("--watch", arguments_.watch, "Ask again and again, until a signal comes.");
     add_duration(sub, "--interval", arguments_.watch_interval_ms, "Time between two of a --watch.",
                  "2s");
+  }
+
+  void add_reload() {
+    CLI::App* sub =
+        add(&app_, "reload", "Have a running host read its configuration again.", Command::kReload);
+    sub->add_option_function<std::string>(
+        "PIPELINE", [this](const std::string& name) { arguments_.pipelines = {name}; },
+        "Only this one; the others stay as they are.");
+    add_state_dir(sub);
+    sub->add_option("--config", arguments_.paths, "Files whose state_dir it is.")
+        ->type_name("FILE");
+    add_duration(sub, "--timeout", arguments_.reload_timeout_ms,
+                 "How long to wait until every pipeline has drained and started.", "2m");
   }
 
   void add_snapshot() {

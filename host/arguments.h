@@ -19,6 +19,7 @@ enum class Command {
   kPluginsInspect,
   kDoctor,
   kStatus,
+  kReload,
   kSnapshot,
   kReplay,
   kCheckpointShow,
@@ -42,9 +43,10 @@ struct Arguments {
   std::optional<core::LogFormat> log_format;
   int64_t status_interval_ms = 10'000;  // 0: no status lines
   std::string plugin_file;              // plugins inspect
-  // status, doctor, checkpoint show; empty: all. snapshot, replay: the one
+  // status, doctor, checkpoint show, reload; empty: all. snapshot, replay: the one
   std::vector<std::string> pipelines;
-  int64_t timeout_ms = 30'000;   // doctor: for all checks of one instance
+  int64_t timeout_ms = 30'000;  // doctor: for all checks of one instance
+  int64_t reload_timeout_ms = 120'000;
   std::string table;             // snapshot
   std::string dead_letter_file;  // replay
   bool skip = false;             // replay: go past lines that cannot be sent

@@ -13,6 +13,7 @@ int plugins_inspect_command(const Arguments& arguments, Output& output);
 int doctor_command(const Arguments& arguments, Output& output);
 int status_command(const Arguments& arguments, Output& output);
 int replay_command(const Arguments& arguments, Output& output);
+int reload_command(const Arguments& arguments, Output& output);
 int snapshot_command(const Arguments& arguments, Output& output);
 int checkpoint_show_command(const Arguments& arguments, Output& output);
 int config_show_command(const Arguments& arguments, Output& output);

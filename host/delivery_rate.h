@@ -18,6 +18,9 @@ class DeliveryRate {
   // Takes the sample in; the rate since the newest sample that is a window old, else since the
   // oldest. 0 with the first sample and for one at the same instant.
   double sample(int64_t now_ns, uint64_t delivered) {
+    if (!samples_.empty() && delivered < samples_.back().delivered) {
+      samples_.clear();  // The pipeline was made anew, and counts from 0.
+    }
     while (samples_.size() > 1 && now_ns - samples_[1].at_ns >= kWindowNs) {
       samples_.pop_front();
     }

@@ -28,6 +28,13 @@ TEST(DeliveryRate, ForgetsWhatIsOlderThanTheWindow) {
   EXPECT_EQ(rate.sample(76 * kSecond, 6110), 10) << "since second 65";
 }
 
+TEST(DeliveryRate, BeginsAnewWhenThePipelineDoes) {
+  DeliveryRate rate;
+  rate.sample(0, 5000);
+  EXPECT_EQ(rate.sample(1 * kSecond, 10), 0);
+  EXPECT_EQ(rate.sample(2 * kSecond, 110), 100);
+}
+
 TEST(DeliveryRate, KeepsFewSamplesHoweverOftenItIsAsked) {
   DeliveryRate rate;
   rate.sample(0, 0);

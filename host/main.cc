@@ -28,6 +28,8 @@ int call(const Arguments& arguments, Output& output) {
       return status_command(arguments, output);
     case Command::kReplay:
       return replay_command(arguments, output);
+    case Command::kReload:
+      return reload_command(arguments, output);
     case Command::kSnapshot:
       return snapshot_command(arguments, output);
     case Command::kCheckpointShow:

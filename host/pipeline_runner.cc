@@ -6,10 +6,56 @@
 
 namespace dstream::host {
 
+class PipelineRunner::Use {
+ public:
+  explicit Use(PipelineRunner* runner) : runner_(runner) {
+    std::lock_guard lock(runner_->mutex_);
+    pipeline_ = runner_->pipeline_.get();
+    runner_->users_ += pipeline_ != nullptr ? 1 : 0;
+  }
+  ~Use() {
+    if (pipeline_ == nullptr) {
+      return;
+    }
+    std::unique_ptr<core::Pipeline> unneeded;
+    {
+      std::lock_guard lock(runner_->mutex_);
+      --runner_->users_;
+      unneeded = runner_->take_if_unneeded();
+    }
+    runner_->give_back(std::move(unneeded));
+  }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+  core::Pipeline* get() const { return pipeline_; }
+
+ private:
+  PipelineRunner* const runner_;
+  core::Pipeline* pipeline_ = nullptr;
+};
+
 PipelineRunner::PipelineRunner(core::PipelineSettings settings,
                                const core::PipelineEnvironment& environment,
-                               std::function<void()> on_end)
-    : settings_(std::move(settings)), environment_(environment), on_end_(std::move(on_end)) {}
+                               std::function<void()> on_end,
+                               std::shared_ptr<PipelineRunner> predecessor)
+    : settings_(std::move(settings)),
+      environment_(environment),
+      on_end_(std::move(on_end)),
+      reread_(environment.reread_config),
+      predecessor_(std::move(predecessor)) {
+  if (!reread_) {
+    return;
+  }
+  environment_.reread_config = [this](const std::string& pipeline, core::Role role) {
+    core::RereadConfig reread;
+    {
+      std::lock_guard lock(reread_mutex_);
+      reread = reread_;
+    }
+    return reread(pipeline, role);
+  };
+}
 
 PipelineRunner::~PipelineRunner() {
   if (thread_.joinable()) {
@@ -23,27 +69,111 @@ void PipelineRunner::start() {
 }
 
 void PipelineRunner::run() {
-  auto created = core::Pipeline::create(settings_, environment_);
+  std::optional<core::Error> hanging = await_predecessor();
+  bool stopped = false;
+  {
+    std::lock_guard lock(mutex_);
+    create_error_ = hanging;
+    stopped = stop_ != Stop::kNo && last_status_.has_value();
+  }
+  // What was asked to stop before it was made is not made, unless it is the first of its name: that
+  // one looks at its state, so that an operator hears of a state that cannot be used.
+  if (!hanging && !stopped) {
+    make();
+  }
   core::Pipeline* pipeline = nullptr;
   {
     std::lock_guard lock(mutex_);
-    if (created) {
-      pipeline_ = std::move(*created);
-      pipeline = pipeline_.get();
-      pipeline->start();
-      pass_on_stop();
-    } else {
-      create_error_ = created.error();
-      if (!create_error_->place) {
-        create_error_->place = settings_.place;
-      }
-    }
+    pipeline = pipeline_.get();
   }
   if (pipeline != nullptr) {
     pipeline->wait(-1);
   }
-  ended_.store(true, std::memory_order_release);
+  end();
   on_end_();
+}
+
+std::optional<core::Error> PipelineRunner::await_predecessor() {
+  std::shared_ptr<PipelineRunner> before;
+  {
+    std::lock_guard lock(mutex_);
+    before = predecessor_;
+  }
+  if (!before) {
+    return std::nullopt;
+  }
+  {
+    std::unique_lock lock(before->mutex_);
+    before->changed_.wait(lock, [&] { return before->gone_ || before->abandoned_; });
+  }
+  if (before->abandoned()) {
+    return core::Error{
+        "DS-RELOAD-HANGING",
+        "The pipeline " + name() +
+            " cannot be made anew: a plugin of the one before did not come back from "
+            "a call, and keeps its state locked.",
+        "Restart the process; nothing is lost.", settings_.place, core::ExitCode::kFailed};
+  }
+  std::lock_guard lock(mutex_);
+  last_status_ = before->status();
+  end_error_ = before->error();
+  predecessor_.reset();
+  return std::nullopt;
+}
+
+void PipelineRunner::make() {
+  auto created = core::Pipeline::create(settings_, environment_);
+  std::lock_guard lock(mutex_);
+  last_status_.reset();
+  end_error_.reset();
+  if (created) {
+    pipeline_ = std::move(*created);
+    pipeline_->start();
+    pass_on_stop();
+    return;
+  }
+  create_error_ = created.error();
+  if (!create_error_->place) {
+    create_error_->place = settings_.place;
+  }
+}
+
+void PipelineRunner::end() {
+  std::unique_ptr<core::Pipeline> unneeded;
+  {
+    std::lock_guard lock(mutex_);
+    if (pipeline_) {
+      last_status_ = pipeline_->status();
+    }
+    abandoned_ = pipeline_ && pipeline_->abandoned();
+    end_error_ = end_error();
+    ended_.store(true, std::memory_order_release);
+    unneeded = take_if_unneeded();
+  }
+  changed_.notify_all();
+  give_back(std::move(unneeded));
+}
+
+// A pipeline with a thread left behind in it is kept for good: its plugins are still in use.
+std::unique_ptr<core::Pipeline> PipelineRunner::take_if_unneeded() {
+  if (!retired_ || !ended() || users_ > 0 || abandoned_ || gone_) {
+    return nullptr;
+  }
+  if (!pipeline_) {
+    gone_ = true;
+    changed_.notify_all();
+  }
+  return std::move(pipeline_);
+}
+
+void PipelineRunner::give_back(std::unique_ptr<core::Pipeline> pipeline) {
+  if (!pipeline) {
+    return;
+  }
+  pipeline.reset();
+  std::lock_guard lock(mutex_);
+  gone_ = true;
+  changed_.notify_all();
 }
 
 void PipelineRunner::pass_on_stop() {
@@ -59,29 +189,80 @@ void PipelineRunner::pass_on_stop() {
 
 void PipelineRunner::request_stop() {
   std::lock_guard lock(mutex_);
-  stop_ = Stop::kDrain;
+  stop_ = stop_ == Stop::kNow ? Stop::kNow : Stop::kDrain;
   pass_on_stop();
 }
 
 void PipelineRunner::stop_now() {
+  std::shared_ptr<PipelineRunner> before;
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = Stop::kNow;
+    pass_on_stop();
+    before = predecessor_;
+  }
+  if (before) {
+    before->stop_now();
+  }
+}
+
+void PipelineRunner::retire() {
+  std::unique_ptr<core::Pipeline> unneeded;
+  {
+    std::lock_guard lock(mutex_);
+    retired_ = true;
+    stop_ = stop_ == Stop::kNow ? Stop::kNow : Stop::kDrain;
+    pass_on_stop();
+    unneeded = take_if_unneeded();
+  }
+  give_back(std::move(unneeded));
+}
+
+void PipelineRunner::set_reread(core::RereadConfig reread) {
+  std::lock_guard lock(reread_mutex_);
+  reread_ = std::move(reread);
+}
+
+bool PipelineRunner::gone() const {
   std::lock_guard lock(mutex_);
-  stop_ = Stop::kNow;
-  pass_on_stop();
+  return gone_;
+}
+
+bool PipelineRunner::settled() const {
+  std::lock_guard lock(mutex_);
+  if (ended() || !pipeline_) {
+    return ended();
+  }
+  const core::PipelineStatus status = pipeline_->status();
+  switch (status.state) {
+    case core::PipelineState::kRunning:
+    case core::PipelineState::kBackingOff:
+      return true;
+    case core::PipelineState::kDraining:
+      return !status.last_error;  // One that fails drains first.
+    default:
+      return false;
+  }
 }
 
 std::optional<core::PipelineStatus> PipelineRunner::status() const {
-  std::lock_guard lock(mutex_);
-  return pipeline_ ? std::optional(pipeline_->status()) : std::nullopt;
+  std::shared_ptr<PipelineRunner> before;
+  {
+    std::lock_guard lock(mutex_);
+    if (pipeline_) {
+      return pipeline_->status();
+    }
+    if (!predecessor_ || create_error_) {
+      return create_error_ ? std::nullopt : last_status_;
+    }
+    before = predecessor_;
+  }
+  return before->status();
 }
 
-core::Pipeline* PipelineRunner::pipeline() const {
-  std::lock_guard lock(mutex_);
-  return pipeline_.get();
-}
-
-core::PluginStatus PipelineRunner::plugin_status() const {
-  core::Pipeline* there = pipeline();
-  return there == nullptr ? core::PluginStatus() : there->plugin_status();
+core::PluginStatus PipelineRunner::plugin_status() {
+  Use use(this);
+  return use.get() == nullptr ? core::PluginStatus() : use.get()->plugin_status();
 }
 
 std::optional<core::Error> PipelineRunner::create_error() const {
@@ -90,7 +271,8 @@ std::optional<core::Error> PipelineRunner::create_error() const {
 }
 
 core::Result<bool> PipelineRunner::request_snapshot(const std::string& table) {
-  core::Pipeline* there = pipeline();
+  Use use(this);
+  core::Pipeline* there = use.get();
   core::PipelineState state =
       there == nullptr ? core::PipelineState::kFailed : there->status().state;
   if (state == core::PipelineState::kDraining || state == core::PipelineState::kStopped ||
@@ -119,25 +301,32 @@ core::Result<bool> PipelineRunner::request_snapshot(const std::string& table) {
   }
 }
 
-std::optional<core::Error> PipelineRunner::error() const {
-  std::lock_guard lock(mutex_);
-  if (create_error_) {
+std::optional<core::Error> PipelineRunner::end_error() const {
+  if (create_error_ || !last_status_) {
     return create_error_;
   }
-  core::PipelineStatus status = pipeline_->status();
-  if (status.state == core::PipelineState::kFailed) {
-    return status.last_error.value_or(
+  if (!pipeline_) {
+    return end_error_;  // Of the predecessor; there was no pipeline of its own.
+  }
+  if (last_status_->state == core::PipelineState::kFailed) {
+    return last_status_->last_error.value_or(
         core::Error{"DS-PIPELINE-FAILED", "The pipeline failed.", "", settings_.place});
   }
   // Stopped, but not clean: what was read is not delivered. Asked to stop at once, that is no
   // error.
-  bool unclean = status.last_error && status.last_error->code.starts_with("DS-STOP-");
-  return unclean && stop_ != Stop::kNow ? status.last_error : std::nullopt;
+  const auto& last = last_status_->last_error;
+  bool unclean = last && last->code.starts_with("DS-STOP-");
+  return unclean && stop_ != Stop::kNow ? last : std::nullopt;
+}
+
+std::optional<core::Error> PipelineRunner::error() const {
+  std::lock_guard lock(mutex_);
+  return ended() ? end_error_ : std::nullopt;
 }
 
 bool PipelineRunner::abandoned() const {
   std::lock_guard lock(mutex_);
-  return pipeline_ && pipeline_->abandoned();
+  return abandoned_;
 }
 
 }  // namespace dstream::host

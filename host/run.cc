@@ -10,6 +10,8 @@
 #include "core/base/metrics.h"
 #include "host/admin_service.h"
 #include "host/commands.h"
+#include "host/new_configuration.h"
+#include "host/reload.h"
 #include "host/session.h"
 #include "host/signals.h"
 #include "host/supervisor.h"
@@ -72,20 +74,26 @@ int run_command(const Arguments& arguments, Output& output) {
   environment.plugins = &session.plugins;
   environment.state_dir = session.state_dir;
   environment.seed = random_seed();
-  environment.reread_config = [&session](const std::string& pipeline, core::Role role) {
-    return session.config->reread_connector(pipeline, role, session.plugins);
-  };
+  environment.reread_config = reread_from(session.config, &session.plugins);
   Supervisor supervisor(std::move(session.pipelines), environment, &signals,
                         arguments.status_interval_ms);
+  Reloads reloads({[&] { return read_again(arguments, session); },
+                   [&](const core::PipelineSettings& settings) {
+                     return check_stored_position(settings, session);
+                   },
+                   &supervisor, log.get()});
+  supervisor.on_hangup([&reloads] { reloads.request(""); });
   AdminSettings admin_settings{&supervisor,        &clock,          &metrics,
                                session.redactor(), DSTREAM_VERSION, session.state_dir,
-                               host.admin_host};
+                               host.admin_host,    &reloads};
   AdminService admin(admin_settings, session.files.get(), log.get());
   if (auto started = admin.start(host.admin_listen); !started) {
     return output.fail({started.error()});
   }
+  reloads.start();
   int exit_code = supervisor.run();
-  bool admin_stopped = admin.stop();
+  bool all_stopped = admin.stop();
+  all_stopped = reloads.stop(AdminService::kStopTimeoutMs) && all_stopped;
   // In text form the log has said it all.
   if (arguments.json && !supervisor.errors().empty()) {
     output.fail(supervisor.errors());
@@ -94,7 +102,7 @@ int run_command(const Arguments& arguments, Output& output) {
     result->set("exit_code", exit_code);
     output.succeed(core::Json(result), "");
   }
-  if (!admin_stopped) {
+  if (!all_stopped) {
     std::_Exit(exit_code);
   }
   return exit_code;

@@ -22,8 +22,9 @@ core::ReferenceSources reference_sources(core::FileSystem& files) {
 
 }  // namespace
 
-std::shared_ptr<const core::Redactor> Session::redactor() const {
-  return config ? config->redactor() : std::make_shared<core::Redactor>();
+tl::expected<core::Config, std::vector<core::Error>> load_config(
+    const std::vector<std::string>& files, const Session& session) {
+  return core::Config::load(files, reference_sources(*session.files), session.secrets);
 }
 
 std::vector<core::Error> read_config(const Arguments& arguments, Session& session) {
@@ -32,11 +33,11 @@ std::vector<core::Error> read_config(const Arguments& arguments, Session& sessio
     return {files.error()};
   }
   session.config_files = *files;
-  auto config = core::Config::load(*files, reference_sources(*session.files));
+  auto config = load_config(*files, session);
   if (!config) {
     return config.error();
   }
-  session.config = std::make_unique<core::Config>(std::move(*config));
+  session.config = std::make_shared<core::Config>(std::move(*config));
   session.state_dir = arguments.state_dir
                           ? *arguments.state_dir
                           : session.config->host().state_dir.value_or(default_state_dir());

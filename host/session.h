@@ -17,18 +17,23 @@ namespace dstream::host {
 
 struct Session {
   std::unique_ptr<core::FileSystem> files = core::make_system_file_system();
+  std::shared_ptr<core::Redactor> secrets = std::make_shared<core::Redactor>();
   std::vector<std::string> config_files;
-  std::unique_ptr<core::Config> config;
+  std::shared_ptr<core::Config> config;
   core::PluginRegistry plugins;
   std::vector<core::PipelineSettings> pipelines;
   std::string state_dir;
 
   // Knows what was read so far, also after an error.
-  std::shared_ptr<const core::Redactor> redactor() const;
+  std::shared_ptr<const core::Redactor> redactor() const { return secrets; }
 };
 
 // Errors have exit code 2.
 std::vector<core::Error> open_session(const Arguments& arguments, Session& session);
+
+// The keys that are the program's own; what is secret is added to `session.secrets`.
+tl::expected<core::Config, std::vector<core::Error>> load_config(
+    const std::vector<std::string>& files, const Session& session);
 
 // Only the files and the keys that are the program's own, for commands that need no plugin.
 std::vector<core::Error> read_config(const Arguments& arguments, Session& session);

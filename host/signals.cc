@@ -1,5 +1,6 @@
 #include "host/signals.h"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -18,9 +19,21 @@ void drain(int descriptor) {
   static_cast<void>(ignored);
 }
 
+// The kernel takes it away from the whole session before it sends SIGHUP.
+bool has_terminal() {
+  int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (terminal >= 0) {
+    close(terminal);
+  }
+  return terminal >= 0;
+}
+
 }  // namespace
 
 StopSignals::StopSignals() {
+  struct sigaction hangup {};
+  sigaction(SIGHUP, nullptr, &hangup);
+  had_terminal_ = hangup.sa_handler != SIG_IGN && has_terminal();
   std::signal(SIGPIPE, SIG_IGN);
   sigset_t set;
   sigemptyset(&set);
@@ -33,6 +46,8 @@ StopSignals::StopSignals() {
 }
 
 StopSignals::~StopSignals() { close(descriptor_); }
+
+bool StopSignals::terminal_is_gone() const { return had_terminal_ && !has_terminal(); }
 
 std::optional<int> StopSignals::take() {
   signalfd_siginfo info{};

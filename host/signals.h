@@ -8,8 +8,8 @@
 namespace dstream::host {
 
 // Blocks SIGINT, SIGTERM and SIGHUP for the whole process and reads them from a descriptor. Made
-// before any thread starts: threads inherit the mask. A signal the parent made us ignore (nohup)
-// stays ignored. SIGPIPE is ignored: a broken connection is an error, not a death.
+// before any thread starts: threads inherit the mask. SIGPIPE is ignored: a broken connection is an
+// error, not a death.
 class StopSignals {
  public:
   StopSignals();
@@ -20,9 +20,13 @@ class StopSignals {
   int descriptor() const { return descriptor_; }
   // The next signal that came; nullopt if there is none.
   std::optional<int> take();
+  // The program was started at a terminal, not by nohup, and has lost it since: what a SIGHUP means
+  // that nobody sent on purpose.
+  bool terminal_is_gone() const;
 
  private:
   int descriptor_ = -1;
+  bool had_terminal_ = false;
 };
 
 // Wakes up the thread that polls descriptor(). notify() is [any-thread].

@@ -1,68 +1,12 @@
 // dstream validate
 #include <Poco/JSON/Array.h>
 
-#include "core/base/clock.h"
-#include "core/base/metrics.h"
-#include "core/pipeline/data_loss.h"
-#include "core/pipeline/exactly_once.h"
-#include "core/pipeline/size_limit.h"
-#include "core/plugins/guard.h"
 #include "host/commands.h"
-#include "host/no_settles.h"
+#include "host/rehearsal.h"
 #include "host/session.h"
 
 namespace dstream::host {
 namespace {
-
-// create() does no I/O; it is where a plugin says what its schema cannot say.
-class Rehearsal {
- public:
-  std::vector<core::Error> check(const core::PipelineSettings& pipeline,
-                                 const core::PluginRegistry& plugins) {
-    std::vector<core::Error> errors;
-    core::InstanceOptions options{pipeline.name, pipeline.source.config_json, log_.get(), &metrics_,
-                                  &clock_};
-    auto source = core::make_source(*plugins.find_source(pipeline.source.type), options);
-    if (!source) {
-      add(source.error(), pipeline.source, errors);
-    } else if (auto set = core::set_data_loss_policy(**source, pipeline); !set) {
-      add(set.error(), pipeline.source, errors);
-    }
-    options.config_json = pipeline.sink.config_json;
-    auto sink = core::make_sink(*plugins.find_sink(pipeline.sink.type), options, &settles_);
-    if (!sink) {
-      add(sink.error(), pipeline.sink, errors);
-    } else if (auto used = core::use_transactions(**sink, pipeline); !used) {
-      add(used.error(), pipeline.sink, errors);
-    } else if (auto limited = core::require_size_limit(**sink, pipeline); !limited) {
-      add(limited.error(), pipeline.sink, errors);
-    }
-    if (pipeline.dead_letter.sink) {
-      options.config_json = pipeline.dead_letter.sink->config_json;
-      auto letters =
-          core::make_sink(*plugins.find_sink(pipeline.dead_letter.sink->type), options, &settles_);
-      if (!letters) {
-        add(letters.error(), *pipeline.dead_letter.sink, errors);
-      }
-    }
-    return errors;
-  }
-
- private:
-  static void add(core::Error error, const core::ConnectorSettings& connector,
-                  std::vector<core::Error>& errors) {
-    if (!error.place) {
-      error.place = connector.place;
-    }
-    error.exit_code = core::ExitCode::kUsage;
-    errors.push_back(std::move(error));
-  }
-
-  std::shared_ptr<core::Log> log_ = core::make_null_log();
-  core::MetricsRegistry metrics_;
-  core::SystemClock clock_;
-  NoSettles settles_;
-};
 
 core::Json result_json(const Session& session) {
   core::JsonObject out = new_object();

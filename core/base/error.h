@@ -19,6 +19,7 @@ struct Place {
 
   // "dstream.yaml:14:7", without the parts that are unknown.
   std::string text() const;
+  bool operator==(const Place&) const = default;
 };
 
 // The exit code a command ends with when this error stops it (design, section 7).

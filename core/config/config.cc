@@ -135,7 +135,7 @@ struct Config::State {
   JsonObject host_shown = new Poco::JSON::Object(Poco::JSON_PRESERVE_KEY_ORDER);
   Poco::JSON::Array::Ptr pipelines_shown = new Poco::JSON::Array;
   std::vector<Error> warnings;
-  std::shared_ptr<Redactor> redactor = std::make_shared<Redactor>();
+  std::shared_ptr<Redactor> redactor;
 
   void read_file(const std::string& path, ConfigErrors& errors);
   void check_file(File& file, ConfigErrors& errors);
@@ -489,8 +489,10 @@ Config& Config::operator=(Config&&) noexcept = default;
 Config::~Config() = default;
 
 tl::expected<Config, ConfigErrors> Config::load(const std::vector<std::string>& files,
-                                                const ReferenceSources& sources) {
+                                                const ReferenceSources& sources,
+                                                std::shared_ptr<Redactor> redactor) {
   auto state = std::make_unique<State>();
+  state->redactor = std::move(redactor);
   state->sources = sources;
   ConfigErrors errors;
   for (const std::string& file : files) {

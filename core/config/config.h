@@ -47,9 +47,11 @@ Result<std::vector<std::string>> config_files(const std::vector<std::string>& pa
 class Config {
  public:
   // Reads `files` through `sources.files` and checks everything but the connectors' keys.
-  // `sources` is borrowed until the last call; its folder is set for each file.
-  static tl::expected<Config, ConfigErrors> load(const std::vector<std::string>& files,
-                                                 const ReferenceSources& sources);
+  // `sources` is borrowed until the last call; its folder is set for each file. What is secret is
+  // added to `redactor`, so that one may know the secrets of several readings.
+  static tl::expected<Config, ConfigErrors> load(
+      const std::vector<std::string>& files, const ReferenceSources& sources,
+      std::shared_ptr<Redactor> redactor = std::make_shared<Redactor>());
   Config(Config&&) noexcept;
   Config& operator=(Config&&) noexcept;
   ~Config();

@@ -38,6 +38,8 @@ struct MessageSettings {
   bool cloudevents_binary = false;  // attributes are headers; else all of the event is the value
   std::string cloudevents_source;   // a URI reference; empty: /dstream/<pipeline>/<database>
   RegistrySettings registry;        // avro only
+
+  bool operator==(const MessageSettings&) const = default;
 };
 
 // Thread rule: [worker] of the sink.

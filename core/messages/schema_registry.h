@@ -17,6 +17,8 @@ struct RegistrySettings {
   std::string ca_file;   // PEM of the CAs to trust; empty: the system's
   // A schema that is not there yet is registered; else the pipeline stops at it.
   bool register_schemas = true;
+
+  bool operator==(const RegistrySettings&) const = default;
 };
 
 // Thread rule: [worker] of the sink.

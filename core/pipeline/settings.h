@@ -22,6 +22,8 @@ struct ConnectorSettings {
   std::string type;         // a connector id: "sqlserver-cdc"
   std::string config_json;  // for create(): valid, defaults filled in, secrets resolved (I11)
   std::optional<Place> place;
+
+  bool operator==(const ConnectorSettings&) const = default;
 };
 
 enum class OnReject { kStop, kDeadLetter };
@@ -36,6 +38,8 @@ struct RetrySettings {
   int64_t backoff_max_ms = 30'000;
   int64_t max_elapsed_ms = 0;          // 0: without limit
   int64_t denied_for_ms = 5 * 60'000;  // how long DENIED is retried: keys rotate
+
+  bool operator==(const RetrySettings&) const = default;
 };
 
 struct DeadLetterSettings {
@@ -47,6 +51,8 @@ struct DeadLetterSettings {
   uint64_t file_bytes_max = 64ull * 1024 * 1024;
   uint32_t files_max = 16;  // the one that is written included; 1 .. 100,000
   OnDeadLettersFull on_full = OnDeadLettersFull::kStop;
+
+  bool operator==(const DeadLetterSettings&) const = default;
 };
 
 struct PipelineSettings {
@@ -67,6 +73,9 @@ struct PipelineSettings {
   OnOversize on_oversize = OnOversize::kOnReject;
   DeadLetterSettings dead_letter;
   OnDataLoss on_data_loss = OnDataLoss::kStop;
+
+  // Places count; a comparison of what is configured leaves them out first.
+  bool operator==(const PipelineSettings&) const = default;
 };
 
 }  // namespace dstream::core

@@ -71,9 +71,9 @@ TEST(Docs, EveryErrorCodeIsListed) {
 
 TEST(Docs, EveryCommandIsListed) {
   std::string text = page("commands.md");
-  for (const char* command :
-       {"run", "status", "snapshot", "doctor", "validate", "plugins list", "plugins inspect",
-        "checkpoint show", "config show", "config schema", "config example", "version"}) {
+  for (const char* command : {"run", "status", "reload", "snapshot", "doctor", "validate",
+                              "plugins list", "plugins inspect", "checkpoint show", "config show",
+                              "config schema", "config example", "version"}) {
     EXPECT_THAT(text, HasSubstr(std::string("dstream ") + command));
   }
 }
