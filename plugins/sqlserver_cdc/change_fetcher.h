@@ -79,6 +79,8 @@ struct PageRequest {
   // The page before lay within one command of one transaction: seek inside that command. Such a
   // page ends with the command at the latest and never completes the table.
   bool same_command = false;
+  // What a row of the table has taken lately, for a connection that has not read the table yet.
+  size_t row_bytes = 0;
 };
 
 struct PageAnswer {

@@ -190,7 +190,7 @@ PageAnswer ChangeQueries::page(const PageRequest& asked) {
   const CaptureInstance& instance = table.instance;
   PageRequest request = asked;
   if (instance.description.has_large()) {
-    request.rows = std::min(asked.rows, large_rows_max(asked.table));
+    request.rows = std::min(asked.rows, large_rows_max(asked));
   }
   const PageForm form = page_form(instance, request.after, request.same_command);
   if (instance.description.has_large() && mask_order_->is_to_be_asked()) {

@@ -79,7 +79,7 @@ class ChangeQueries {
                             ChangeKey* last);
   // Rows of a table with large values that a page has room for, by what they took lately: what is
   // sent beyond that would be thrown away.
-  uint32_t large_rows_max(uint32_t table) const;
+  uint32_t large_rows_max(const PageRequest& asked) const;
   // large_rows.cc: tables with values of no fixed size, row by row. False if the page holds so much
   // memory that it ends before the result does.
   bool read_large_rows(Statement& statement, const CatalogTable& table, const PageRequest& request,

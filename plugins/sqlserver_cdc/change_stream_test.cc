@@ -392,6 +392,28 @@ TEST(ChangeStream, RetriesLoseAndRepeatNothing) {
   EXPECT_EQ(world.read_all(), expected);
 }
 
+// A page may go to a connection that has never read the table.
+TEST(ChangeStream, PagesAreAskedWithWhatRowsTakeLately) {
+  World world;
+  world.add_table("A");
+  for (uint64_t lsn = 1; lsn <= 12; ++lsn) {
+    world.commit(lsn, {{0, row(1, lsn, 2)}});
+  }
+  world.settings.page_rows = 4;
+  std::vector<size_t> asked;
+  world.server.before_answer = [&asked](const FetchRequest& request) {
+    if (const auto* page = std::get_if<PageRequest>(&request)) {
+      asked.push_back(page->row_bytes);
+    }
+  };
+  world.read_all();
+  ASSERT_GE(asked.size(), 3u);
+  EXPECT_NE(asked[1], asked[0]) << "a guess, then what was seen";
+  for (size_t i = 1; i < asked.size(); ++i) {
+    EXPECT_EQ(asked[i], asked[1]);
+  }
+}
+
 TEST(ChangeStream, ManyTablesStillGetPositions) {
   World world;
   for (int i = 0; i < 200; ++i) {

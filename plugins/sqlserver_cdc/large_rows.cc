@@ -104,9 +104,10 @@ void ChangeQueries::ask_mask_order() {
   }
 }
 
-uint32_t ChangeQueries::large_rows_max(uint32_t table) const {
+uint32_t ChangeQueries::large_rows_max(const PageRequest& asked) const {
+  const size_t own = row_bytes_[asked.table];
   // Slabs are never quite full, and rows differ.
-  const size_t rows = kPageBytes * 3 / 4 / std::max<size_t>(row_bytes_[table], 1);
+  const size_t rows = kPageBytes * 3 / 4 / std::max<size_t>(own == 0 ? asked.row_bytes : own, 1);
   return static_cast<uint32_t>(std::clamp<size_t>(rows, 1, std::numeric_limits<int32_t>::max()));
 }
 
