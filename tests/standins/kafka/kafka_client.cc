@@ -88,6 +88,16 @@ int partition_count(rd_kafka_t* handle, const std::string& topic) {
   return metadata->topics[0].partition_cnt;
 }
 
+void wait_for_partitions(rd_kafka_t* handle, const std::string& topic, int partitions) {
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(kRequestTimeoutMs);
+  while (partition_count(handle, topic) != partitions) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      fail("Topic " + topic, "its partitions got no leader");
+    }
+  }
+}
+
 std::optional<std::string> text_of(const void* data, size_t size) {
   if (data == nullptr) {
     return std::nullopt;
@@ -152,16 +162,34 @@ void create(const std::string& brokers, const std::string& name, int partitions,
   if (!error.empty()) {
     fail("Topic " + name, error);
   }
+  wait_for_partitions(handle.get(), name, partitions);
+}
+
+// A broker tells of the leaders of a new topic before it knows that it is one: as the protocol has
+// it, the client then asks for the leaders again.
+void ask_offsets(rd_kafka_t* handle, const std::string& topic, int partition, int64_t* low,
+                 int64_t* end) {
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::milliseconds(kRequestTimeoutMs);
-  while (partition_count(handle.get(), name) != partitions) {
-    if (std::chrono::steady_clock::now() > deadline) {
-      fail("Topic " + name, "its partitions got no leader");
+  for (;;) {
+    const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+        handle, topic.c_str(), partition, low, end, kRequestTimeoutMs);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return;
     }
+    if (error != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+        std::chrono::steady_clock::now() > deadline) {
+      fail("Offsets of " + topic, rd_kafka_err2str(error));
+    }
+    partition_count(handle, topic);
   }
 }
 
 }  // namespace
+
+void wait_for_partitions(const std::string& brokers, const std::string& topic, int partitions) {
+  wait_for_partitions(make_handle(RD_KAFKA_PRODUCER, brokers, {}).get(), topic, partitions);
+}
 
 void create_topic(const std::string& brokers, const std::string& name, int partitions,
                   const std::vector<std::pair<std::string, std::string>>& config) {
@@ -196,11 +224,7 @@ void for_each_record(const std::string& brokers, const std::string& topic,
   int open = 0;
   for (int i = 0; i < count; ++i) {
     int64_t low = 0;
-    const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
-        consumer.get(), topic.c_str(), i, &low, &ends[static_cast<size_t>(i)], kRequestTimeoutMs);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      fail("Offsets of " + topic, rd_kafka_err2str(error));
-    }
+    ask_offsets(consumer.get(), topic, i, &low, &ends[static_cast<size_t>(i)]);
     if (low < ends[static_cast<size_t>(i)]) {
       ++open;
       rd_kafka_topic_partition_list_add(partitions.get(), topic.c_str(), i)->offset = low;

@@ -36,6 +36,10 @@ void create_topic(const std::string& brokers, const std::string& name,
                   const std::vector<std::vector<int32_t>>& replicas,
                   const std::vector<std::pair<std::string, std::string>>& config = {});
 
+// Returns when the broker tells of so many, each with a leader: the tool that adds partitions may
+// be done before.
+void wait_for_partitions(const std::string& brokers, const std::string& topic, int partitions);
+
 // Everything that is in the topic when the call is made: partitions in any order, offsets ascending
 // within one. An unknown topic is an empty one.
 std::vector<KafkaRecord> read_all(const std::string& brokers, const std::string& topic,
