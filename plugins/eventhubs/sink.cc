@@ -28,8 +28,6 @@ constexpr int64_t kFlushAgainNsMin = 10 * kMs;
 constexpr int64_t kFlushAgainNsMax = 1'000 * kMs;
 // How long a call waits at most once a stop was requested.
 constexpr int64_t kStoppedWaitMs = 10;
-// A topic is asked how many partitions it has for a message that wants one more, not for each.
-constexpr int64_t kCountGoodNs = 1'000 * kMs;
 
 // No less than the message takes on the wire.
 uint64_t bytes_of(const dstream_message& message) {
@@ -207,9 +205,11 @@ uint32_t Sink::write(const dstream::Delivery& delivery, uint32_t first) {
   read_clock();
   limited_until_ns_ = 0;
   deliveries_.begin(delivery, first);
+  offered_messages_ = taken_messages_ + delivery.count() - first;
   uint32_t index = first;
   while (index < delivery.count() && accept(delivery.message(index))) {
     ++index;
+    ++taken_messages_;
   }
   return index - first;
 }
@@ -252,15 +252,13 @@ bool Sink::accept(const dstream_message& message) {
   return true;
 }
 
-// True if the message is rejected. False: the topic may have grown; the next poll asks.
+// True if the message is rejected. False: the topic may have grown before the message came; the
+// next poll asks, once for all that has been offered by then.
 bool Sink::reject_partition(Topic& topic, const dstream_message& message) {
-  if (topic.count_wanted_ns == 0 && now_ns_ - topic.counted_at_ns > kCountGoodNs) {
-    topic.count_wanted_ns = now_ns_;
-  }
-  if (topic.counted_at_ns < topic.count_wanted_ns) {
+  topic.count_wanted = taken_messages_ >= topic.counted_for;
+  if (topic.count_wanted) {
     return false;
   }
-  topic.count_wanted_ns = 0;
   // Another partition would be another order, and perhaps another reader (I3, I5).
   const std::string text = "Topic " + topic.name + " has " + std::to_string(topic.lines.size()) +
                            " partitions, and no partition " + std::to_string(message.partition) +
@@ -465,7 +463,7 @@ void Sink::report_throttling() {
 }
 
 void Sink::make_ready(Topic& topic, const Producer::TopicAnswer& answer) {
-  topic.counted_at_ns = now_ns_;
+  topic.counted_for = offered_messages_;
   topic.lines.resize(static_cast<size_t>(answer.partitions));
   for (int32_t partition = 0; partition < answer.partitions; ++partition) {
     Line& line = topic.lines[static_cast<size_t>(partition)];

@@ -189,6 +189,8 @@ class Sink final : private ProducerListener {
   uint32_t last_delay_ms_ = 0;
 
   int64_t partition_check_at_ns_ = 0;
+  uint64_t taken_messages_ = 0;    // by all sessions
+  uint64_t offered_messages_ = 0;  // those, and the rest of the delivery at hand
   bool growing_ = false;  // a topic has more partitions: nothing is accepted until all is delivered
 
   bool opening_ = false;

@@ -135,6 +135,7 @@ TEST_F(SinkBroker, AMessageForANewPartitionFindsTheTopicGrown) {
   broker_->run_tool("org.apache.kafka.tools.TopicCommand",
                     {"--bootstrap-server", broker_->plaintext(), "--alter", "--topic", "chosen",
                      "--partitions", "5"});
+  dstream::standin::wait_for_partitions(broker_->plaintext(), "chosen", 5);
   add(500, 500, 5);
   ASSERT_EQ(driver.run(60'000).status, DSTREAM_OK) << driver.breach();
   driver.add({.topic = "chosen", .key = "k", .value = "1000", .partition = 5});

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "aftermath.h"
 #include "dstream/ext/draft/testing.hpp"
@@ -254,6 +255,30 @@ TEST_F(SinkFaults, ARequestAboveTheHubsLimitIsNamed) {
   EXPECT_EQ(times_logged(driver, "more than 1,046,528 bytes", DSTREAM_LOG_WARN), 1u)
       << driver.host().logged();
   EXPECT_GE(driver.host().metric("connection_errors"), 1);
+}
+
+// However short ago the sink was told that there are fewer.
+TEST_F(SinkFaults, PartitionsThatWereJustAddedAreFoundByTheMessagesForThem) {
+  SinkDriver driver(config("", R"(,"partition_check_interval":"0s")"));
+  ASSERT_EQ(driver.open().status, DSTREAM_OK);
+  int value = 0;
+  for (int partitions = 4; partitions <= 8; ++partitions) {
+    hub_.create_topic("orders", partitions);
+    for (int i = 0; i < 3 * partitions; ++i, ++value) {
+      driver.add({.key = "k", .value = std::to_string(value), .partition = i % partitions});
+    }
+    ASSERT_EQ(driver.run().status, DSTREAM_OK) << driver.breach();
+  }
+  EXPECT_TRUE(driver.rejected().empty());
+  EXPECT_EQ(driver.host().metric("partition_changes"), 4);
+  for (const int beyond : {8, 9, 100}) {
+    driver.add({.key = "k", .value = "lost", .partition = beyond});
+  }
+  ASSERT_EQ(driver.run().status, DSTREAM_OK) << driver.breach();
+  const auto first = static_cast<size_t>(value);
+  EXPECT_EQ(driver.rejected(), (std::vector<size_t>{first, first + 1, first + 2}));
+  EXPECT_NE(driver.reject_message().find("has 8 partitions"), std::string::npos);
+  EXPECT_EQ(hub_.records("orders").size(), first);
 }
 
 TEST_F(SinkFaults, ANameThatDoesNotResolveIsSaid) {

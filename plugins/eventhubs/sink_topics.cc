@@ -94,7 +94,7 @@ void Sink::note_growth(Topic& topic, int32_t partitions) {
 // that is out of date (I5).
 void Sink::count_wanted() {
   for (const auto& topic : topics_) {
-    if (growing_ || !topic->is_ready() || topic->counted_at_ns >= topic->count_wanted_ns) {
+    if (growing_ || !topic->is_ready() || !topic->count_wanted) {
       continue;
     }
     const Producer::TopicAnswer answer = producer_->ask(topic->handle, kCountWaitMs);
@@ -102,7 +102,8 @@ void Sink::count_wanted() {
     if (answer.code != 0 || answer.partitions <= 0) {
       return;
     }
-    topic->counted_at_ns = now_ns_;
+    topic->count_wanted = false;
+    topic->counted_for = offered_messages_;
     if (answer.partitions > static_cast<int32_t>(topic->lines.size())) {
       note_growth(*topic, answer.partitions);
     }

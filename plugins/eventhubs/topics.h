@@ -20,12 +20,12 @@ namespace eventhubs {
 struct Topic {
   std::string name;
   rd_kafka_topic_t* handle = nullptr;
-  std::vector<Line> lines;      // empty: not known yet
-  uint32_t keyless_count = 0;   // messages without a key so far
-  bool created = false;         // by us, so that it may take a moment until all brokers know it
-  bool has_grown = false;       // it has more partitions than there are lines
-  int64_t counted_at_ns = 0;    // when the cluster last said how many partitions it has
-  int64_t count_wanted_ns = 0;  // since then a message waits for one that is not there; 0: none
+  std::vector<Line> lines;     // empty: not known yet
+  uint32_t keyless_count = 0;  // messages without a key so far
+  bool created = false;        // by us, so that it may take a moment until all brokers know it
+  bool has_grown = false;      // it has more partitions than there are lines
+  uint64_t counted_for = 0;    // messages offered when the cluster last said how many it has
+  bool count_wanted = false;   // a message behind those waits for one that is not there
   bool is_ready() const { return !lines.empty(); }
 };
 
