@@ -113,6 +113,10 @@ StepResult SourceWorker::open(int64_t now_ns) {
   context_.lifecycle->set_phase(Role::kSource, Phase::kOpening);
   config_refresh_.apply(*source_);
   CallResult result = source_->open(position_);
+  if (result.status == DSTREAM_CANCELLED && context_.lifecycle->stop_requested()) {
+    finish_reading();  // It did as it was told: no failure to show.
+    return StepResult::again();
+  }
   if (!result.ok()) {
     handle_failure(Call::kOpen, "open", result, now_ns);
     return StepResult::again();

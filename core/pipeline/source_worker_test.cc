@@ -383,6 +383,19 @@ TEST_F(SourceWorkerTest, SourceWithoutPositionsStops) {
   EXPECT_TRUE(parts_.lifecycle.reading_finished());
 }
 
+TEST_F(SourceWorkerTest, StopDuringOpenIsNoFailure) {
+  source_.opens.push_back(call_result(DSTREAM_CANCELLED));
+  source_.in_open = [this] { parts_.lifecycle.request_stop(parts_.clock.now_ns); };
+  start("5");
+  settle_down();
+  EXPECT_TRUE(parts_.lifecycle.reading_finished());
+  EXPECT_EQ(parts_.error_code(), "");
+  EXPECT_EQ(parts_.metrics.source_retries.value(), 0);
+  parts_.lifecycle.set_sink_finished();
+  settle_down();
+  EXPECT_THAT(source_.calls, ElementsAre("open 5"));
+}
+
 TEST_F(SourceWorkerTest, CancelledWithoutAStopIsAReopen) {
   will_fail(DSTREAM_CANCELLED);
   start();

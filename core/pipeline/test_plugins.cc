@@ -8,8 +8,9 @@ namespace dstream::core::testing {
 namespace {
 
 std::mutex stages_mutex;
+// Never destroyed: a thread that a test left behind in a plugin may still use its stage.
 std::map<std::string, std::shared_ptr<Stage>, std::less<>>& stages() {
-  static std::map<std::string, std::shared_ptr<Stage>, std::less<>> all;
+  static auto& all = *new std::map<std::string, std::shared_ptr<Stage>, std::less<>>;
   return all;
 }
 

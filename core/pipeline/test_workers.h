@@ -96,8 +96,13 @@ class ScriptedSource final : public ScriptedConnector<GuardedSource> {
   std::deque<CallResult> opens;
   std::deque<std::pair<CallResult, dstream_batch*>> reads;
   std::deque<CallResult> commits;
+  std::function<void()> in_open;
+
   CallResult open(std::string_view position) override {
     calls.push_back("open " + std::string(position));
+    if (in_open) {
+      in_open();
+    }
     return take(opens, DSTREAM_OK);
   }
   CallResult read(uint32_t, uint32_t, dstream_batch** out) override {

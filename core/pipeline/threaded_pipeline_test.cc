@@ -110,7 +110,8 @@ TEST_F(ThreadedPipelineTest, CleanStopLeavesNoDuplicatesBehind) {
     (*pipeline)->request_stop();
     ASSERT_TRUE((*pipeline)->wait(60'000));
     EXPECT_EQ((*pipeline)->status().state, PipelineState::kStopped);
-    EXPECT_FALSE((*pipeline)->status().last_error.has_value());
+    std::optional<Error> last_error = (*pipeline)->status().last_error;
+    EXPECT_FALSE(last_error.has_value()) << last_error->text();
   }
   EXPECT_EQ(stage_->delivered, numbers(1, static_cast<int64_t>(stage_->delivered.size())));
   EXPECT_EQ(stage_->committed.back(), std::to_string(stage_->delivered.size()));
