@@ -12,6 +12,7 @@
 #include "core/pipeline/exactly_once.h"
 #include "core/pipeline/worker.h"
 #include "core/plugins/guard.h"
+#include "host/claim_checks.h"
 #include "host/commands.h"
 #include "host/doctor_report.h"
 #include "host/http_client.h"
@@ -40,6 +41,8 @@ class Doctor {
     check_state_folder(session_.state_dir, host);
     const std::string position = check_pipeline_state(*session_.files, session_.state_dir,
                                                       pipeline.name, pipeline.source.type, host);
+    check_claim_store(*session_.files, pipeline, timeout_ms_,
+                      clock_.wall_ns() / core::kNanosPerSecond, host);
     core::InstanceOptions options{pipeline.name, pipeline.source.config_json, log_.get(), &metrics_,
                                   &clock_};
     const core::LoadedConnector* source = session_.plugins.find_source(pipeline.source.type);

@@ -31,11 +31,16 @@ std::vector<std::string> changed_keys(const Arguments& arguments,
 
 }  // namespace
 
-core::RereadConfig reread_from(std::shared_ptr<const core::Config> config,
-                               const core::PluginRegistry* plugins) {
-  return [config = std::move(config), plugins](const std::string& pipeline, core::Role role) {
+core::Rereads rereads_from(std::shared_ptr<const core::Config> config,
+                           const core::PluginRegistry* plugins) {
+  core::Rereads out;
+  out.connector = [config, plugins](const std::string& pipeline, core::Role role) {
     return config->reread_connector(pipeline, role, *plugins);
   };
+  out.claim_check = [config](const std::string& pipeline) {
+    return config->reread_claim_check(pipeline);
+  };
+  return out;
 }
 
 tl::expected<NewConfiguration, std::vector<core::Error>> read_again(const Arguments& arguments,
@@ -77,7 +82,7 @@ tl::expected<NewConfiguration, std::vector<core::Error>> read_again(const Argume
   }
   out.pipelines = std::move(*pipelines);
   out.warnings = config->warnings();
-  out.reread = reread_from(std::move(config), &session.plugins);
+  out.rereads = rereads_from(std::move(config), &session.plugins);
   return out;
 }
 

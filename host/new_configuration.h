@@ -16,8 +16,8 @@
 namespace dstream::host {
 
 // Where the secrets of `config` are read again. `plugins` is borrowed.
-core::RereadConfig reread_from(std::shared_ptr<const core::Config> config,
-                               const core::PluginRegistry* plugins);
+core::Rereads rereads_from(std::shared_ptr<const core::Config> config,
+                           const core::PluginRegistry* plugins);
 
 // Reads what `arguments` name and checks it as `validate` does, with the plugins of `session`, to
 // whose secrets it adds. `session` is that of the start. All errors there are, with exit code 2:

@@ -42,19 +42,24 @@ PipelineRunner::PipelineRunner(core::PipelineSettings settings,
     : settings_(std::move(settings)),
       environment_(environment),
       on_end_(std::move(on_end)),
-      reread_(environment.reread_config),
+      rereads_(environment.rereads),
       predecessor_(std::move(predecessor)) {
-  if (!reread_) {
-    return;
+  if (rereads_.connector) {
+    environment_.rereads.connector = [this](const std::string& pipeline, core::Role role) {
+      return rereads().connector(pipeline, role);
+    };
   }
-  environment_.reread_config = [this](const std::string& pipeline, core::Role role) {
-    core::RereadConfig reread;
-    {
-      std::lock_guard lock(reread_mutex_);
-      reread = reread_;
-    }
-    return reread(pipeline, role);
-  };
+  if (rereads_.claim_check) {
+    environment_.rereads.claim_check = [this](const std::string& pipeline) {
+      return rereads().claim_check(pipeline);
+    };
+  }
+}
+
+// The caller uses a copy: what is read again may take its time.
+core::Rereads PipelineRunner::rereads() const {
+  std::lock_guard lock(rereads_mutex_);
+  return rereads_;
 }
 
 PipelineRunner::~PipelineRunner() {
@@ -218,9 +223,9 @@ void PipelineRunner::retire() {
   give_back(std::move(unneeded));
 }
 
-void PipelineRunner::set_reread(core::RereadConfig reread) {
-  std::lock_guard lock(reread_mutex_);
-  reread_ = std::move(reread);
+void PipelineRunner::set_rereads(core::Rereads rereads) {
+  std::lock_guard lock(rereads_mutex_);
+  rereads_ = std::move(rereads);
 }
 
 bool PipelineRunner::gone() const {

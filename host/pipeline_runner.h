@@ -36,7 +36,7 @@ class PipelineRunner {
   // has locked is free then. [any-thread]
   void retire();
   // Where the secrets are read again from now on. [any-thread]
-  void set_reread(core::RereadConfig reread);
+  void set_rereads(core::Rereads rereads);
 
   const core::PipelineSettings& settings() const { return settings_; }
   const std::string& name() const { return settings_.name; }
@@ -77,14 +77,16 @@ class PipelineRunner {
   std::unique_ptr<core::Pipeline> take_if_unneeded();  // REQUIRES: mutex_ held
   void give_back(std::unique_ptr<core::Pipeline> pipeline);
 
+  core::Rereads rereads() const;
+
   const core::PipelineSettings settings_;
   core::PipelineEnvironment environment_;
   const std::function<void()> on_end_;
   std::thread thread_;
   std::atomic<bool> ended_{false};
 
-  mutable std::mutex reread_mutex_;  // guards reread_; a worker of the pipeline takes it
-  core::RereadConfig reread_;
+  mutable std::mutex rereads_mutex_;  // guards rereads_; a worker of the pipeline takes it
+  core::Rereads rereads_;
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable changed_;

@@ -170,7 +170,7 @@ void Reloads::carry_out(Reload& reload) {
     refuse(reload, std::move(errors));
     return;
   }
-  auto runners = settings_.target->apply(plan, read->reread);
+  auto runners = settings_.target->apply(plan, read->rereads);
   if (!runners) {
     refuse(reload, {runners.error()});
     return;

@@ -40,7 +40,7 @@ struct NewConfiguration {
   std::vector<core::Error> warnings;
   // Keys of the process that have another value than at its start: "log.level".
   std::vector<std::string> restart_needed;
-  core::RereadConfig reread;  // secrets of these files
+  core::Rereads rereads;  // secrets of these files
 };
 
 // What a reload acts on. [any-thread]
@@ -49,11 +49,11 @@ class ReloadTarget {
   virtual ~ReloadTarget() = default;
   // Every pipeline of the process, with its settings.
   virtual std::vector<ConfiguredPipeline> configured() = 0;
-  // Does what the plan says, without waiting for it; unchanged pipelines only take over `reread`.
+  // Does what the plan says, without waiting for it; unchanged pipelines only take over `rereads`.
   // The runners of the plan's entries, in its order; nullptr where there is none. Errors:
   // DS-RELOAD-STOPPING if the process is about to end; nothing has then been done.
   virtual core::Result<std::vector<std::shared_ptr<PipelineRunner>>> apply(
-      const std::vector<PlannedPipeline>& plan, const core::RereadConfig& reread) = 0;
+      const std::vector<PlannedPipeline>& plan, const core::Rereads& rereads) = 0;
 };
 
 enum class ReloadState { kWaiting, kChecking, kRefused, kApplying, kDone };

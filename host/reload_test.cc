@@ -31,7 +31,7 @@ class FakeTarget final : public ReloadTarget {
  public:
   std::vector<ConfiguredPipeline> configured() override { return running; }
   core::Result<std::vector<std::shared_ptr<PipelineRunner>>> apply(
-      const std::vector<PlannedPipeline>& plan, const core::RereadConfig&) override {
+      const std::vector<PlannedPipeline>& plan, const core::Rereads&) override {
     if (closing) {
       return core::fail("DS-RELOAD-STOPPING", "The process is about to end.");
     }

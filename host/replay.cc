@@ -211,10 +211,13 @@ int replay_command(const Arguments& arguments, Output& output) {
   environment.plugins = &session.plugins;
   environment.state_dir = session.state_dir;
   environment.seed = std::random_device()();
-  environment.reread_config = [&](const std::string&, core::Role role) {
+  environment.rereads.connector = [&](const std::string&, core::Role role) {
     return role == core::Role::kSource
                ? core::Result<std::string>(replay.settings.source.config_json)
                : session.config->reread_connector(replay.sink_of, role, session.plugins);
+  };
+  environment.rereads.claim_check = [&](const std::string&) {
+    return session.config->reread_claim_check(replay.sink_of);
   };
   Supervisor supervisor({replay.settings}, environment, &signals, arguments.status_interval_ms);
   const int exit_code = supervisor.run();

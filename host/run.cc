@@ -74,7 +74,7 @@ int run_command(const Arguments& arguments, Output& output) {
   environment.plugins = &session.plugins;
   environment.state_dir = session.state_dir;
   environment.seed = random_seed();
-  environment.reread_config = reread_from(session.config, &session.plugins);
+  environment.rereads = rereads_from(session.config, &session.plugins);
   Supervisor supervisor(std::move(session.pipelines), environment, &signals,
                         arguments.status_interval_ms);
   Reloads reloads({[&] { return read_again(arguments, session); },

@@ -28,14 +28,14 @@ Supervisor::Supervisor(std::vector<core::PipelineSettings> pipelines,
                        int64_t status_interval_ms)
     : environment_(environment), signals_(signals), status_interval_ms_(status_interval_ms) {
   for (core::PipelineSettings& settings : pipelines) {
-    runners_.push_back(make_runner(std::move(settings), environment_.reread_config, nullptr));
+    runners_.push_back(make_runner(std::move(settings), environment_.rereads, nullptr));
   }
 }
 
 Supervisor::Runner Supervisor::make_runner(core::PipelineSettings settings,
-                                           const core::RereadConfig& reread, Runner predecessor) {
+                                           const core::Rereads& rereads, Runner predecessor) {
   core::PipelineEnvironment environment = environment_;
-  environment.reread_config = reread;
+  environment.rereads = rereads;
   auto runner = std::make_shared<PipelineRunner>(
       std::move(settings), environment, [this] { ended_.notify(); }, std::move(predecessor));
   sampled_rate(runner->name(), 0);
@@ -268,14 +268,14 @@ std::vector<ConfiguredPipeline> Supervisor::configured() {
 }
 
 core::Result<std::vector<std::shared_ptr<PipelineRunner>>> Supervisor::apply(
-    const std::vector<PlannedPipeline>& plan, const core::RereadConfig& reread) {
+    const std::vector<PlannedPipeline>& plan, const core::Rereads& rereads) {
   std::vector<Runner> out;
   std::lock_guard lock(runners_mutex_);
   if (closing_) {
     return core::fail("DS-RELOAD-STOPPING", "The process is about to end; nothing is read again.");
   }
   for (const PlannedPipeline& planned : plan) {
-    out.push_back(carry_out(planned, reread));
+    out.push_back(carry_out(planned, rereads));
   }
   ended_.notify();  // What had ended may be gone now, and all that is left may have ended.
   return out;
@@ -283,12 +283,12 @@ core::Result<std::vector<std::shared_ptr<PipelineRunner>>> Supervisor::apply(
 
 // REQUIRES: runners_mutex_ held.
 Supervisor::Runner Supervisor::carry_out(const PlannedPipeline& planned,
-                                         const core::RereadConfig& reread) {
+                                         const core::Rereads& rereads) {
   auto same_name = [&](const Runner& runner) { return runner->name() == planned.name; };
   auto found = std::find_if(runners_.begin(), runners_.end(), same_name);
   Runner runner = found == runners_.end() ? nullptr : *found;
   if (planned.action == ReloadAction::kUnchanged) {
-    runner->set_reread(reread);
+    runner->set_rereads(rereads);
     return runner;
   }
   if (planned.action == ReloadAction::kNotAsked) {
@@ -305,7 +305,7 @@ Supervisor::Runner Supervisor::carry_out(const PlannedPipeline& planned,
   // The newest of those that leave: it may itself wait for the one before it.
   auto before = std::find_if(leaving_.rbegin(), leaving_.rend(), same_name);
   Runner next =
-      make_runner(*planned.settings, reread, before == leaving_.rend() ? nullptr : *before);
+      make_runner(*planned.settings, rereads, before == leaving_.rend() ? nullptr : *before);
   if (found == runners_.end()) {
     runners_.push_back(next);
   } else {

@@ -54,7 +54,7 @@ class Supervisor final : public AdminTarget, public ReloadTarget {
                                       const std::string& table) override;
   std::vector<ConfiguredPipeline> configured() override;
   core::Result<std::vector<std::shared_ptr<PipelineRunner>>> apply(
-      const std::vector<PlannedPipeline>& plan, const core::RereadConfig& reread) override;
+      const std::vector<PlannedPipeline>& plan, const core::Rereads& rereads) override;
 
  private:
   using Runner = std::shared_ptr<PipelineRunner>;
@@ -74,9 +74,9 @@ class Supervisor final : public AdminTarget, public ReloadTarget {
   bool all_ended();
   std::vector<Runner> runners() const;
   std::vector<Runner> runners_and_leaving() const;
-  Runner make_runner(core::PipelineSettings settings, const core::RereadConfig& reread,
+  Runner make_runner(core::PipelineSettings settings, const core::Rereads& rereads,
                      Runner predecessor);
-  Runner carry_out(const PlannedPipeline& planned, const core::RereadConfig& reread);
+  Runner carry_out(const PlannedPipeline& planned, const core::Rereads& rereads);
   void forget_left();
   int finish();
   double sampled_rate(const std::string& pipeline, uint64_t delivered);

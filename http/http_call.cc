@@ -72,6 +72,8 @@ class HttpCall::Guarded {
 
 HttpAnswer HttpCall::send(const HttpRequestText& request) {
   std::string where = "the server";
+  const std::string_view payload =
+      request.borrowed_body.empty() ? std::string_view(request.body) : request.borrowed_body;
   try {
     const Poco::URI uri(request.url);
     where = uri.getHost() + ":" + std::to_string(uri.getPort());
@@ -95,10 +97,14 @@ HttpAnswer HttpCall::send(const HttpRequestText& request) {
       head.set(name, value);
     }
     if (request.method != "GET") {
-      head.setContentLength(static_cast<std::streamsize>(request.body.size()));
+      head.setContentLength(static_cast<std::streamsize>(payload.size()));
     }
-    session.sendRequest(head) << request.body << std::flush;
+    head.setExpectContinue(request.expects_continue);
+    std::ostream& out = session.sendRequest(head);
     net::HTTPResponse response;
+    if (!request.expects_continue || session.peekResponse(response)) {
+      out << payload << std::flush;
+    }
     std::istream& body = session.receiveResponse(response);
     HttpAnswer answer{response.getStatus(), seconds_of(response.get("Retry-After", "")), ""};
     answer.body = read_body(body);

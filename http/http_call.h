@@ -11,6 +11,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,11 @@ struct HttpRequestText {
   std::string url;  // http:// or https://
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string body = {};
+  // Sent in place of `body` if it is not empty; must stay until send() returns.
+  std::string_view borrowed_body = {};
+  // The body is sent only when the server has said that it wants it, so that a refusal comes before
+  // it and not in the middle. For servers that know of it, and bodies of which it is worth a wait.
+  bool expects_continue = false;
 };
 
 struct HttpAnswer {

@@ -115,6 +115,14 @@ const YamlEntry* find_path(const YamlNode& node, std::string_view path) {
   return slash == std::string_view::npos ? entry : find_path(*entry->value, path.substr(slash + 1));
 }
 
+ClaimCheckSettings claims_of(const Draft& draft, const JsonObject& keys) {
+  ClaimCheckSettings claims = read_claim_check(keys);
+  if (!claims.folder.empty()) {
+    claims.folder = from_folder(draft.file->folder, claims.folder);
+  }
+  return claims;
+}
+
 // What a connector is given: `type` is the host's key, and `topic` where the sink has none.
 void take_own_keys(const LoadedConnector& loaded, JsonObject own) {
   own->remove("type");
@@ -146,6 +154,8 @@ struct Config::State {
   Json shown() const;
   TypedJsonContext context(const SchemaView& view, File& file, ConfigErrors& errors);
   Result<std::string> reread(const std::string& pipeline, Role role, const PluginRegistry& plugins);
+  Draft& draft_of(const std::string& pipeline);
+  Result<ClaimCheckSettings> reread_claim_check(const std::string& pipeline);
   void warn(std::string code, Place place, std::string message, std::string hint);
 
   PipelineSettings finish(Draft& draft, const PluginRegistry& plugins, ConfigErrors& errors);
@@ -339,14 +349,36 @@ Json Config::State::connector_keys(const Draft& draft, const char* side,
   return keys;
 }
 
-Result<std::string> Config::State::reread(const std::string& pipeline, Role role,
-                                          const PluginRegistry& plugins) {
-  const bool is_source = role == Role::kSource;
-  const char* side = is_source ? "source" : "sink";
+Draft& Config::State::draft_of(const std::string& pipeline) {
   auto draft = std::find_if(drafts.begin(), drafts.end(), [&](const Draft& each) {
     return each.keys.extract<JsonObject>()->getValue<std::string>("name") == pipeline;
   });
   DSTREAM_ASSERT(draft != drafts.end());
+  return *draft;
+}
+
+Result<ClaimCheckSettings> Config::State::reread_claim_check(const std::string& pipeline) {
+  const Draft& draft = draft_of(pipeline);
+  const SchemaView& view = file_schema(FileShape::kPipeline);
+  ConfigErrors errors;
+  Origins origins = draft.file->origins;
+  TypedJsonContext into = context(view, *draft.file, errors);
+  into.origins = &origins;
+  Json keys = build_typed_json(into, *draft.node, view.root(), draft.pointer, draft.node->mark);
+  if (errors.empty()) {
+    check_schema(view, keys, origins, draft.pointer, errors);
+  }
+  if (!errors.empty()) {
+    return fail(errors.front());
+  }
+  return claims_of(draft, keys.extract<JsonObject>());
+}
+
+Result<std::string> Config::State::reread(const std::string& pipeline, Role role,
+                                          const PluginRegistry& plugins) {
+  const bool is_source = role == Role::kSource;
+  const char* side = is_source ? "source" : "sink";
+  const Draft* draft = &draft_of(pipeline);
   auto type = draft->keys.extract<JsonObject>()->getObject(side)->getValue<std::string>("type");
   const LoadedConnector& loaded = is_source ? *plugins.find_source(type) : *plugins.find_sink(type);
   ConfigErrors errors;
@@ -469,6 +501,7 @@ PipelineSettings Config::State::finish(Draft& draft, const PluginRegistry& plugi
   size_t before = errors.size();
   PipelineSettings settings =
       read_pipeline_keys(keys.extract<JsonObject>(), draft.file->origins, draft.pointer, errors);
+  settings.claim_check = claims_of(draft, keys.extract<JsonObject>());
   auto source = connector(draft, true, plugins, settings, shown, errors);
   auto sink = connector(draft, false, plugins, settings, shown, errors);
   dead_letter_sink(draft, plugins, settings, shown, errors);
@@ -540,6 +573,11 @@ Result<std::string> Config::reread_connector(const std::string& pipeline, Role r
                                              const PluginRegistry& plugins) const {
   std::lock_guard lock(state_->reread_mutex);
   return state_->reread(pipeline, role, plugins);
+}
+
+Result<ClaimCheckSettings> Config::reread_claim_check(const std::string& pipeline) const {
+  std::lock_guard lock(state_->reread_mutex);
+  return state_->reread_claim_check(pipeline);
 }
 
 const std::vector<Error>& Config::warnings() const { return state_->warnings; }

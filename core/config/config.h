@@ -71,6 +71,8 @@ class Config {
   // and its kind, DS-CONFIG-VALUE. [any-thread]
   Result<std::string> reread_connector(const std::string& pipeline, Role role,
                                        const PluginRegistry& plugins) const;
+  // The same of a pipeline's claim_check.
+  Result<ClaimCheckSettings> reread_claim_check(const std::string& pipeline) const;
 
   // What is allowed but probably not meant. Complete after pipelines().
   const std::vector<Error>& warnings() const;

@@ -63,6 +63,7 @@ OnOversize read_on_oversize(const JsonObject& pipeline) {
          : name == "dead_letter"      ? OnOversize::kDeadLetter
          : name == "truncate_columns" ? OnOversize::kTruncateColumns
          : name == "split"            ? OnOversize::kSplit
+         : name == "claim_check"      ? OnOversize::kClaimCheck
                                       : OnOversize::kOnReject;
 }
 
@@ -88,7 +89,41 @@ DeadLetterSettings read_dead_letter(const JsonObject& pipeline) {
   return out;
 }
 
+// Values go to one place, and only where something sends them.
+void check_claim_check(const JsonObject& pipeline, const PipelineSettings& settings,
+                       const Origins& origins, const std::string& pointer,
+                       std::vector<Error>& errors) {
+  const bool wanted = settings.on_oversize == OnOversize::kClaimCheck;
+  const ClaimCheckSettings& claims = settings.claim_check;
+  const std::string at = pointer + "/claim_check";
+  if (wanted && claims.folder.empty() && claims.container_url.empty()) {
+    errors.push_back({"DS-CONFIG-MISSING-KEY",
+                      dotted(pointer + "/on_oversize") +
+                          " claim_check needs claim_check.folder or claim_check.container_url.",
+                      "Say where values are stored: claim_check: {folder: /srv/values}.",
+                      origins.value_place(pointer + "/on_oversize"), ExitCode::kUsage});
+  } else if (!claims.folder.empty() && !claims.container_url.empty()) {
+    errors.push_back({"DS-CONFIG-VALUE", dotted(at) + " has both folder and container_url.",
+                      "Keep one of them.", origins.key_place(at), ExitCode::kUsage});
+  } else if (!wanted && pipeline->has("claim_check")) {
+    errors.push_back({"DS-CONFIG-VALUE",
+                      dotted(at) + " has no effect without on_oversize: claim_check.",
+                      "Set on_oversize, or remove it.", origins.key_place(at), ExitCode::kUsage});
+  }
+}
+
 }  // namespace
+
+ClaimCheckSettings read_claim_check(const JsonObject& pipeline) {
+  ClaimCheckSettings out;
+  if (pipeline->has("claim_check")) {
+    JsonObject keys = pipeline->getObject("claim_check");
+    out.folder = keys->optValue<std::string>("folder", "");
+    out.container_url = keys->optValue<std::string>("container_url", "");
+    out.ca_file = keys->optValue<std::string>("ca_file", "");
+  }
+  return out;
+}
 
 PipelineSettings read_pipeline_keys(const JsonObject& pipeline, const Origins& origins,
                                     const std::string& pointer, std::vector<Error>& errors) {
@@ -126,6 +161,8 @@ PipelineSettings read_pipeline_keys(const JsonObject& pipeline, const Origins& o
                       ? OnReject::kDeadLetter
                       : OnReject::kStop;
   out.on_oversize = read_on_oversize(pipeline);
+  out.claim_check = read_claim_check(pipeline);
+  check_claim_check(pipeline, out, origins, pointer, errors);
   out.dead_letter = read_dead_letter(pipeline);
   auto on_data_loss = pipeline->getValue<std::string>("on_data_loss");
   out.on_data_loss = on_data_loss == "continue"     ? OnDataLoss::kContinue

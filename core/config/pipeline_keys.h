@@ -15,5 +15,7 @@ namespace dstream::core {
 // and has its defaults. What this version cannot do is an error with code DS-CONFIG-UNSUPPORTED.
 PipelineSettings read_pipeline_keys(const JsonObject& pipeline, const Origins& origins,
                                     const std::string& pointer, std::vector<Error>& errors);
+// `claim_check` as it is written; empty without one.
+ClaimCheckSettings read_claim_check(const JsonObject& pipeline);
 
 }  // namespace dstream::core

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "core/base/assert.h"
 #include "core/messages/column_cut.h"
 
 namespace dstream::core {
@@ -56,7 +57,7 @@ uint64_t message_bytes(const dstream_message& message) {
 
 OversizeCounts OversizeEncoder::counts() const {
   return {refused_.load(std::memory_order_relaxed), truncated_.load(std::memory_order_relaxed),
-          split_.load(std::memory_order_relaxed)};
+          split_.load(std::memory_order_relaxed), claimed_.load(std::memory_order_relaxed)};
 }
 
 bool OversizeEncoder::fits(const std::vector<dstream_message>& out, size_t from) const {
@@ -86,6 +87,9 @@ Result<void> OversizeEncoder::encode(const dstream_record& record, uint32_t reco
       break;
     case OnOversize::kSplit:
       made = split(arena, out, before);
+      break;
+    case OnOversize::kClaimCheck:
+      made = claim(record, record_index, arena, out, before);
       break;
   }
   if (!made) {
@@ -181,6 +185,41 @@ Result<void> OversizeEncoder::split_one(const dstream_message& whole, Arena& are
     headers[whole.header_count + 1] = {kPartOfHeader, bytes_of(digest)};
     out.push_back(message);
   }
+  return {};
+}
+
+// Nothing is stored before it is known that all references fit. The whole keep their memory in the
+// arena, where the store reads them. When the record was read is left out of them: it would give a
+// change that is read again another hash, and so another name.
+Result<void> OversizeEncoder::claim(const dstream_record& record, uint32_t record_index,
+                                    Arena& arena, std::vector<dstream_message>& out, size_t from) {
+  DSTREAM_ASSERT(claims_ != nullptr);
+  dstream_record repeatable = record;
+  repeatable.read_time_ns = 0;
+  out.resize(from);
+  if (Result<void> encoded = inner_->encode(repeatable, record_index, arena, out); !encoded) {
+    return encoded;
+  }
+  parts_.assign(out.begin() + static_cast<std::ptrdiff_t>(from), out.end());
+  std::vector<std::pair<std::string, dstream_bytes>> values;
+  for (dstream_message& message : parts_) {
+    if (message_bytes(message) <= limit_bytes_) {
+      continue;
+    }
+    const std::string digest = sha256(message.value);
+    const std::string name = claim_name(settings_.pipeline, message, digest);
+    const dstream_bytes value = message.value;
+    message = claim_message(message, name, claims_->location(name), digest, arena);
+    if (message_bytes(message) > limit_bytes_) {
+      return fail(Error{kOversizeCode, "", "key and headers alone take the room", {}, {}});
+    }
+    values.emplace_back(name, value);
+  }
+  for (const auto& [name, value] : values) {
+    claims_->put(name, value);
+  }
+  std::copy(parts_.begin(), parts_.end(), out.begin() + static_cast<std::ptrdiff_t>(from));
+  claimed_.fetch_add(1, std::memory_order_relaxed);
   return {};
 }
 

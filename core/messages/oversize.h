@@ -1,5 +1,6 @@
 // Messages that are larger than the sink takes: a column is cut, or the message is sent in parts,
-// or it is refused. Never silently: headers say what was done, and it is counted.
+// or its value is stored elsewhere, or it is refused. Never silently: headers say what was done,
+// and it is counted.
 //
 // An encoder around the format's own. Sizes are checked when a message is encoded, so that the sink
 // never sees what it would have to reject.
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "core/messages/claim_check.h"
 #include "core/messages/encoder.h"
 
 namespace dstream::core {
@@ -31,7 +33,8 @@ enum class OnOversize {
   kStop,             // the pipeline stops before it
   kDeadLetter,       // it is put aside, whatever on_reject says
   kTruncateColumns,  // the largest columns are cut until it fits
-  kSplit             // several messages, one after the other, with the same key
+  kSplit,            // several messages, one after the other, with the same key
+  kClaimCheck        // the value is stored elsewhere, and a reference is sent
 };
 
 // What has been done since the start.
@@ -39,6 +42,7 @@ struct OversizeCounts {
   uint64_t refused = 0;
   uint64_t truncated = 0;
   uint64_t split = 0;
+  uint64_t claimed = 0;
 };
 
 // What a message takes of a sink's limit: key, value, headers, and what the protocol adds at most.
@@ -52,6 +56,10 @@ class OversizeEncoder final : public Encoder {
 
   // What the sink takes; 0: everything. Counts for the next encode().
   void set_limit(uint64_t bytes) { limit_bytes_ = bytes; }
+  // Where kClaimCheck stores values; borrowed. Messages that encode() has made must not be written
+  // before claims()->stored() says true, and their memory not be freed before that or forget().
+  void set_claims(ClaimStore* claims) { claims_ = claims; }
+  ClaimStore* claims() { return claims_; }
   Result<bool> prepare(const dstream_batch& batch) override { return inner_->prepare(batch); }
   std::optional<Error> trouble() const override { return inner_->trouble(); }
   bool needs_preparation() const override { return inner_->needs_preparation(); }
@@ -69,16 +77,20 @@ class OversizeEncoder final : public Encoder {
   Result<void> split(Arena& arena, std::vector<dstream_message>& out, size_t from);
   Result<void> split_one(const dstream_message& whole, Arena& arena,
                          std::vector<dstream_message>& out) const;
+  Result<void> claim(const dstream_record& record, uint32_t record_index, Arena& arena,
+                     std::vector<dstream_message>& out, size_t from);
   Error refusal(const dstream_record& record, uint64_t bytes, const std::string& why) const;
 
   const std::unique_ptr<Encoder> inner_;
   const OnOversize policy_;
   const MessageSettings settings_;
+  ClaimStore* claims_ = nullptr;
   uint64_t limit_bytes_ = 0;
   std::vector<dstream_message> parts_;  // keeps its memory
   std::atomic<uint64_t> refused_{0};
   std::atomic<uint64_t> truncated_{0};
   std::atomic<uint64_t> split_{0};
+  std::atomic<uint64_t> claimed_{0};
 };
 
 }  // namespace dstream::core

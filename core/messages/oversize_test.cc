@@ -197,6 +197,82 @@ TEST_F(OversizeTest, OnlyTheLargeMessageOfARecordIsSplit) {
   EXPECT_EQ(header_of(out_.back(), kPartHeader), "none");
 }
 
+// Stores at once.
+class PromptStore final : public ClaimStore {
+ public:
+  std::string location(const std::string& name) const override {
+    return "https://store.example/values/" + name;
+  }
+  void put(const std::string& name, dstream_bytes value) override { values[name] = text_of(value); }
+  Result<bool> stored() override { return true; }
+  std::optional<Error> trouble() const override { return std::nullopt; }
+  void forget() override {}
+
+  std::map<std::string, std::string> values;
+};
+
+// What consumers read: it must not change.
+TEST_F(OversizeTest, AReferenceIsWhatTheManualSays) {
+  PromptStore store;
+  use(OnOversize::kClaimCheck, 1500, "debezium-json");
+  encoder_->set_claims(&store);
+  const std::string notes(4000, 'x');
+  TestRecord record(people_, DSTREAM_OP_INSERT, {}, row(1, notes));
+  record.raw.read_time_ns = 0;
+  encoder_->set_limit(0);
+  ASSERT_TRUE(encode(record).has_value());
+  const dstream_message whole = out_[0];
+  const std::string id = header_of(whole, "ce_id");
+  encoder_->set_limit(1500);
+  ASSERT_TRUE(encode(record).has_value());
+  ASSERT_EQ(out_.size(), 1u);
+  ASSERT_EQ(store.values.size(), 1u);
+  const auto& [name, value] = *store.values.begin();
+  EXPECT_EQ(value, text_of(whole.value));
+  const std::string digest = name.substr(name.size() - 64);
+  std::string plain_id = id;
+  std::replace(plain_id.begin(), plain_id.end(), ':', '_');
+  EXPECT_EQ(name, "people/" + plain_id + "-" + digest);
+  EXPECT_EQ(text_of(out_[0].key), text_of(whole.key));
+  EXPECT_STREQ(out_[0].topic, whole.topic);
+  EXPECT_EQ(header_of(out_[0], "ce_id"), id);
+  EXPECT_EQ(header_of(out_[0], kClaimCheckHeader), name);
+  EXPECT_EQ(text_of(out_[0].value),
+            "{\"claim_check\":{\"location\":\"https://store.example/values/" + name +
+                "\",\"name\":\"" + name + "\",\"bytes\":" + std::to_string(value.size()) +
+                ",\"sha256\":\"" + digest + "\"}}");
+  EXPECT_EQ(encoder_->counts().claimed, 1u);
+  record.raw.read_time_ns = 1'000'000'000;
+  ASSERT_TRUE(encode(record).has_value());
+  EXPECT_EQ(store.values.size(), 1u) << "what is read again is stored over itself";
+}
+
+TEST_F(OversizeTest, NothingIsStoredForAReferenceThatDoesNotFit) {
+  PromptStore store;
+  use(OnOversize::kClaimCheck, 200);
+  encoder_->set_claims(&store);
+  const std::string notes(4000, 'x');
+  TestRecord record(people_, DSTREAM_OP_INSERT, {}, row(1, notes));
+  const Result<void> refused = encode(record);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, kOversizeCode);
+  EXPECT_TRUE(store.values.empty());
+  EXPECT_TRUE(out_.empty());
+}
+
+TEST_F(OversizeTest, OnlyTheLargeMessageOfARecordIsAReference) {
+  PromptStore store;
+  use(OnOversize::kClaimCheck, 1500);
+  encoder_->set_claims(&store);
+  const std::string notes(4000, 'x');
+  TestRecord record(people_, DSTREAM_OP_DELETE, row(1, notes), {});
+  ASSERT_TRUE(encode(record).has_value());
+  ASSERT_EQ(out_.size(), 2u);
+  EXPECT_NE(header_of(out_[0], kClaimCheckHeader), "none");
+  EXPECT_EQ(out_[1].value.data, nullptr);
+  EXPECT_EQ(header_of(out_[1], kClaimCheckHeader), "none");
+}
+
 TEST_F(OversizeTest, WhatCannotBeSplitIsRefused) {
   Table log("Log");
   log.column("Text", "nvarchar(max)", DSTREAM_STRING);

@@ -99,6 +99,7 @@ Result<void> PipelineEngine::make_parts(std::unique_ptr<Encoder> encoder) {
     auto wrapped = std::make_unique<OversizeEncoder>(std::move(encoder), settings_.on_oversize,
                                                      settings_.messages);
     oversize = wrapped.get();
+    make_claims(oversize);
     encoder = std::move(wrapped);
   }
   auto store = CheckpointStore::open(*environment_.files, environment_.state_dir, settings_.name,
@@ -139,6 +140,22 @@ Result<void> PipelineEngine::make_parts(std::unique_ptr<Encoder> encoder) {
   return {};
 }
 
+void PipelineEngine::make_claims(OversizeEncoder* oversize) {
+  if (settings_.on_oversize != OnOversize::kClaimCheck) {
+    return;
+  }
+  ClaimUploads::Environment environment;
+  environment.files = environment_.files;
+  environment.clock = environment_.clock;
+  environment.log = environment_.log;
+  environment.metrics = &metrics_;
+  environment.reread = environment_.rereads.claim_check;
+  environment.changed = [this] { lifecycle_.sink_wakeup().notify(); };
+  environment.seed = environment_.seed;
+  claims_ = std::make_unique<ClaimUploads>(settings_, std::move(environment));
+  oversize->set_claims(claims_.get());
+}
+
 Result<void> PipelineEngine::make_dead_letter_sink() {
   if (!settings_.dead_letter.sink) {
     return {};
@@ -177,7 +194,7 @@ WorkerContext PipelineEngine::context(uint64_t seed_offset) {
   out.positions = &positions_;
   out.metrics = &metrics_;
   out.counters = &counters_;
-  out.reread_config = environment_.reread_config;
+  out.reread_config = environment_.rereads.connector;
   out.seed = environment_.seed + seed_offset;
   return out;
 }

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/messages/encoder.h"
+#include "core/pipeline/claim_uploads.h"
 #include "core/pipeline/pipeline.h"
 #include "core/pipeline/sink_worker.h"
 #include "core/pipeline/source_worker.h"
@@ -47,6 +48,7 @@ class PipelineEngine {
   PipelineEngine(const PipelineSettings& settings, const PipelineEnvironment& environment);
   Result<void> make_parts(std::unique_ptr<Encoder> encoder);
   Result<std::unique_ptr<Encoder>> make_own_encoder();
+  void make_claims(OversizeEncoder* oversize);
   Result<void> make_dead_letter_sink();
   WorkerContext context(uint64_t seed_offset);
 
@@ -59,6 +61,7 @@ class PipelineEngine {
   PositionExchange positions_;
   std::unique_ptr<CheckpointStore> store_;
   std::unique_ptr<RegistryClient> registry_;
+  std::unique_ptr<ClaimUploads> claims_;  // only with on_oversize: claim_check
   // In this order: batches go back before their source is destroyed, a sink is closed before the
   // deliveries it holds are released, and nothing settles into a worker that is gone.
   std::unique_ptr<GuardedSource> source_;

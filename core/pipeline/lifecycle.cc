@@ -268,7 +268,7 @@ void Lifecycle::log_state(PipelineState state) const {
 
 std::optional<Error> Lifecycle::shown_error() const {
   for (const auto* each : {&failure_, &given_up_, &errors_[0], &errors_[1], &troubles_[0],
-                           &troubles_[1], &troubles_[2]}) {
+                           &troubles_[1], &troubles_[2], &troubles_[3]}) {
     if (*each) {
       return *each;
     }

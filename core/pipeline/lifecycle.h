@@ -26,7 +26,7 @@ namespace dstream::core {
 
 enum class Phase { kOpening, kOpen, kBackingOff, kFinished };
 // Trouble that does not stop delivery; shown by status() until it is over.
-enum class Trouble { kCheckpoint = 0, kDeadLetter = 1, kEncoder = 2 };
+enum class Trouble { kCheckpoint = 0, kDeadLetter = 1, kEncoder = 2, kClaims = 3 };
 
 class Lifecycle {
  public:
@@ -105,7 +105,7 @@ class Lifecycle {
   int64_t since_wall_ns_ = 0;
   std::array<Phase, 2> phases_{Phase::kOpening, Phase::kOpening};
   std::array<std::optional<Error>, 2> errors_;
-  std::array<std::optional<Error>, 3> troubles_;
+  std::array<std::optional<Error>, 4> troubles_;
   std::optional<Error> failure_;
   std::optional<Error> given_up_;
   std::string draining_said_;  // the code that was last said while draining

@@ -61,8 +61,8 @@ struct PipelineEnvironment {
   MetricsRegistry* metrics = nullptr;
   const PluginRegistry* plugins = nullptr;
   std::string state_dir;
-  uint64_t seed = 0;           // back-off jitter
-  RereadConfig reread_config;  // may be empty: secrets stay as they were at the start
+  uint64_t seed = 0;  // back-off jitter
+  Rereads rereads;
 };
 
 // Thread rule: create, start and wait from one thread; the rest [any-thread].

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/base/error.h"
+#include "core/claims/claim_target.h"
 #include "core/messages/encoder.h"
 #include "core/messages/oversize.h"
 
@@ -17,6 +18,16 @@ enum class Role { kSource = 0, kSink = 1 };
 // A connector's config_json as the files behind its secrets are now; an error if one cannot be read
 // or used. [any-thread]
 using RereadConfig = std::function<Result<std::string>(const std::string& pipeline, Role role)>;
+
+// The same of a pipeline's claim_check. [any-thread]
+using RereadClaimCheck = std::function<Result<ClaimCheckSettings>(const std::string& pipeline)>;
+
+// Where the secrets of one reading of the configuration are read again; each may be empty: they
+// stay as they were at the start.
+struct Rereads {
+  RereadConfig connector;
+  RereadClaimCheck claim_check;
+};
 
 struct ConnectorSettings {
   std::string type;         // a connector id: "sqlserver-cdc"
@@ -71,6 +82,7 @@ struct PipelineSettings {
   bool exactly_once = false;
   OnReject on_reject = OnReject::kStop;
   OnOversize on_oversize = OnOversize::kOnReject;
+  ClaimCheckSettings claim_check;  // of OnOversize::kClaimCheck
   DeadLetterSettings dead_letter;
   OnDataLoss on_data_loss = OnDataLoss::kStop;
 

@@ -346,6 +346,7 @@ StepResult SinkWorker::finish(int64_t now_ns) {
     dead_letter_sink_->forget();  // It may look at records of the deliveries.
     dead_letter_sink_->close();
   }
+  forget_claims();
   tracker_.clear();
   uint64_t left =
       context_.counters->records_read.load() - context_.counters->records_durable.load();
@@ -368,14 +369,17 @@ void SinkWorker::note_oversize(int64_t now_ns) {
   context_.metrics->oversize_truncated.add(
       static_cast<double>(now.truncated - oversize_noted_.truncated));
   context_.metrics->oversize_split.add(static_cast<double>(now.split - oversize_noted_.split));
+  context_.metrics->oversize_claimed.add(
+      static_cast<double>(now.claimed - oversize_noted_.claimed));
   oversize_noted_ = now;
-  const uint64_t changed = now.truncated + now.split;
+  const uint64_t changed = now.truncated + now.split + now.claimed;
   if (changed > oversize_said_ && now_ns >= oversize_say_at_ns_) {
     context_.log->write(LogLevel::kWarn,
                         "Messages were too large for the sink and were made smaller.",
                         {{"pipeline", context_.settings->name},
                          {"truncated", std::to_string(now.truncated)},
-                         {"split", std::to_string(now.split)}});
+                         {"split", std::to_string(now.split)},
+                         {"claim_check", std::to_string(now.claimed)}});
     oversize_said_ = changed;
     oversize_say_at_ns_ = now_ns + kOversizeSayNs;
   }

@@ -257,6 +257,7 @@ void SinkWorker::drop_what_comes_again(int64_t now_ns) {
     if (dead_letter_sink_ != nullptr) {
       dead_letter_sink_->forget();  // It may look at records that are given back.
     }
+    forget_claims();
     tracker_.drop_tail();
     tracker_.rewind();
     context_.lifecycle->source_wakeup().notify();

@@ -136,14 +136,18 @@ StepResult SinkWorker::step_open(int64_t now_ns, int64_t max_wait_ns, int64_t du
       due_ns = std::min(due_ns, checkpointer_.step(now_ns, tracker_));
     }
   }
-  if (next != nullptr && !full_ && now_ns >= write_at_ns_) {
+  const bool stored = claims_stored(now_ns);
+  if (session_ != Session::kOpen) {
+    return StepResult::again();
+  }
+  if (next != nullptr && stored && !full_ && now_ns >= write_at_ns_) {
     if (transaction_ && transaction_->stage == TransactionState::Stage::kNone) {
       return begin_transaction(now_ns);
     }
     return write(*next, now_ns);
   }
-  bool backing_off = now_ns < write_at_ns_;
-  if (backing_off) {
+  bool backing_off = now_ns < write_at_ns_ || !stored;
+  if (now_ns < write_at_ns_) {
     due_ns = std::min(due_ns, write_at_ns_);
   }
   if (tracker_.in_flight_items() == 0 && (next == nullptr || backing_off)) {
@@ -185,6 +189,7 @@ Delivery* SinkWorker::take_batch(int64_t now_ns) {
       delivery.use_records();
     } else {
       delivery.encode(*encoder_);
+      claims_open_ = oversize_ != nullptr && oversize_->claims() != nullptr;
       context_.budget->learn_encoding(queued.bytes, delivery.encoding_bytes_used());
     }
     tracker_.start(delivery);
@@ -207,6 +212,30 @@ Delivery* SinkWorker::take_batch(int64_t now_ns) {
     room = encoder_ == nullptr || context_.budget->has_room_to_encode() || tracker_.empty();
   }
   return nullptr;
+}
+
+// What refers to a value is written when the value is durable, and not before (I1).
+bool SinkWorker::claims_stored(int64_t now_ns) {
+  if (!claims_open_) {
+    return true;
+  }
+  Result<bool> stored = oversize_->claims()->stored();
+  if (!stored) {
+    stop_before_rejected(std::move(stored.error()), now_ns);
+    return false;
+  }
+  claims_open_ = !*stored;
+  context_.lifecycle->set_trouble(Trouble::kClaims,
+                                  *stored ? std::nullopt : oversize_->claims()->trouble());
+  return *stored;
+}
+
+// Before memory goes that a store may be reading.
+void SinkWorker::forget_claims() {
+  if (std::exchange(claims_open_, false)) {
+    oversize_->claims()->forget();
+    context_.lifecycle->set_trouble(Trouble::kClaims, std::nullopt);
+  }
 }
 
 // A batch that the encoder has all it needs for. One that has not stays in the queue, and what is

@@ -32,7 +32,7 @@ class SinkWorker final : public SettleHandler {
   // `store` and `files` are borrowed. `encoder` is nullptr for a sink that takes records.
   SinkWorker(const WorkerContext& context, CheckpointStore* store, FileSystem* files,
              const std::string& state_dir, std::unique_ptr<Encoder> encoder);
-  ~SinkWorker() override = default;
+  ~SinkWorker() override { forget_claims(); }
   // Once, before the first step(): the sink was made with this worker as its SettleHandler.
   void set_sink(GuardedSink* sink) { sink_ = sink; }
   // Likewise, if the encoder is one: it is told what the sink takes.
@@ -79,6 +79,8 @@ class SinkWorker final : public SettleHandler {
   bool wants_flush(int64_t now_ns);
   Delivery* take_batch(int64_t now_ns);
   bool pop_prepared(QueuedBatch* out, int64_t now_ns);
+  bool claims_stored(int64_t now_ns);
+  void forget_claims();
 
   void take_inbox();
   void apply(const Settled& settled);
@@ -153,6 +155,7 @@ class SinkWorker final : public SettleHandler {
   int64_t last_settle_ns_ = 0;
   bool full_ = false;            // write() took less than there was
   bool poll_next_ = false;       // between two deliveries
+  bool claims_open_ = false;     // values of the delivery that was taken last are being stored
   int written_since_serve_ = 0;  // deliveries, since the last poll() or flush()
   bool settled_some_ = false;    // since the last retire()
   bool rejects_pending_ = false;

@@ -76,6 +76,15 @@ PipelineMetrics::PipelineMetrics(MetricsRegistry& registry, const std::string& p
       oversize_refused(oversize_counter(registry, pipeline, "refused")),
       oversize_truncated(oversize_counter(registry, pipeline, "truncated")),
       oversize_split(oversize_counter(registry, pipeline, "split")),
+      oversize_claimed(oversize_counter(registry, pipeline, "claim_check")),
+      claim_check_bytes(registry.counter("dstream_claim_check_bytes_total",
+                                         "Bytes of values that were stored because they were too "
+                                         "large for the sink.",
+                                         labels(pipeline))),
+      claim_check_retries(registry.counter("dstream_claim_check_retries_total",
+                                           "Attempts to store such a value that failed and were "
+                                           "made again.",
+                                           labels(pipeline))),
       checkpoint_writes(registry.counter("dstream_checkpoint_writes_total",
                                          "Positions made durable.", labels(pipeline))),
       checkpoint_failures(registry.counter("dstream_checkpoint_failures_total",

@@ -111,6 +111,9 @@ struct PipelineMetrics {
   Counter& oversize_refused;
   Counter& oversize_truncated;
   Counter& oversize_split;
+  Counter& oversize_claimed;
+  Counter& claim_check_bytes;
+  Counter& claim_check_retries;
   Counter& checkpoint_writes;
   Counter& checkpoint_failures;
   Gauge& checkpoint_age;

@@ -197,6 +197,33 @@ TEST(Commands, ValidateAsksForALimitOfSize) {
   }
 }
 
+TEST(Commands, ValidateAsksForOneClaimStore) {
+  Folder folder;
+  const std::string start =
+      "name: a\nsource: {type: generator, rows: 1}\n"
+      "sink: {type: eventhubs, brokers: \"localhost:1\", topic: t}\n";
+  const std::string claim = "on_oversize: claim_check\n";
+  const std::string url = "container_url: \"https://a.example/c?sp=cw&sig=hunter2\"";
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {claim, ":4:14: error: DS-CONFIG-MISSING-KEY"},
+      {claim + "claim_check: {folder: /srv, " + url + "}\n", ":5:1: error: DS-CONFIG-VALUE"},
+      {"claim_check: {folder: /srv}\n", ":4:1: error: DS-CONFIG-VALUE"},
+      {claim + "claim_check: {container_url: \"http://a.example/c?sig=hunter2\"}\n",
+       ":5:30: error"},
+      {claim + "claim_check: {container_url: \"https://a.example/hunter2\"}\n", ":5:30: error"}};
+  for (const auto& [keys, said] : wrong) {
+    const std::string file = folder.write("f.yaml", start + keys);
+    const Ended refused = call({"validate", file});
+    EXPECT_EQ(refused.exit_code, 2) << keys;
+    EXPECT_THAT(refused.err, HasSubstr(file + said));
+    EXPECT_THAT(refused.err, Not(HasSubstr("hunter2")));
+  }
+  const std::string file = folder.write("f.yaml", start + claim + "claim_check: {" + url + "}\n");
+  const Ended taken = call({"validate", file});
+  EXPECT_EQ(taken.exit_code, 0) << taken.err;
+  EXPECT_THAT(call({"config", "show", file}).out, Not(HasSubstr("hunter2")));
+}
+
 TEST(Commands, CheckpointShow) {
   Folder folder;
   std::string file = folder.write("f.yaml", kGood);

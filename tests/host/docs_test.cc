@@ -86,6 +86,14 @@ TEST(Docs, TheConsumerInTheManualIsTheOneThatIsTested) {
               HasSubstr(program.substr(begin, program.find("\n\n\n", begin) - begin)));
 }
 
+TEST(Docs, TheConsumerOfReferencesIsTheOneThatIsTested) {
+  const std::string program = page("fetch_claims.py");
+  const size_t begin = program.find("def whole_value(");
+  ASSERT_NE(begin, std::string::npos);
+  EXPECT_THAT(page("messages.md"),
+              HasSubstr(program.substr(begin, program.find("\n\n\n", begin) - begin)));
+}
+
 // What the references of the recipes lead to; any text will do for the others.
 std::string secret_of(const std::string& name) {
   static const std::string hub =

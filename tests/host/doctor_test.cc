@@ -49,6 +49,32 @@ TEST_F(DoctorTest, PrintsEveryCheckAndExitsWith0) {
   EXPECT_FALSE(std::filesystem::exists(folder_.path("state"))) << "it changes nothing";
 }
 
+TEST_F(DoctorTest, LooksAtTheStoreOfLargeValues) {
+  auto look_at = [&](const std::string& claims) {
+    return call({"doctor",
+                 folder_.write("f.yaml",
+                               "name: people\nsource: {type: generator, rows: 1}\nsink: {type: "
+                               "eventhubs, brokers: \"localhost:1\", topic: t}\n"
+                               "on_oversize: claim_check\nclaim_check: {" +
+                                   claims + "}\n"),
+                 "--state-dir", folder_.path("state"), "--timeout", "1s"})
+        .out;
+  };
+  EXPECT_THAT(look_at("folder: values"),
+              HasSubstr("failed   claim_check.store: A value cannot be stored (DS-CLAIM-AWAY)"));
+  std::filesystem::create_directory(folder_.path("values"));
+  EXPECT_THAT(look_at("folder: values"), HasSubstr("ok       claim_check.store: A value"));
+  EXPECT_TRUE(std::filesystem::exists(folder_.path("values/people/doctor")));
+  const std::string url = "container_url: \"https://localhost:1/c?sig=hunter2";
+  const std::string expired = look_at(url + "&sp=cw&se=2020-01-01T00:00:00Z\"");
+  EXPECT_THAT(expired, HasSubstr("failed   claim_check.sas: The SAS expired at 2020-01-01T"));
+  EXPECT_THAT(expired, Not(HasSubstr("hunter2")));
+  EXPECT_THAT(look_at(url + "&sp=r&se=2999-01-01\""),
+              HasSubstr("failed   claim_check.sas: The SAS has the permissions 'r'"));
+  EXPECT_THAT(look_at(url + "&sp=cw&se=2999-01-01T00:00Z\""),
+              HasSubstr("ok       claim_check.sas: The SAS is good until 2999-01-01T00:00:00Z."));
+}
+
 TEST_F(DoctorTest, AWarningHasTheTextThatMendsIt) {
   Ended warned = look("{type: talkative, act: warn}");
   EXPECT_EQ(warned.exit_code, 0);
