@@ -206,6 +206,9 @@ StepResult PipelineEngine::step(Role role, int64_t now_ns, int64_t max_wait_ns) 
   }
   StepResult result = role == Role::kSource ? source_worker_->step(now_ns, max_wait_ns)
                                             : sink_worker_->step(now_ns, max_wait_ns);
+  if (role == Role::kSource && lifecycle_.stop_requested() && lifecycle_.reading_finished()) {
+    sink_worker_->end_idle_open();
+  }
   // A stop that came during the step has a deadline, whatever else the worker waits for (I10).
   deadline_ns = lifecycle_.deadline_ns();
   if (now_ns < deadline_ns) {

@@ -81,17 +81,17 @@ StepResult SinkWorker::step_closed(int64_t now_ns, int64_t due_ns) {
   if (now_ns < open_at_ns_) {
     return StepResult::wait(std::min(due_ns, open_at_ns_));
   }
+  // Exchanged, as end_idle_open() does: of the two, the later one sees what the other has done.
+  opens_for_nothing_.exchange(tracker_.empty() && !transaction_);
+  if (drained()) {
+    return StepResult::again();
+  }
   context_.lifecycle->set_phase(Role::kSink, Phase::kOpening);
-  CallResult result;
-  {
-    InsideCall inside(this);
-    config_refresh_.apply(*sink_);
-    if (transaction_) {
-      result = sink_->use_transactions(context_.settings->name);
-    }
-    if (result.ok()) {
-      result = sink_->open();
-    }
+  const CallResult result = open();
+  opens_for_nothing_.store(false);
+  if (result.status == DSTREAM_CANCELLED &&
+      (drained() || context_.lifecycle->must_give_up(now_ns))) {
+    return StepResult::again();  // It did as it was told: no failure to show.
   }
   if (!result.ok()) {
     handle_failure(Call::kOpen, "open", result, now_ns);
@@ -111,6 +111,24 @@ StepResult SinkWorker::step_closed(int64_t now_ns, int64_t due_ns) {
   retrying_ = Call::kNone;
   context_.lifecycle->set_phase(Role::kSink, Phase::kOpen);
   return StepResult::again();
+}
+
+CallResult SinkWorker::open() {
+  InsideCall inside(this);
+  config_refresh_.apply(*sink_);
+  if (transaction_) {
+    CallResult result = sink_->use_transactions(context_.settings->name);
+    if (!result.ok()) {
+      return result;
+    }
+  }
+  return sink_->open();
+}
+
+void SinkWorker::end_idle_open() {
+  if (context_.queue->empty() && opens_for_nothing_.exchange(false)) {
+    sink_->request_stop();
+  }
 }
 
 // ---- an open session ----------------------------------------------------------------------------

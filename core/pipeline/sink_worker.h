@@ -9,6 +9,7 @@
 // Thread rule: step() [worker]; on_settle() [any-thread].
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -46,6 +47,9 @@ class SinkWorker final : public SettleHandler {
   // Likewise, where dead letters go to a sink; borrowed.
   void set_dead_letter_sink(DeadLetterSink* sink) { dead_letter_sink_ = sink; }
 
+  // Nothing more comes from the source: an open() that would have nothing to deliver is told to
+  // end, for it may wait long for a broker that is not there. [any-thread]
+  void end_idle_open();
   // At most one plugin call, which may wait for `max_wait_ns`.
   StepResult step(int64_t now_ns, int64_t max_wait_ns);
   void on_settle(uint64_t delivery_id, uint32_t first, uint32_t count, dstream_status result,
@@ -71,6 +75,7 @@ class SinkWorker final : public SettleHandler {
   };
 
   StepResult step_closed(int64_t now_ns, int64_t due_ns);
+  CallResult open();
   StepResult step_open(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns);
   StepResult step_idle(int64_t now_ns, int64_t due_ns, bool nothing_to_write);
   StepResult step_settling(int64_t now_ns, int64_t max_wait_ns, int64_t due_ns);
@@ -138,6 +143,8 @@ class SinkWorker final : public SettleHandler {
   std::optional<TransactionState> transaction_;
   BackOff back_off_;
   BackOff dead_letter_back_off_;
+
+  std::atomic<bool> opens_for_nothing_{false};  // open() runs, and nothing is in flight
 
   Session session_ = Session::kClosed;
   int64_t now_ns_ = 0;                // of the step that runs

@@ -179,6 +179,39 @@ TEST_F(SinkWorkerTest, AStopGivesUpWhatTheEncoderDoesNotGet) {
   EXPECT_EQ(stored(), "");
 }
 
+TEST_F(SinkWorkerTest, AStopEndsAnOpenThatHasNothingToDeliver) {
+  start();
+  sink_->opens.push_back(call_result(DSTREAM_CANCELLED));
+  sink_->in_open = [this] {
+    parts_.lifecycle.request_stop(parts_.clock.now_ns);
+    parts_.lifecycle.set_reading_finished();
+    worker_->end_idle_open();
+  };
+  settle_down();
+  EXPECT_TRUE(step().finished);
+  EXPECT_THAT(sink_->calls, ElementsAre("open", "stop"));
+  EXPECT_EQ(parts_.error_code(), "");
+  EXPECT_EQ(parts_.metrics.sink_retries.value(), 0);
+}
+
+TEST_F(SinkWorkerTest, AStopLetsAnOpenGoOnThatHasSomethingToDeliver) {
+  start();
+  arrive({{'i', "1"}});
+  sink_->opens.push_back(call_result(DSTREAM_RETRY));
+  sink_->in_open = [this] {
+    parts_.lifecycle.request_stop(parts_.clock.now_ns);
+    parts_.lifecycle.set_reading_finished();
+    worker_->end_idle_open();
+  };
+  settle_down();
+  pass_time(500);
+  EXPECT_EQ(count("stop"), 0);
+  EXPECT_THAT(sink_->written, ElementsAre(1));
+  settle(0, 1);
+  pass_time(1000);
+  EXPECT_EQ(stored(), "1") << "(I5)";
+}
+
 // What is too large has a policy of its own, whatever on_reject says.
 TEST_F(SinkWorkerTest, WhatIsTooLargeCanStopThePipelineWhereOthersAreDeadLetters) {
   parts_.settings.on_reject = OnReject::kDeadLetter;

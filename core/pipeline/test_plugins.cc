@@ -69,11 +69,19 @@ class TestSource {
 
 class TestSink {
  public:
+  StopToken stop;
+
   TestSink(Host host, std::string_view config) : host_(host), stage_(*Stage::find(config)) {}
   TestSink(TestSink&&) = delete;
   ~TestSink() { close(); }
 
-  void open() {}
+  void open() {
+    if (stage_.sink_waits_in_open) {
+      stage_.sink_opens.set();
+      stop.wait_for(Millis(60'000));
+      throw ::dstream::Error(stop.stopped() ? DSTREAM_CANCELLED : DSTREAM_REOPEN, "");
+    }
+  }
   uint32_t write(const Delivery& delivery, uint32_t first) {
     if (stage_.before_write) {
       stage_.before_write();

@@ -51,6 +51,8 @@ struct Stage {
   std::function<void(int64_t next)> before_read;
   std::function<void()> before_open;
   std::function<void()> before_write;
+  // open() of the sink waits for the stop, as for a broker that does not answer.
+  bool sink_waits_in_open = false;
   // Settles item by item on a thread of the sink's own, instead of at once in write().
   bool settle_from_thread = false;
 
@@ -61,6 +63,7 @@ struct Stage {
   std::vector<std::string> topics;
   std::atomic<int64_t> batches_alive{0};
   Event idle;  // the source has nothing more to say
+  Event sink_opens;
   Event delivered_enough;
   size_t enough = SIZE_MAX;
 

@@ -79,6 +79,7 @@ class ScriptedConnector : public Guarded {
   // What reconfigure() answers; nothing: it is not offered.
   std::optional<dstream_status> takes_config;
   std::vector<std::string> configs;
+  std::function<void()> in_open;
 
   std::optional<CallResult> reconfigure(const std::string& config_json) override {
     calls.emplace_back("reconfigure");
@@ -96,8 +97,6 @@ class ScriptedSource final : public ScriptedConnector<GuardedSource> {
   std::deque<CallResult> opens;
   std::deque<std::pair<CallResult, dstream_batch*>> reads;
   std::deque<CallResult> commits;
-  std::function<void()> in_open;
-
   CallResult open(std::string_view position) override {
     calls.push_back("open " + std::string(position));
     if (in_open) {
@@ -152,6 +151,9 @@ class ScriptedSink : public ScriptedConnector<GuardedSink> {
   std::optional<uint64_t> message_bytes_max() override { return bytes_max; }
   CallResult open() override {
     calls.emplace_back("open");
+    if (in_open) {
+      in_open();
+    }
     if (opens.empty()) {
       return call_result(DSTREAM_OK);
     }

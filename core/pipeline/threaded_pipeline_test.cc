@@ -128,6 +128,20 @@ TEST_F(ThreadedPipelineTest, IdlePipelineStopsAtOnce) {
   EXPECT_FALSE((*pipeline)->abandoned());
 }
 
+TEST_F(ThreadedPipelineTest, StopDoesNotWaitForASinkThatConnectsForNothing) {
+  stage_->source_records = 0;
+  stage_->source_ends = false;
+  stage_->sink_waits_in_open = true;
+  auto pipeline = create();
+  (*pipeline)->start();
+  ASSERT_TRUE(stage_->sink_opens.wait());
+  (*pipeline)->request_stop();
+  ASSERT_TRUE((*pipeline)->wait(15'000));
+  EXPECT_EQ((*pipeline)->status().state, PipelineState::kStopped);
+  EXPECT_FALSE((*pipeline)->status().last_error.has_value());
+  EXPECT_FALSE((*pipeline)->abandoned());
+}
+
 TEST_F(ThreadedPipelineTest, SecondOwnerIsRefused) {
   auto first = create();
   ASSERT_TRUE(first.has_value());
