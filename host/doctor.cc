@@ -17,6 +17,7 @@
 #include "host/doctor_report.h"
 #include "host/http_client.h"
 #include "host/no_settles.h"
+#include "host/registry_checks.h"
 #include "host/running_checks.h"
 #include "host/session.h"
 #include "host/state_checks.h"
@@ -43,6 +44,7 @@ class Doctor {
                                                       pipeline.name, pipeline.source.type, host);
     check_claim_store(*session_.files, pipeline, timeout_ms_,
                       clock_.wall_ns() / core::kNanosPerSecond, host);
+    check_registry(pipeline, timeout_ms_, host);
     core::InstanceOptions options{pipeline.name, pipeline.source.config_json, log_.get(), &metrics_,
                                   &clock_};
     const core::LoadedConnector* source = session_.plugins.find_source(pipeline.source.type);

@@ -99,6 +99,19 @@ Error away(const std::string& why) {
 
 }  // namespace
 
+http::HttpRequestText registry_request(const RegistrySettings& settings, const char* method,
+                                       const std::string& path) {
+  http::HttpRequestText request;
+  request.method = method;
+  request.url = settings.url + path;
+  request.headers.push_back({"Accept", kContentType});
+  if (!settings.username.empty()) {
+    request.headers.push_back(
+        {"Authorization", "Basic " + to_base64(settings.username + ":" + settings.password)});
+  }
+  return request;
+}
+
 RegistryClient::RegistryClient(const RegistrySettings& settings, Log* log, std::string pipeline,
                                std::function<void()> changed, uint64_t seed)
     : settings_(settings),
@@ -184,16 +197,11 @@ void RegistryClient::run() {
 
 std::optional<RegistryClient::Answer> RegistryClient::ask(const Question& question, Error* why,
                                                           uint32_t* wait_s) {
-  http::HttpRequestText request;
-  request.method = "POST";
   // Names of topics, and so of subjects, have no character that a URL must not have.
-  request.url = settings_.url + "/subjects/" + question.subject;
-  request.url += settings_.register_schemas ? "/versions" : "";
-  request.headers = {{"Content-Type", kContentType}, {"Accept", kContentType}};
-  if (!settings_.username.empty()) {
-    request.headers.push_back(
-        {"Authorization", "Basic " + to_base64(settings_.username + ":" + settings_.password)});
-  }
+  http::HttpRequestText request = registry_request(
+      settings_, "POST",
+      "/subjects/" + question.subject + (settings_.register_schemas ? "/versions" : ""));
+  request.headers.push_back({"Content-Type", kContentType});
   request.body = "{\"schema\":" + json_string(question.schema) + "}";
   http::HttpAnswer answer;
   try {

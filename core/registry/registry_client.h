@@ -25,9 +25,14 @@
 
 namespace dstream::http {
 class HttpCall;
-}
+struct HttpRequestText;
+}  // namespace dstream::http
 
 namespace dstream::core {
+
+// A request for `path` ("/schemas/types") of the registry, with the login of `settings`.
+http::HttpRequestText registry_request(const RegistrySettings& settings, const char* method,
+                                       const std::string& path);
 
 class RegistryClient final : public SchemaRegistry {
  public:

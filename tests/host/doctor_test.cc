@@ -10,6 +10,7 @@
 #include "core/pipeline/checkpoint.h"
 #include "tests/end_to_end/child.h"
 #include "tests/host/program.h"
+#include "tests/standins/registry/schema_registry.h"
 
 namespace dstream::host_test {
 namespace {
@@ -73,6 +74,39 @@ TEST_F(DoctorTest, LooksAtTheStoreOfLargeValues) {
               HasSubstr("failed   claim_check.sas: The SAS has the permissions 'r'"));
   EXPECT_THAT(look_at(url + "&sp=cw&se=2999-01-01T00:00Z\""),
               HasSubstr("ok       claim_check.sas: The SAS is good until 2999-01-01T00:00:00Z."));
+}
+
+TEST_F(DoctorTest, LooksAtTheSchemaRegistry) {
+  standin::SchemaRegistry::Options options;
+  options.username = "dora";
+  options.password = "opensesame";
+  standin::SchemaRegistry registry(options);
+  auto look_at = [&](const std::string& keys) {
+    Ended ended = call({"doctor",
+                        folder_.write("f.yaml",
+                                      "name: people\nsource: {type: generator, rows: 1}\nsink: "
+                                      "{type: console}\nformat: {type: avro, registry: {" +
+                                          keys + "}}\n"),
+                        "--state-dir", folder_.path("state"), "--timeout", "5s"});
+    EXPECT_THAT(ended.out, Not(HasSubstr("opensesame")));
+    return ended.out;
+  };
+  const std::string url = "url: \"" + registry.url() + "\"";
+  const std::string right = url + ", username: dora, password: opensesame";
+  EXPECT_THAT(look_at(right), HasSubstr("ok       format.registry: The schema registry answers and "
+                                        "takes the login."));
+  EXPECT_THAT(look_at(url), HasSubstr("failed   format.registry: The schema registry wants a"));
+  EXPECT_THAT(look_at(url + ", username: dora, password: opensesame2"),
+              HasSubstr("failed   format.registry: The schema registry refuses the login"));
+  EXPECT_THAT(
+      look_at("url: \"" + registry.url() + "/elsewhere\", username: dora, password: opensesame"),
+      HasSubstr("failed   format.registry: There is no schema registry at"));
+  registry.fail_with(403);
+  EXPECT_THAT(look_at(right), HasSubstr("warning  format.registry: The schema registry does not"));
+  registry.fail_with(500);
+  EXPECT_THAT(look_at(right), HasSubstr("failed   format.registry: The schema registry cannot"));
+  EXPECT_THAT(look_at("url: \"http://localhost:1\""),
+              HasSubstr("failed   format.registry: The schema registry gives no answer: "));
 }
 
 TEST_F(DoctorTest, AWarningHasTheTextThatMendsIt) {

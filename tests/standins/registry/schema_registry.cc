@@ -86,6 +86,9 @@ class SchemaRegistry::Answers {
       refuse(response, state_.fails_with, state_.fails_with * 100 + 1, "Error in the backend");
     } else if (!allowed(request)) {
       refuse(response, 401, 40101, "Unauthorized");
+    } else if (request.getMethod() == "GET" &&
+               path == std::vector<std::string>{"schemas", "types"}) {
+      reply(response, 200, "[\"AVRO\"]");
     } else if (request.getMethod() == "GET" && path.size() == 3 && path[0] == "schemas") {
       give(response, path[2]);
     } else if (request.getMethod() == "POST" && path.size() >= 2 && path[0] == "subjects" &&

@@ -3,6 +3,7 @@
 //   POST /subjects/S/versions   registers a schema: {"schema":"..."} -> {"id":1}
 //   POST /subjects/S            the same, but only looks: 404 for what is not there
 //   GET  /schemas/ids/N         {"schema":"..."}
+//   GET  /schemas/types         ["AVRO"]
 //
 // The same text has the same id under every subject. A schema must be JSON; whether it is Avro, and
 // whether it is compatible with others, is not looked at: a frozen subject takes no new ones.
