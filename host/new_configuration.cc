@@ -40,6 +40,9 @@ core::Rereads rereads_from(std::shared_ptr<const core::Config> config,
   out.claim_check = [config](const std::string& pipeline) {
     return config->reread_claim_check(pipeline);
   };
+  out.registry = [config](const std::string& pipeline) {
+    return config->reread_registry(pipeline);
+  };
   return out;
 }
 

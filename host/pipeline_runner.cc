@@ -54,6 +54,11 @@ PipelineRunner::PipelineRunner(core::PipelineSettings settings,
       return rereads().claim_check(pipeline);
     };
   }
+  if (rereads_.registry) {
+    environment_.rereads.registry = [this](const std::string& pipeline) {
+      return rereads().registry(pipeline);
+    };
+  }
 }
 
 // The caller uses a copy: what is read again may take its time.

@@ -155,7 +155,7 @@ struct Config::State {
   TypedJsonContext context(const SchemaView& view, File& file, ConfigErrors& errors);
   Result<std::string> reread(const std::string& pipeline, Role role, const PluginRegistry& plugins);
   Draft& draft_of(const std::string& pipeline);
-  Result<ClaimCheckSettings> reread_claim_check(const std::string& pipeline);
+  Result<JsonObject> reread_keys(const Draft& draft);
   void warn(std::string code, Place place, std::string message, std::string hint);
 
   PipelineSettings finish(Draft& draft, const PluginRegistry& plugins, ConfigErrors& errors);
@@ -357,8 +357,8 @@ Draft& Config::State::draft_of(const std::string& pipeline) {
   return *draft;
 }
 
-Result<ClaimCheckSettings> Config::State::reread_claim_check(const std::string& pipeline) {
-  const Draft& draft = draft_of(pipeline);
+// A pipeline's own keys, with the references looked up once more.
+Result<JsonObject> Config::State::reread_keys(const Draft& draft) {
   const SchemaView& view = file_schema(FileShape::kPipeline);
   ConfigErrors errors;
   Origins origins = draft.file->origins;
@@ -371,7 +371,8 @@ Result<ClaimCheckSettings> Config::State::reread_claim_check(const std::string& 
   if (!errors.empty()) {
     return fail(errors.front());
   }
-  return claims_of(draft, keys.extract<JsonObject>());
+  fill_defaults(view, view.root(), keys);
+  return keys.extract<JsonObject>();
 }
 
 Result<std::string> Config::State::reread(const std::string& pipeline, Role role,
@@ -577,7 +578,14 @@ Result<std::string> Config::reread_connector(const std::string& pipeline, Role r
 
 Result<ClaimCheckSettings> Config::reread_claim_check(const std::string& pipeline) const {
   std::lock_guard lock(state_->reread_mutex);
-  return state_->reread_claim_check(pipeline);
+  const Draft& draft = state_->draft_of(pipeline);
+  return state_->reread_keys(draft).map(
+      [&](const JsonObject& keys) { return claims_of(draft, keys); });
+}
+
+Result<RegistrySettings> Config::reread_registry(const std::string& pipeline) const {
+  std::lock_guard lock(state_->reread_mutex);
+  return state_->reread_keys(state_->draft_of(pipeline)).map(read_registry);
 }
 
 const std::vector<Error>& Config::warnings() const { return state_->warnings; }

@@ -73,6 +73,8 @@ class Config {
                                        const PluginRegistry& plugins) const;
   // The same of a pipeline's claim_check.
   Result<ClaimCheckSettings> reread_claim_check(const std::string& pipeline) const;
+  // The same of its schema registry.
+  Result<RegistrySettings> reread_registry(const std::string& pipeline) const;
 
   // What is allowed but probably not meant. Complete after pipelines().
   const std::vector<Error>& warnings() const;

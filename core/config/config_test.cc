@@ -493,6 +493,23 @@ TEST(ConfigSecrets, AreNotShown) {
             "login of [redacted] failed: '[redacted]', [redacted], [redacted], [redacted], b:9092");
 }
 
+TEST(ConfigSecrets, ThePasswordOfTheRegistryIsReadAgain) {
+  test::TemporaryFolder secrets;
+  const std::string file = secrets.write("registry", "first-secret\n");
+  Loaded loaded(
+      "pipelines:\n- name: a\n  source: {type: numbers, connection: x}\n"
+      "  sink: {type: topics, brokers: b}\n  format:\n    type: avro\n"
+      "    registry: {url: \"https://r:8081\", username: key1, password: \"${file:" +
+      file + "}\"}\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.text();
+  EXPECT_EQ(loaded.config().reread_registry("a").value(), loaded.pipelines()[0].messages.registry);
+  secrets.write("registry", "second-secret\n");
+  EXPECT_EQ(loaded.config().reread_registry("a").value().password, "second-secret");
+  EXPECT_EQ(loaded.config().redactor()->apply("the second-secret"), "the [redacted]");
+  std::filesystem::remove(file);
+  EXPECT_EQ(loaded.config().reread_registry("a").error().code, "DS-CONFIG-REFERENCE-FILE");
+}
+
 TEST(ConfigSecrets, ThePasswordOfTheRegistryIsNotShown) {
   Loaded loaded(
       "pipelines:\n- name: a\n  source: {type: numbers, connection: x}\n"

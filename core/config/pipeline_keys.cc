@@ -14,23 +14,6 @@ int64_t duration_ms(const JsonObject& owner, const char* key) {
   return *value;
 }
 
-RegistrySettings read_registry(const JsonObject& format) {
-  RegistrySettings out;
-  if (!format->has("registry")) {
-    return out;
-  }
-  JsonObject keys = format->getObject("registry");
-  out.url = keys->getValue<std::string>("url");
-  while (out.url.back() == '/') {
-    out.url.pop_back();
-  }
-  out.username = keys->getValue<std::string>("username");
-  out.password = keys->getValue<std::string>("password");
-  out.ca_file = keys->getValue<std::string>("ca_file");
-  out.register_schemas = keys->getValue<bool>("register_schemas");
-  return out;
-}
-
 MessageSettings read_messages(const JsonObject& pipeline) {
   MessageSettings out;
   out.pipeline = pipeline->getValue<std::string>("name");
@@ -43,7 +26,7 @@ MessageSettings read_messages(const JsonObject& pipeline) {
   out.schema_changes = format->getValue<bool>("schema_changes");
   out.cloudevents_binary = format->getValue<std::string>("cloudevents_mode") == "binary";
   out.cloudevents_source = format->getValue<std::string>("cloudevents_source");
-  out.registry = read_registry(format);
+  out.registry = read_registry(pipeline);
   JsonObject key = pipeline->getObject("key");
   out.partition = pipeline->optValue<std::string>("partition", "");
   out.key_bytes_max = key->getValue<uint64_t>("bytes_max");
@@ -113,6 +96,24 @@ void check_claim_check(const JsonObject& pipeline, const PipelineSettings& setti
 }
 
 }  // namespace
+
+RegistrySettings read_registry(const JsonObject& pipeline) {
+  RegistrySettings out;
+  const JsonObject format = pipeline->getObject("format");
+  if (!format->has("registry")) {
+    return out;
+  }
+  JsonObject keys = format->getObject("registry");
+  out.url = keys->getValue<std::string>("url");
+  while (out.url.back() == '/') {
+    out.url.pop_back();
+  }
+  out.username = keys->getValue<std::string>("username");
+  out.password = keys->getValue<std::string>("password");
+  out.ca_file = keys->getValue<std::string>("ca_file");
+  out.register_schemas = keys->getValue<bool>("register_schemas");
+  return out;
+}
 
 ClaimCheckSettings read_claim_check(const JsonObject& pipeline) {
   ClaimCheckSettings out;

@@ -17,5 +17,7 @@ PipelineSettings read_pipeline_keys(const JsonObject& pipeline, const Origins& o
                                     const std::string& pointer, std::vector<Error>& errors);
 // `claim_check` as it is written; empty without one.
 ClaimCheckSettings read_claim_check(const JsonObject& pipeline);
+// `format.registry`, likewise.
+RegistrySettings read_registry(const JsonObject& pipeline);
 
 }  // namespace dstream::core

@@ -69,9 +69,16 @@ PipelineEngine::~PipelineEngine() = default;
 
 Result<std::unique_ptr<Encoder>> PipelineEngine::make_own_encoder() {
   if (settings_.messages.format == "avro") {
-    registry_ = std::make_unique<RegistryClient>(
-        settings_.messages.registry, environment_.log, settings_.name,
-        [this] { lifecycle_.sink_wakeup().notify(); }, environment_.seed);
+    RegistryClient::Environment environment;
+    environment.log = environment_.log;
+    environment.pipeline = settings_.name;
+    environment.changed = [this] { lifecycle_.sink_wakeup().notify(); };
+    if (environment_.rereads.registry) {
+      environment.reread = [this] { return environment_.rereads.registry(settings_.name); };
+    }
+    environment.denied_for_ms = settings_.retry.denied_for_ms;
+    environment.seed = environment_.seed;
+    registry_ = std::make_unique<RegistryClient>(settings_.messages.registry, environment);
   }
   return make_encoder(settings_.messages, registry_.get());
 }

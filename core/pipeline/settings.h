@@ -22,11 +22,15 @@ using RereadConfig = std::function<Result<std::string>(const std::string& pipeli
 // The same of a pipeline's claim_check. [any-thread]
 using RereadClaimCheck = std::function<Result<ClaimCheckSettings>(const std::string& pipeline)>;
 
+// And of its schema registry. [any-thread]
+using RereadRegistry = std::function<Result<RegistrySettings>(const std::string& pipeline)>;
+
 // Where the secrets of one reading of the configuration are read again; each may be empty: they
 // stay as they were at the start.
 struct Rereads {
   RereadConfig connector;
   RereadClaimCheck claim_check;
+  RereadRegistry registry;
 };
 
 struct ConnectorSettings {

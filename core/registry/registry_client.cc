@@ -19,6 +19,7 @@ constexpr std::chrono::milliseconds kCallTimeout{10'000};
 constexpr int64_t kWaitMinMs = 100;
 constexpr int64_t kWaitMaxMs = 30'000;
 constexpr size_t kQuotedBytesMax = 400;
+constexpr const char* kDenied = "DS-REGISTRY-DENIED";
 constexpr const char* kContentType = "application/vnd.schemaregistry.v1+json";
 
 Poco::JSON::Object::Ptr parse_object(const std::string& body) {
@@ -69,7 +70,7 @@ Error refusal(const http::HttpAnswer& answer, const std::string& subject, bool r
       break;
     case 401:
     case 403:
-      error.code = "DS-REGISTRY-DENIED";
+      error.code = kDenied;
       error.message = "The schema registry refuses the login or the right to " + subject + words;
       error.hint = "Check format.registry.username and password, and what they may do.";
       break;
@@ -112,14 +113,11 @@ http::HttpRequestText registry_request(const RegistrySettings& settings, const c
   return request;
 }
 
-RegistryClient::RegistryClient(const RegistrySettings& settings, Log* log, std::string pipeline,
-                               std::function<void()> changed, uint64_t seed)
-    : settings_(settings),
-      log_(log),
-      pipeline_(std::move(pipeline)),
-      changed_(std::move(changed)),
+RegistryClient::RegistryClient(const RegistrySettings& settings, Environment environment)
+    : environment_(std::move(environment)),
       call_(std::make_unique<http::HttpCall>(settings.ca_file, kCallTimeout)),
-      random_(seed),
+      settings_(settings),
+      random_(environment_.seed),
       thread_([this] { run(); }) {}
 
 RegistryClient::~RegistryClient() {
@@ -177,19 +175,21 @@ void RegistryClient::run() {
       questions_.pop_front();
       answers_[cache_key(question.subject, question.schema)] = std::move(*answer);
       trouble_.reset();
+      denied_ms_ = 0;
     } else {
       trouble_ = std::move(why);
     }
     lock.unlock();
-    changed_();
+    environment_.changed();
     lock.lock();
     if (trouble_) {
       // The upper half at random, so that many pipelines do not come back at the same instant.
       const int64_t random_ms =
           wait_ms / 2 + static_cast<int64_t>(random_() % static_cast<uint64_t>(wait_ms / 2 + 1));
       const int64_t asked_ms = std::min<int64_t>(int64_t{wait_s} * 1000, 10 * kWaitMaxMs);
-      wanted_.wait_for(lock, std::chrono::milliseconds(std::max(random_ms, asked_ms)),
-                       [this] { return ends_; });
+      const int64_t total_ms = std::max(random_ms, asked_ms);
+      denied_ms_ = trouble_->code == kDenied ? denied_ms_ + total_ms : 0;
+      wanted_.wait_for(lock, std::chrono::milliseconds(total_ms), [this] { return ends_; });
       wait_ms = std::min(kWaitMaxMs, wait_ms * 2);
     }
   }
@@ -213,10 +213,10 @@ std::optional<RegistryClient::Answer> RegistryClient::ask(const Question& questi
   if (answer.status == 200) {
     const int32_t id = id_of(answer.body);
     if (id > 0) {
-      log_->write(LogLevel::kInfo, "A schema has its id.",
-                  {{"pipeline", pipeline_},
-                   {"subject", question.subject},
-                   {"schema_id", std::to_string(id)}});
+      environment_.log->write(LogLevel::kInfo, "A schema has its id.",
+                              {{"pipeline", environment_.pipeline},
+                               {"subject", question.subject},
+                               {"schema_id", std::to_string(id)}});
       return Answer{id, std::nullopt};
     }
     *why = away("it answers without an id");
@@ -227,7 +227,42 @@ std::optional<RegistryClient::Answer> RegistryClient::ask(const Question& questi
     *wait_s = answer.retry_after_s;
     return std::nullopt;
   }
-  return Answer{std::nullopt, refusal(answer, question.subject, settings_.register_schemas)};
+  Error refused = refusal(answer, question.subject, settings_.register_schemas);
+  if (refused.code == kDenied) {
+    const bool is_new = read_login_again();
+    if (is_new || denied_ms_ < environment_.denied_for_ms) {
+      *why = std::move(refused);
+      return std::nullopt;
+    }
+  }
+  return Answer{std::nullopt, std::move(refused)};
+}
+
+// What cannot be read is said once; the refusal itself is what the operator sees.
+bool RegistryClient::read_login_again() {
+  if (!environment_.reread) {
+    return false;
+  }
+  Result<RegistrySettings> now = environment_.reread();
+  if (!now) {
+    if (std::exchange(said_, now.error().message) != now.error().message) {
+      environment_.log->write(
+          LogLevel::kWarn, "The secret of format.registry cannot be read again.",
+          {{"pipeline", environment_.pipeline}, {"reason", now.error().message}});
+    }
+    return false;
+  }
+  said_.clear();
+  if (now->username == settings_.username && now->password == settings_.password) {
+    return false;
+  }
+  settings_.username = std::move(now->username);
+  settings_.password = std::move(now->password);
+  denied_ms_ = 0;
+  environment_.log->write(LogLevel::kInfo,
+                          "The login of format.registry has changed and is used from now on.",
+                          {{"pipeline", environment_.pipeline}});
+  return true;
 }
 
 }  // namespace dstream::core

@@ -36,10 +36,19 @@ http::HttpRequestText registry_request(const RegistrySettings& settings, const c
 
 class RegistryClient final : public SchemaRegistry {
  public:
-  // `changed` is called from the client's thread whenever find() or trouble() would say something
-  // else than before. `log` is borrowed; `pipeline` names whose log it is.
-  RegistryClient(const RegistrySettings& settings, Log* log, std::string pipeline,
-                 std::function<void()> changed, uint64_t seed);
+  // `log` is borrowed, and `pipeline` names whose it is. `changed` is called from the client's
+  // thread whenever find() or trouble() would say something else than before. `reread` gives the
+  // settings as the files behind their secrets are now; it may be empty.
+  struct Environment {
+    Log* log = nullptr;
+    std::string pipeline;
+    std::function<void()> changed;
+    std::function<Result<RegistrySettings>()> reread;
+    // A refused login is tried again for so long, for passwords rotate; then it is a refusal.
+    int64_t denied_for_ms = 0;
+    uint64_t seed = 0;
+  };
+  RegistryClient(const RegistrySettings& settings, Environment environment);
   // Ends a request that runs.
   ~RegistryClient() override;
   RegistryClient(const RegistryClient&) = delete;
@@ -62,14 +71,17 @@ class RegistryClient final : public SchemaRegistry {
   void run();
   // nullopt: it is to be asked again; `why` says why, `wait_s` what the server asked for.
   std::optional<Answer> ask(const Question& question, Error* why, uint32_t* wait_s);
+  // True: the login is another than the one that was refused.
+  bool read_login_again();
   static std::string cache_key(const std::string& subject, const std::string& schema);
 
-  const RegistrySettings settings_;
-  Log* const log_;
-  const std::string pipeline_;
-  const std::function<void()> changed_;
+  const Environment environment_;
   std::unique_ptr<http::HttpCall> call_;
-  std::mt19937_64 random_;  // of the thread
+  // These four are the thread's.
+  RegistrySettings settings_;
+  std::mt19937_64 random_;
+  int64_t denied_ms_ = 0;  // waited since the login was refused
+  std::string said_;       // of a secret that cannot be read
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable wanted_;

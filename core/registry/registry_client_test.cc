@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -24,14 +25,15 @@ constexpr const char* kSchema = R"({"type":"record","name":"Ä \"q\"","fields":[
 class Registry : public testing::Test {
  protected:
   void make(RegistrySettings settings) {
-    client_ = std::make_unique<RegistryClient>(
-        settings, log_.get(), "people",
-        [this] {
-          const std::lock_guard lock(mutex_);
-          ++changes_;
-          changed_.notify_all();
-        },
-        7);
+    environment_.log = log_.get();
+    environment_.pipeline = "people";
+    environment_.changed = [this] {
+      const std::lock_guard lock(mutex_);
+      ++changes_;
+      changed_.notify_all();
+    };
+    environment_.seed = 7;
+    client_ = std::make_unique<RegistryClient>(settings, environment_);
   }
 
   RegistrySettings settings() const {
@@ -73,6 +75,7 @@ class Registry : public testing::Test {
   std::unique_ptr<standin::SchemaRegistry> server_ =
       std::make_unique<standin::SchemaRegistry>(standin::SchemaRegistry::Options{});
   std::optional<Error> error_;
+  RegistryClient::Environment environment_;
   std::unique_ptr<RegistryClient> client_;
 };
 
@@ -167,6 +170,49 @@ TEST_F(Registry, ALoginIsShownAndItsRefusalSaysNoSecret) {
   EXPECT_EQ(id("a"), 0);
   EXPECT_EQ(error_->code, "DS-REGISTRY-DENIED");
   EXPECT_THAT(error_->text(), Not(HasSubstr("wr0ng"))) << "(I11)";
+}
+
+TEST_F(Registry, ALoginThatIsRefusedIsReadAgain) {
+  standin::SchemaRegistry::Options options;
+  options.username = "key1";
+  options.password = "second-secret";
+  server_ = std::make_unique<standin::SchemaRegistry>(options);
+  RegistrySettings login = settings();
+  login.username = "key1";
+  login.password = "first-secret";
+  std::atomic<int> rereads{0};
+  environment_.reread = [&rereads, login]() -> Result<RegistrySettings> {
+    switch (++rereads) {
+      case 1:  // not rotated yet
+        return login;
+      case 2:
+        return fail(Error{"DS-CONFIG-REFERENCE-FILE", "Gone.", "", std::nullopt, {}});
+      default:
+        RegistrySettings now = login;
+        now.password = "second-secret";
+        return now;
+    }
+  };
+  environment_.denied_for_ms = 60'000;
+  make(login);
+  EXPECT_GT(id("a"), 0);
+  EXPECT_EQ(rereads, 3);
+  EXPECT_EQ(server_->requests(), 4);
+  EXPECT_FALSE(client_->trouble());
+}
+
+TEST_F(Registry, ALoginThatStaysRefusedIsGivenUpAfterAWhile) {
+  standin::SchemaRegistry::Options options;
+  options.username = "key1";
+  options.password = "right";
+  server_ = std::make_unique<standin::SchemaRegistry>(options);
+  RegistrySettings login = settings();
+  environment_.reread = [login]() -> Result<RegistrySettings> { return login; };
+  environment_.denied_for_ms = 120;  // waits are 50 to 100 ms, then 100 to 200
+  make(login);
+  EXPECT_EQ(id("a"), 0);
+  EXPECT_EQ(error_->code, "DS-REGISTRY-DENIED");
+  EXPECT_EQ(server_->requests(), 3);
 }
 
 TEST_F(Registry, CertificatesAreVerified) {

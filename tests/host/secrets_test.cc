@@ -4,6 +4,7 @@
 
 #include "tests/end_to_end/child.h"
 #include "tests/host/program.h"
+#include "tests/standins/registry/schema_registry.h"
 
 namespace dstream::host_test {
 namespace {
@@ -62,6 +63,28 @@ TEST(Secrets, AppearInNoOutput) {
       }
     }
   }
+}
+
+TEST(Secrets, APasswordOfTheRegistryRotatesWithoutARestart) {
+  standin::SchemaRegistry::Options options;
+  options.username = "dora";
+  options.password = "second-password";
+  standin::SchemaRegistry registry(options);
+  Folder folder;
+  folder.write("password", "first-password\n");
+  const std::string file = folder.write(
+      "f.yaml", "name: people\nsource: {type: generator, rows: 3}\nsink: {type: file, path: " +
+                    folder.path("out") + "}\nformat: {type: avro, registry: {url: \"" +
+                    registry.url() + "\", username: dora, password: \"${file:password}\"}}\n");
+  end_to_end::Child host({DSTREAM_PROGRAM, "run", file, "--state-dir", folder.path("state"),
+                          "--plugin-dir", DSTREAM_PLUGIN_DIR});
+  EXPECT_TRUE(host.wait_line("DS-REGISTRY-DENIED", std::chrono::seconds(60)));
+  folder.write("password", "second-password\n");
+  EXPECT_EQ(host.wait_exit(std::chrono::seconds(60)), 0) << host.output();
+  EXPECT_THAT(host.output(), HasSubstr("The login of format.registry has changed"));
+  EXPECT_THAT(host.output(), HasSubstr("delivered=3"));
+  EXPECT_THAT(host.output(), Not(HasSubstr("first-password")));
+  EXPECT_THAT(host.output(), Not(HasSubstr("second-password")));
 }
 
 TEST(Secrets, AreNotInTheStateFolder) {
