@@ -2,7 +2,10 @@
 // fixed size bound, each (max) value by SQLGetData into one buffer, and drops everything. CPU is
 // that of the whole process: whoever compares takes the start off, on both sides.
 //
-// usage: bare_large CONNECTION CAPTURE_INSTANCE      prints one JSON line
+// usage: bare_large CONNECTION CAPTURE_INSTANCE [KEPT_BYTES]      prints one JSON line
+//
+// With KEPT_BYTES values are written one behind the other into as much memory, again and again:
+// what the memory itself costs whoever keeps what was read.
 //
 // Text is asked for as UTF-16 and bytes as bytes, as the sqlserver-cdc source asks for them. (max)
 // columns have to be the last ones.
@@ -31,21 +34,40 @@ struct LargeColumn {
   SQLSMALLINT c_type = SQL_C_WCHAR;
 };
 
+constexpr SQLLEN kPieceBytes = 16 << 10;
+
+// Where values are written: over and over the same memory, of one piece or of as much as somebody
+// holds who keeps what was read.
+class Ring {
+ public:
+  explicit Ring(size_t bytes) : memory_(bytes + kPieceBytes), end_(bytes) {}
+  char* piece() { return memory_.data() + at_; }
+  void use(size_t bytes) { at_ = at_ + bytes < end_ ? at_ + bytes : 0; }
+
+ private:
+  std::vector<char> memory_;
+  const size_t end_;
+  size_t at_ = 0;
+};
+
 // The rest of a value of the current row. Returns its bytes.
-size_t read_value(SQLHSTMT statement, const LargeColumn& column, std::vector<char>& buffer) {
+size_t read_value(SQLHSTMT statement, const LargeColumn& column, Ring& ring) {
   size_t bytes = 0;
   for (;;) {
     SQLLEN left = 0;
-    const SQLRETURN code = SQLGetData(statement, column.number, column.c_type, buffer.data(),
-                                      static_cast<SQLLEN>(buffer.size()), &left);
+    char* piece = ring.piece();
+    const SQLRETURN code =
+        SQLGetData(statement, column.number, column.c_type, piece, kPieceBytes, &left);
     if (code == SQL_NO_DATA || left == SQL_NULL_DATA) {
       return bytes;
     }
     check(code, SQL_HANDLE_STMT, statement);
     if (code == SQL_SUCCESS) {
+      ring.use(static_cast<size_t>(left));
       return bytes + static_cast<size_t>(left);
     }
-    bytes += buffer.size();  // cut: more follows
+    ring.use(kPieceBytes);
+    bytes += kPieceBytes;  // cut: more follows
   }
 }
 
@@ -92,8 +114,8 @@ void bind(SQLHSTMT statement, Columns& columns) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: bare_large CONNECTION CAPTURE_INSTANCE\n");
+  if (argc != 3 && argc != 4) {
+    std::fprintf(stderr, "usage: bare_large CONNECTION CAPTURE_INSTANCE [KEPT_BYTES]\n");
     return 2;
   }
   dstream::bench::OdbcSession session(argv[1]);
@@ -103,7 +125,7 @@ int main(int argc, char** argv) {
   session.execute(dstream::bench::whole_table_sql(argv[2]));
   Columns columns;
   bind(statement, columns);
-  std::vector<char> buffer(16 << 10);
+  Ring ring(argc == 4 ? std::strtoull(argv[3], nullptr, 10) : 0);
   unsigned long long rows = 0;
   unsigned long long bytes = 0;
   for (;;) {
@@ -114,7 +136,7 @@ int main(int argc, char** argv) {
     check(code, SQL_HANDLE_STMT, statement);
     ++rows;
     for (const LargeColumn& column : columns.large) {
-      bytes += read_value(statement, column, buffer);
+      bytes += read_value(statement, column, ring);
     }
   }
   const double seconds =
