@@ -4,7 +4,6 @@
 #include <Poco/URI.h>
 
 #include <cctype>
-#include <cstdio>
 #include <ctime>
 #include <utility>
 
@@ -48,17 +47,28 @@ std::string code_of(const std::string& body) {
 
 // A day, or a time of UTC to the minute or second. Poco's parser takes any text for some time.
 std::optional<int64_t> time_of(const std::string& text) {
-  std::tm time{};
-  int year = 0;
-  int month = 0;
-  const int fields = std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d", &year, &month,
-                                 &time.tm_mday, &time.tm_hour, &time.tm_min, &time.tm_sec);
-  if (fields < 3 || (fields > 3 && !text.ends_with('Z'))) {
-    return std::nullopt;
+  for (const char* format : {"%Y-%m-%d", "%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ"}) {
+    std::tm time{};
+    const char* end = strptime(text.c_str(), format, &time);
+    if (end == nullptr || end != text.c_str() + text.size()) {
+      continue;
+    }
+    const int day = time.tm_mday;
+    const int64_t seconds = timegm(&time);  // puts the 30th of February into March
+    return time.tm_mday == day ? std::optional(seconds) : std::nullopt;
   }
-  time.tm_year = year - 1900;
-  time.tm_mon = month - 1;
-  return timegm(&time);
+  return std::nullopt;
+}
+
+// To go on with behind a colon.
+std::string as_clause(std::string sentence) {
+  while (sentence.ends_with('.')) {
+    sentence.pop_back();
+  }
+  if (sentence.starts_with('N')) {
+    sentence.front() = 'n';
+  }
+  return sentence;
 }
 
 ClaimTarget::Outcome outcome_of(int status) {
@@ -120,12 +130,7 @@ ClaimTarget::Attempt BlobTarget::put(const std::string& name, std::string_view v
                 (code.empty() ? "" : " (" + code + ")"),
             answer.retry_after_s};
   } catch (const http::HttpError& error) {
-    std::string why = error.what();
-    while (why.ends_with('.')) {
-      why.pop_back();
-    }
-    why.front() = static_cast<char>(why.front() == 'N' ? 'n' : why.front());
-    return {Outcome::kAgain, std::move(why), 0};
+    return {Outcome::kAgain, as_clause(error.what()), 0};
   }
 }
 

@@ -163,6 +163,18 @@ TEST(Sas, SaysWhatItAllowsAndUntilWhen) {
   EXPECT_FALSE(facts.has_policy);
   EXPECT_TRUE(read_sas("https://a/c?si=policy&sig=x").has_policy);
   EXPECT_FALSE(read_sas("https://a/c?se=soon&sig=x").expires_s.has_value());
+  const auto expiry = [](const std::string& time) {
+    return read_sas("https://a/c?se=" + time + "&sig=x").expires_s;
+  };
+  EXPECT_EQ(expiry("2026-12-31"), 1'798'675'200);
+  EXPECT_EQ(expiry("2026-12-31T23:59Z"), 1'798'761'540);
+  EXPECT_EQ(expiry("2028-02-29T00:00:01Z"), 1'835'395'201);
+  // What is no time is not taken for another one.
+  for (const char* text : {"2026-13-01", "2026-00-01", "2026-02-30", "2026-12-31T24:30Z",
+                           "2026-12-31T23:59", "2026-12-31T23Z", "2026-12-31T23:59:0",
+                           "2026-12-31T23:59:00+01:00", "2026-12-31Z", "2026-12", ""}) {
+    EXPECT_FALSE(expiry(text).has_value()) << text;
+  }
 }
 
 }  // namespace
