@@ -1,6 +1,12 @@
 #include "host/registry_checks.h"
 
+#include <Poco/Dynamic/Var.h>
+#include <Poco/Exception.h>
+#include <Poco/JSON/Array.h>
+#include <Poco/JSON/Parser.h>
+
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "core/registry/registry_client.h"
@@ -15,14 +21,45 @@ core::InstanceCheck found(Result result, const std::string& sentence, const std:
   return {result, "format.registry", "", sentence, mend};
 }
 
+// The answer to /schemas/types is a list of names. nullopt: this is none, so that no registry gave
+// it.
+std::optional<bool> takes_avro(const std::string& body) {
+  try {
+    Poco::JSON::Parser parser;
+    parser.setDepth(4);
+    const auto types = parser.parse(body).extract<Poco::JSON::Array::Ptr>();
+    bool is_there = false;
+    for (const Poco::Dynamic::Var& type : *types) {
+      is_there = type.extract<std::string>() == "AVRO" || is_there;
+    }
+    return is_there;
+  } catch (const Poco::Exception&) {
+    return std::nullopt;
+  }
+}
+
+core::InstanceCheck judge_types(const std::string& body, bool has_login) {
+  const std::optional<bool> avro = takes_avro(body);
+  if (!avro) {
+    return found(Result::kFailed, "What answers at format.registry.url is no schema registry.",
+                 "Check host, port and path in format.registry.url: /schemas/types below it must "
+                 "answer with a list of types.");
+  }
+  if (!*avro) {
+    return found(Result::kFailed, "The schema registry takes no Avro schemas.",
+                 "Allow AVRO in the registry, or name another one in format.registry.url.");
+  }
+  return found(Result::kOk,
+               has_login ? "The schema registry answers and takes the login."
+                         : "The schema registry answers, and asks for no login.",
+               "");
+}
+
 core::InstanceCheck judge(const http::HttpAnswer& answer, bool has_login) {
   const std::string status = " (status " + std::to_string(answer.status) + ").";
   switch (answer.status) {
     case 200:
-      return found(Result::kOk,
-                   has_login ? "The schema registry answers and takes the login."
-                             : "The schema registry answers, and asks for no login.",
-                   "");
+      return judge_types(answer.body, has_login);
     case 401:
       return found(Result::kFailed,
                    has_login ? "The schema registry refuses the login" + status

@@ -6,10 +6,12 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 
 #include "core/pipeline/checkpoint.h"
 #include "tests/end_to_end/child.h"
 #include "tests/host/program.h"
+#include "tests/standins/http/http_server.h"
 #include "tests/standins/registry/schema_registry.h"
 
 namespace dstream::host_test {
@@ -107,6 +109,34 @@ TEST_F(DoctorTest, LooksAtTheSchemaRegistry) {
   EXPECT_THAT(look_at(right), HasSubstr("failed   format.registry: The schema registry cannot"));
   EXPECT_THAT(look_at("url: \"http://localhost:1\""),
               HasSubstr("failed   format.registry: The schema registry gives no answer: "));
+}
+
+TEST_F(DoctorTest, TellsASchemaRegistryFromWhatElseAnswers) {
+  const auto body = std::make_shared<std::string>();
+  standin::HttpServer server({}, [body](auto& /*request*/, auto& response) {
+    standin::send_answer(response, 200, "text/html", *body);
+  });
+  auto look_at = [&](const std::string& answer) {
+    *body = answer;
+    Ended ended = call({"doctor",
+                        folder_.write("f.yaml",
+                                      "name: people\nsource: {type: generator, rows: 1}\nsink: "
+                                      "{type: console}\nformat: {type: avro, registry: {url: \"" +
+                                          server.url() + "\"}}\n"),
+                        "--state-dir", folder_.path("state"), "--timeout", "5s"});
+    return ended.out;
+  };
+  const std::string failed = "failed   format.registry: ";
+  for (const char* other :
+       {"", "<html>Welcome</html>", "{}", "[1]", "[[\"AVRO\"]]", "\"AVRO\"", "null", "[null]"}) {
+    EXPECT_THAT(look_at(other),
+                HasSubstr(failed + "What answers at format.registry.url is no schema registry."))
+        << other;
+  }
+  EXPECT_THAT(look_at(R"(["JSON","PROTOBUF"])"),
+              HasSubstr(failed + "The schema registry takes no Avro schemas."));
+  EXPECT_THAT(look_at(R"(["JSON","PROTOBUF","AVRO"])"),
+              HasSubstr("ok       format.registry: The schema registry answers, and asks for no"));
 }
 
 TEST_F(DoctorTest, AWarningHasTheTextThatMendsIt) {
