@@ -70,15 +70,22 @@ struct ProbeAnswer {
   int64_t utc_offset_ns = 0;  // of the server's local clock, in which lsn_time_mapping is written
 };
 
+// How far a page may reach. The narrower, the fewer rows the server passes over to find where it
+// begins (docs/design/014-pages-of-a-long-transaction.md).
+enum class PageScope {
+  kAll,          // up to `to`
+  kTransaction,  // the rest of the transaction of `after`
+  kCommand       // the rest of its command
+};
+
 // Ask: the changes of one table after `after`, up to the end of transaction `to`.
 struct PageRequest {
   uint32_t table = 0;
   ChangeKey after;
   Lsn to;
   uint32_t rows = 0;
-  // The page before lay within one command of one transaction: seek inside that command. Such a
-  // page ends with the command at the latest and never completes the table.
-  bool same_command = false;
+  // A narrower one than kAll never completes the table.
+  PageScope scope = PageScope::kAll;
   // What a row of the table has taken lately, for a connection that has not read the table yet.
   size_t row_bytes = 0;
 };
@@ -89,6 +96,8 @@ struct PageAnswer {
   size_t rows = 0;
   size_t bytes = 0;       // held by the chunks
   bool complete = false;  // the table has nothing more up to `to`
+  // There is nothing more of the command or the transaction that was the scope. kAll: there may be.
+  PageScope ended = PageScope::kAll;
   // Nothing was read: what was asked has not got as far as `to` yet. The stream never sees it.
   bool behind = false;
 };

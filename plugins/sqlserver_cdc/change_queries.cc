@@ -192,7 +192,7 @@ PageAnswer ChangeQueries::page(const PageRequest& asked) {
   if (instance.description.has_large()) {
     request.rows = std::min(asked.rows, large_rows_max(asked));
   }
-  const PageForm form = page_form(instance, request.after, request.same_command);
+  const PageForm form = page_form(instance, request.after, request.scope);
   if (instance.description.has_large() && mask_order_->is_to_be_asked()) {
     ask_mask_order();
   }
@@ -231,7 +231,10 @@ PageAnswer ChangeQueries::page(const PageRequest& asked) {
   refuse_altered(instance, end.state);
   // After the read: cleanup raises the low end point before it deletes.
   check_gap(table, request.after, end.state.low);
-  answer.complete = whole && form != PageForm::kInCommand && answer.rows < request.rows;
+  if (whole && answer.rows < request.rows) {
+    answer.ended = scope_of(form);
+    answer.complete = answer.ended == PageScope::kAll;
+  }
   return answer;
 }
 

@@ -317,7 +317,7 @@ class ChangeQueriesTest : public testing::Test {
         *connection_, catalog_, std::vector<std::vector<uint32_t>>{{0}}, pool_, value_bytes_max_);
   }
   PageAnswer page(uint32_t rows = 1000, ChangeKey after = ChangeKey::beginning()) {
-    return std::get<PageAnswer>(queries_->run(PageRequest{0, after, {100, 0}, rows, false}));
+    return std::get<PageAnswer>(queries_->run(PageRequest{0, after, {100, 0}, rows}));
   }
   // A table of one int column with so many rows.
   void make_simple(uint64_t rows) {

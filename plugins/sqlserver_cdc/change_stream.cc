@@ -417,8 +417,8 @@ void ChangeStream::request_pages() {
     }
     bytes += page_bytes;
     table.requested = true;
-    fetcher_.submit(PageRequest{index, table.cursor.end(), bound_, rows,
-                                table.cursor.within_one_command(), table.facts.row_bytes});
+    fetcher_.submit(PageRequest{index, table.cursor.end(), bound_, rows, table.cursor.next_scope(),
+                                table.facts.row_bytes});
   }
 }
 

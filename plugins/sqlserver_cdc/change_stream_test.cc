@@ -392,6 +392,29 @@ TEST(ChangeStream, RetriesLoseAndRepeatNothing) {
   EXPECT_EQ(world.read_all(), expected);
 }
 
+// The server finds where a page begins without passing over what was read of the transaction
+// before, but for a page or two; and short transactions are not a page each for that.
+TEST(ChangeStream, PagesOfALongTransactionPassOverLittle) {
+  for (const int32_t rows_per_command : {1, 7, 250, 1000}) {
+    World world;
+    world.add_table("A");
+    world.settings.page_rows = 10;
+    std::vector<std::pair<size_t, ChangeKey>> rows;
+    for (int32_t i = 0; i < 1000; ++i) {
+      rows.push_back({0, row(i / rows_per_command, static_cast<uint64_t>(i + 1), 2)});
+    }
+    world.commit(1, rows);
+    for (uint64_t lsn = 2; lsn <= 200; ++lsn) {
+      world.commit(lsn, {{0, row(1, 1, 2)}, {0, row(2, 2, 2)}, {0, row(3, 3, 2)}});
+    }
+    EXPECT_EQ(texts(world.read_all()).size(), 1000u + 3 * 199u) << rows_per_command;
+    EXPECT_LE(world.server.rows_passed_over, 250u) << rows_per_command;
+    const size_t least = (1000 + 3 * 199) / 10;
+    EXPECT_LE(world.server.pages, least + 1000 / 250 * 2 + 4) << rows_per_command;
+    EXPECT_GE(world.server.narrow_pages, 90u) << rows_per_command;
+  }
+}
+
 // A page may go to a connection that has never read the table.
 TEST(ChangeStream, PagesAreAskedWithWhatRowsTakeLately) {
   World world;

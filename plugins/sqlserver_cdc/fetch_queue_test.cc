@@ -7,7 +7,7 @@ namespace {
 
 using Time = FetchQueue::Time;
 
-PageRequest page(uint32_t table) { return {table, {}, {9, 9}, 10, false}; }
+PageRequest page(uint32_t table) { return {table, {}, {9, 9}, 10}; }
 
 uint32_t table_of(const FetchQueue::Task& task) {
   return std::get<PageRequest>(task.request).table;

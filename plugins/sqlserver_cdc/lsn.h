@@ -63,8 +63,13 @@ struct ChangeKey {
     return {commit, std::numeric_limits<int32_t>::max(), Lsn::max(),
             std::numeric_limits<int32_t>::max()};
   }
+  // After every change of that command.
+  static constexpr ChangeKey end_of_command(Lsn commit, int32_t command) {
+    return {commit, command, Lsn::max(), std::numeric_limits<int32_t>::max()};
+  }
   bool is_beginning() const { return *this == beginning(); }
   bool is_end_of_transaction() const { return *this == end_of(commit); }
+  bool is_end_of_command() const { return *this == end_of_command(commit, command); }
   // The lowest commit LSN at which something may still be missing.
   Lsn first_needed() const { return is_end_of_transaction() ? commit.next() : commit; }
 };

@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -39,6 +40,8 @@ class MemoryChangeTables : public ChangeFetcher {
   size_t probes = 0;
   size_t names = 0;  // probes that asked for them
   size_t pages = 0;
+  size_t narrow_pages = 0;
+  size_t rows_passed_over = 0;
   size_t times = 0;
   size_t scans = 0;
   size_t settles = 0;
@@ -60,6 +63,13 @@ class MemoryChangeTables : public ChangeFetcher {
       throw;
     }
     return std::make_unique<FetchAnswer>(run(request));
+  }
+
+  // A page may have the row.
+  static bool is_within(const PageRequest& request, const ChangeKey& key) {
+    return request.scope == PageScope::kAll ||
+           (key.commit == request.after.commit &&
+            (request.scope == PageScope::kTransaction || key.command == request.after.command));
   }
 
   // What the server would answer now, past the queue.
@@ -100,6 +110,16 @@ class MemoryChangeTables : public ChangeFetcher {
 
   PageAnswer answer(const PageRequest& request) {
     ++pages;
+    narrow_pages += request.scope == PageScope::kAll ? 0 : 1;
+    // What a server passes over to find the beginning, where the index is sought by commit LSN
+    // only.
+    const MemoryTable& asked = tables[request.table];
+    if (request.scope == PageScope::kAll && !request.after.is_beginning() &&
+        !request.after.is_end_of_transaction()) {
+      const auto begin = asked.rows.upper_bound(ChangeKey::end_of(request.after.commit.previous()));
+      rows_passed_over +=
+          static_cast<size_t>(std::distance(begin, asked.rows.upper_bound(request.after)));
+    }
     PageAnswer out;
     out.table = request.table;
     out.complete = true;
@@ -109,10 +129,11 @@ class MemoryChangeTables : public ChangeFetcher {
       if (row->first.commit > request.to) {
         break;
       }
-      const bool other_command =
-          row->first.commit != request.after.commit || row->first.command != request.after.command;
-      if (out.rows == request.rows || (request.same_command && other_command)) {
+      if (out.rows == request.rows) {
         out.complete = false;
+        break;
+      }
+      if (!is_within(request, row->first)) {
         break;
       }
       if (chunk == nullptr || chunk->rows.size() == chunk_rows) {
@@ -126,7 +147,10 @@ class MemoryChangeTables : public ChangeFetcher {
       chunk->rows.push_back({row->first, value});
       ++out.rows;
     }
-    out.complete = out.complete && !request.same_command;
+    if (out.complete && request.scope != PageScope::kAll) {
+      out.ended = request.scope;
+      out.complete = false;
+    }
     for (const ChunkPointer& each : out.chunks) {
       out.bytes += each->arena.held();
     }

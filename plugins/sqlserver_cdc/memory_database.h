@@ -16,6 +16,7 @@
 
 #include "plugins/sqlserver_cdc/change_fetcher.h"
 #include "plugins/sqlserver_cdc/copy_fetcher.h"
+#include "plugins/sqlserver_cdc/memory_change_tables.h"
 #include "plugins/sqlserver_cdc/source_error.h"
 
 namespace dstream::sqlserver {
@@ -161,13 +162,16 @@ class MemoryDatabase {
     out.table = request.table;
     std::vector<std::pair<ChangeKey, std::pair<int64_t, int64_t>>> rows;
     auto at = table.changes.upper_bound(request.after);
-    for (;
-         at != table.changes.end() && at->first.commit <= request.to && rows.size() < request.rows;
+    for (; at != table.changes.end() && at->first.commit <= request.to &&
+           MemoryChangeTables::is_within(request, at->first) && rows.size() < request.rows;
          ++at) {
       rows.emplace_back(*at);
     }
     out.rows = rows.size();
-    out.complete = out.rows < request.rows;
+    if (out.rows < request.rows) {
+      out.ended = request.scope;
+      out.complete = out.ended == PageScope::kAll;
+    }
     if (!rows.empty()) {
       out.chunks.push_back(chunk_of(rows));
       out.bytes = out.chunks[0]->arena.held();

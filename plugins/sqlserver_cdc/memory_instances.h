@@ -19,6 +19,7 @@
 #include "plugins/sqlserver_cdc/change_fetcher.h"
 #include "plugins/sqlserver_cdc/copy_fetcher.h"
 #include "plugins/sqlserver_cdc/instances.h"
+#include "plugins/sqlserver_cdc/memory_change_tables.h"
 #include "plugins/sqlserver_cdc/source_error.h"
 #include "plugins/sqlserver_cdc/table_schema.h"
 
@@ -315,12 +316,15 @@ class MemoryInstances {
     out.table = request.table;
     auto chunk = std::make_shared<Chunk>(pool_, 100);
     auto at = instance.changes.upper_bound(request.after);
-    for (;
-         at != instance.changes.end() && at->first.commit <= request.to && out.rows < request.rows;
+    for (; at != instance.changes.end() && at->first.commit <= request.to &&
+           MemoryChangeTables::is_within(request, at->first) && out.rows < request.rows;
          ++at, ++out.rows) {
       add_row(at->first, at->second, *chunk);
     }
-    out.complete = out.rows < request.rows && !request.same_command;
+    if (out.rows < request.rows) {
+      out.ended = request.scope;
+      out.complete = out.ended == PageScope::kAll;
+    }
     if (out.rows > 0) {
       out.bytes = chunk->arena.held();
       out.chunks.push_back(std::move(chunk));

@@ -263,7 +263,7 @@ TEST_F(PoolSourceTest, IdleConnectionsAreClosed) {
     fetcher.submit(probe);
     const Lsn max = std::get<ProbeAnswer>(*wait_for([&] { return fetcher.take(); })).max;
     for (uint32_t table = 0; table < 4; ++table) {
-      fetcher.submit(PageRequest{table, ChangeKey::beginning(), max, 100, false});
+      fetcher.submit(PageRequest{table, ChangeKey::beginning(), max, 100});
     }
     for (const auto id : stalls) {
       ASSERT_TRUE(faults().wait_fired(id, 1, kLimit));

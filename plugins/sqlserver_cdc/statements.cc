@@ -98,12 +98,33 @@ std::string names_statement() {
          " FROM cdc.change_tables;";
 }
 
-PageForm page_form(const CaptureInstance& instance, const ChangeKey& after, bool same_command) {
+PageForm page_form(const CaptureInstance& instance, const ChangeKey& after, PageScope scope) {
   if (after.is_beginning() || after.is_end_of_transaction()) {
     return PageForm::kAfterTransaction;
   }
-  return same_command && instance.has_command_id && after.command >= 0 ? PageForm::kInCommand
-                                                                       : PageForm::kInTransaction;
+  // NULL is no command that could be sought.
+  if (scope == PageScope::kAll || (instance.has_command_id && after.command < 0)) {
+    return PageForm::kInTransaction;
+  }
+  if (instance.has_command_id && after.is_end_of_command()) {
+    return PageForm::kNextCommands;
+  }
+  return instance.has_command_id && scope == PageScope::kCommand ? PageForm::kInCommand
+                                                                 : PageForm::kRestOfTransaction;
+}
+
+PageScope scope_of(PageForm form) {
+  switch (form) {
+    case PageForm::kAfterTransaction:
+    case PageForm::kInTransaction:
+      return PageScope::kAll;
+    case PageForm::kRestOfTransaction:
+    case PageForm::kNextCommands:
+      return PageScope::kTransaction;
+    case PageForm::kInCommand:
+      return PageScope::kCommand;
+  }
+  return PageScope::kAll;
 }
 
 std::string page_statement(const CaptureInstance& instance, PageForm form, bool null_command) {
@@ -118,6 +139,17 @@ std::string page_statement(const CaptureInstance& instance, PageForm form, bool 
     case PageForm::kInTransaction:
       sql += "c.[__$start_lsn] >= ? AND c.[__$start_lsn] <= ? AND (c.[__$start_lsn] > ? OR " +
              after_key(instance, null_command) + ")";
+      break;
+    case PageForm::kRestOfTransaction:
+      sql +=
+          instance.has_command_id
+              ? "c.[__$start_lsn] = ? AND c.[__$command_id] >= ? AND (c.[__$command_id] > ? OR " +
+                    std::string(kAfterSequence) + ")"
+              : "c.[__$start_lsn] = ? AND c.[__$seqval] >= ?"
+                " AND (c.[__$seqval] > ? OR c.[__$operation] > ?)";
+      break;
+    case PageForm::kNextCommands:
+      sql += "c.[__$start_lsn] = ? AND c.[__$command_id] > ?";
       break;
     case PageForm::kInCommand:
       sql +=
@@ -149,6 +181,18 @@ std::vector<BindValue> page_values(const CaptureInstance& instance, PageForm for
       } else {
         add({lsn(after.sequence), lsn(after.sequence), number(after.operation)});
       }
+      break;
+    case PageForm::kRestOfTransaction:
+      add({lsn(after.commit)});
+      if (instance.has_command_id) {
+        add({number(after.command), number(after.command), lsn(after.sequence), lsn(after.sequence),
+             number(after.operation)});
+      } else {
+        add({lsn(after.sequence), lsn(after.sequence), number(after.operation)});
+      }
+      break;
+    case PageForm::kNextCommands:
+      add({lsn(after.commit), number(after.command)});
       break;
     case PageForm::kInCommand:
       add({lsn(after.commit), number(after.command), lsn(after.sequence), lsn(after.sequence),

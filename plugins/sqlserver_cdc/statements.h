@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "plugins/sqlserver_cdc/change_fetcher.h"
 #include "plugins/sqlserver_cdc/connection.h"
 #include "plugins/sqlserver_cdc/lsn.h"
 #include "plugins/sqlserver_cdc/table_schema.h"
@@ -52,10 +53,15 @@ size_t probe_parts(size_t instance_count);
 // How a page continues.
 enum class PageForm {
   kAfterTransaction,  // after a whole transaction: parameters rows, lsn, to
-  kInTransaction,     // inside one: rows, lsn, to, then the rest of the key
-  kInCommand          // inside one command of one transaction: a seek on the full key
+  kInTransaction,     // inside one, and what follows: rows, lsn, to, then the rest of the key
+  // These end with the transaction, the last with the command: rows, lsn, the rest of the key.
+  kRestOfTransaction,
+  kNextCommands,  // after a whole command
+  kInCommand
 };
-PageForm page_form(const CaptureInstance& instance, const ChangeKey& after, bool same_command);
+PageForm page_form(const CaptureInstance& instance, const ChangeKey& after, PageScope scope);
+// What a page has come to the end of, if there were fewer rows than it asked for.
+PageScope scope_of(PageForm form);
 
 // The next rows of a change table in the order of its clustered key, then a result set with the
 // number of rows the server sent, the committed maximum from before the rows (what is up to there

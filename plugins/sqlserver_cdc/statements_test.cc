@@ -46,6 +46,20 @@ TEST(Statements, PageInsideATransactionUsesTheWholeKey) {
                                  "?) ORDER"));
 }
 
+TEST(Statements, PageOfTheRestOfATransactionIsASeek) {
+  EXPECT_THAT(page_statement(persons(), PageForm::kRestOfTransaction, false),
+              testing::HasSubstr("WHERE c.[__$start_lsn] = ? AND c.[__$command_id] >= ? AND "
+                                 "(c.[__$command_id] > ? OR c.[__$seqval] > ? OR (c.[__$seqval] = "
+                                 "? AND c.[__$operation] > ?)) ORDER"));
+  EXPECT_THAT(page_statement(persons(), PageForm::kNextCommands, false),
+              testing::HasSubstr("WHERE c.[__$start_lsn] = ? AND c.[__$command_id] > ? ORDER"));
+  CaptureInstance old = persons();
+  old.has_command_id = false;
+  EXPECT_THAT(page_statement(old, PageForm::kRestOfTransaction, false),
+              testing::HasSubstr("WHERE c.[__$start_lsn] = ? AND c.[__$seqval] >= ? AND "
+                                 "(c.[__$seqval] > ? OR c.[__$operation] > ?) ORDER"));
+}
+
 TEST(Statements, OldChangeTablesHaveNoCommandId) {
   CaptureInstance old = persons();
   old.has_command_id = false;
@@ -53,7 +67,9 @@ TEST(Statements, OldChangeTablesHaveNoCommandId) {
   EXPECT_THAT(sql, testing::Not(testing::HasSubstr("command_id")));
   EXPECT_THAT(sql, testing::HasSubstr("AND (c.[__$start_lsn] > ? OR c.[__$seqval] > ? OR "
                                       "(c.[__$seqval] = ? AND c.[__$operation] > ?))"));
-  EXPECT_EQ(page_form(old, {{1, 1}, 0, {1, 1}, 2}, true), PageForm::kInTransaction);
+  for (const PageScope scope : {PageScope::kTransaction, PageScope::kCommand}) {
+    EXPECT_EQ(page_form(old, {{1, 1}, 0, {1, 1}, 2}, scope), PageForm::kRestOfTransaction);
+  }
 }
 
 TEST(Statements, NullCommandIdsComeFirst) {
@@ -66,7 +82,8 @@ TEST(Statements, EveryMarkerHasAValue) {
   for (const bool with_command : {true, false}) {
     for (const int32_t command : {-1, 0, 7}) {
       for (const PageForm form :
-           {PageForm::kAfterTransaction, PageForm::kInTransaction, PageForm::kInCommand}) {
+           {PageForm::kAfterTransaction, PageForm::kInTransaction, PageForm::kRestOfTransaction,
+            PageForm::kNextCommands, PageForm::kInCommand}) {
         CaptureInstance instance = persons();
         instance.has_command_id = with_command;
         const ChangeKey key{{1, 1}, command, {1, 1}, 2};
@@ -80,11 +97,21 @@ TEST(Statements, EveryMarkerHasAValue) {
 
 TEST(Statements, FormFollowsTheKey) {
   const CaptureInstance instance = persons();
-  EXPECT_EQ(page_form(instance, ChangeKey::beginning(), false), PageForm::kAfterTransaction);
-  EXPECT_EQ(page_form(instance, ChangeKey::end_of({1, 1}), false), PageForm::kAfterTransaction);
-  EXPECT_EQ(page_form(instance, {{1, 1}, 3, {1, 1}, 2}, false), PageForm::kInTransaction);
-  EXPECT_EQ(page_form(instance, {{1, 1}, 3, {1, 1}, 2}, true), PageForm::kInCommand);
-  EXPECT_EQ(page_form(instance, {{1, 1}, -1, {1, 1}, 2}, true), PageForm::kInTransaction);
+  const auto all = PageScope::kAll;
+  const auto transaction = PageScope::kTransaction;
+  const auto command = PageScope::kCommand;
+  const ChangeKey row{{1, 1}, 3, {1, 1}, 2};
+  const ChangeKey row_without_command{{1, 1}, -1, {1, 1}, 2};
+  EXPECT_EQ(page_form(instance, ChangeKey::beginning(), all), PageForm::kAfterTransaction);
+  EXPECT_EQ(page_form(instance, ChangeKey::end_of({1, 1}), all), PageForm::kAfterTransaction);
+  EXPECT_EQ(page_form(instance, row, all), PageForm::kInTransaction);
+  EXPECT_EQ(page_form(instance, row, transaction), PageForm::kRestOfTransaction);
+  EXPECT_EQ(page_form(instance, row, command), PageForm::kInCommand);
+  EXPECT_EQ(page_form(instance, ChangeKey::end_of_command({1, 1}, 3), transaction),
+            PageForm::kNextCommands);
+  for (const PageScope scope : {all, transaction, command}) {
+    EXPECT_EQ(page_form(instance, row_without_command, scope), PageForm::kInTransaction);
+  }
 }
 
 TEST(Statements, ProbeIsOneBatchInParts) {

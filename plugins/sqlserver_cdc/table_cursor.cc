@@ -9,6 +9,20 @@ bool is(const ChangeRow& row, Operation operation) {
   return row.key.operation == static_cast<int32_t>(operation);
 }
 
+// A page from `first` to `last`, the one before ended with `before`: what the next should reach.
+//
+// A page never reaches beyond a scope that is not kAll. So that many short transactions are not as
+// many pages, a transaction is one only if it began before this page.
+PageScope scope_after(const ChangeKey& before, const ChangeKey& first, const ChangeKey& last) {
+  if (first.commit != last.commit) {
+    return PageScope::kAll;
+  }
+  if (first.command == last.command) {
+    return PageScope::kCommand;
+  }
+  return before.commit == first.commit ? PageScope::kTransaction : PageScope::kAll;
+}
+
 bool same_change(const ChangeKey& a, const ChangeKey& b) {
   return a.commit == b.commit && a.command == b.command && a.sequence == b.sequence;
 }
@@ -28,7 +42,7 @@ void TableCursor::start(const ChangeKey& after) {
   before_chunk_.reset();
   head_ = {};
   end_ = after;
-  within_one_command_ = false;
+  next_scope_ = PageScope::kAll;
   complete_ = false;
   buffered_bytes_ = 0;
   buffered_rows_ = 0;
@@ -39,11 +53,18 @@ void TableCursor::add(PageAnswer page) {
   complete_ = page.complete;
   buffered_bytes_ += page.bytes;
   buffered_rows_ += page.rows;
-  within_one_command_ = false;
+  next_scope_ = PageScope::kAll;
   if (!page.chunks.empty()) {
-    const ChangeKey& first = page.chunks.front()->rows.front().key;
+    const ChangeKey before = end_;
     end_ = page.chunks.back()->rows.back().key;
-    within_one_command_ = first.commit == end_.commit && first.command == end_.command;
+    next_scope_ = scope_after(before, page.chunks.front()->rows.front().key, end_);
+  }
+  if (page.ended == PageScope::kCommand) {
+    end_ = ChangeKey::end_of_command(end_.commit, end_.command);
+    next_scope_ = PageScope::kTransaction;
+  } else if (page.ended == PageScope::kTransaction) {
+    end_ = ChangeKey::end_of(end_.commit);
+    next_scope_ = PageScope::kAll;
   }
   for (ChunkPointer& chunk : page.chunks) {
     chunks_.push_back(std::move(chunk));

@@ -42,10 +42,11 @@ class TableCursor {
   // cannot be: an update without its after image, an unknown operation.
   void advance();
 
-  // Where the next page begins: the key of the last row that arrived.
+  // Where the next page begins: the key of the last row that arrived, or the end of its command or
+  // its transaction, if it was the last one there.
   const ChangeKey& end() const { return end_; }
-  // The last page lay within one command of one transaction.
-  bool within_one_command() const { return within_one_command_; }
+  // How far the next page should reach.
+  PageScope next_scope() const { return next_scope_; }
   bool complete() const { return complete_; }
   size_t buffered_bytes() const { return buffered_bytes_; }
   size_t buffered_rows() const { return buffered_rows_; }
@@ -67,7 +68,7 @@ class TableCursor {
   size_t before_bytes_ = 0;
   ChunkPointer before_chunk_;
   ChangeKey end_;
-  bool within_one_command_ = false;
+  PageScope next_scope_ = PageScope::kAll;
   bool complete_ = true;
   size_t buffered_bytes_ = 0;
   size_t buffered_rows_ = 0;
